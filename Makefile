@@ -1,0 +1,45 @@
+# Phoenix: `make run` backs up and restores a folder, `make test` runs the tests. Both set up .venv first.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint check lock pictures docs clean setup
+
+# SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
+run: setup
+	@$(BIN)/phoenix quickstart $${SRC:+-- "$$SRC"}
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint test
+
+# Quick when the environment is ready; builds it otherwise.
+setup:
+	@PYTHON="$(PYTHON)" scripts/setup-venv "$(VENV)"
+
+# The locked development environment, from pyproject.toml.
+lock: setup
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.lock --quiet
+
+# Draw the console's snapshot pictures anew, after looking at the difference.
+pictures: setup
+	@$(BIN)/python -m pytest tests/tui --snapshot-update
+
+# Write the pages that come from the code anew: errors, commands, the operators' API.
+docs: setup
+	@$(BIN)/python -m scripts.error_catalogue
+	@$(BIN)/python -m scripts.command_reference
+	@$(BIN)/python -m scripts.api_reference
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,145 @@
+"""Writes docs/api.md: the resources as listed here, the types from domain/views.py: `make docs`."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from phoenix_core.domain import errors, states, views
+
+PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+RESOURCES = (
+    ("GET", "/v1/status", "", "StatusView"),
+    ("GET", "/v1/doctor", "", "[FindingView]"),
+    ("POST", "/v1/core/stop", "", '202 `{"state": "stopping"}`'),
+    ("GET", "/v1/servers", "", "[ServerView]"),
+    ("GET", "/v1/servers/{server}", "name or id", "ServerView"),
+    ("DELETE", "/v1/servers/{server}", "revokes its certificate; snapshots stay", "ServerView"),
+    ("POST", "/v1/activation-tokens", "ActivationTokenRequest", "201 ActivationTokenView"),
+    ("GET", "/v1/storage-nodes", "", "[StorageNodeView]"),
+    ("POST", "/v1/backups", "BackupRequest", "201 JobView"),
+    ("POST", "/v1/restores", "RestoreRequest", "201 JobView"),
+    (
+        "GET",
+        "/v1/jobs",
+        "`state` (a JobState, `active`, `finished`), `server`, `kind` (a JobKind), `limit` (1 to 1,000; 50), "
+        "`before` (a job's id, to page on)",
+        "[JobView], newest first",
+    ),
+    ("GET", "/v1/jobs/{job}", "id, or its unique start", "JobView with steps"),
+    ("GET", "/v1/jobs/{job}/log", "`after` (a line's number)", "[LogLineView]"),
+    ("GET", "/v1/jobs/{job}/missing", "", "[MissingView], all"),
+    ("GET", "/v1/jobs/{job}/damage", "of a verify", "[DamageView]"),
+    ("POST", "/v1/jobs/{job}/cancel", "", "JobView"),
+    ("POST", "/v1/jobs/{job}/retry", "", "201 JobView, the new one"),
+    ("GET", "/v1/snapshots", "`server`, `limit` (0: all)", "[SnapshotView], newest first"),
+    (
+        "GET",
+        "/v1/snapshots/{snapshot}",
+        "id, its start of six digits or more, `latest` (with `server`)",
+        "SnapshotView",
+    ),
+    ("DELETE", "/v1/snapshots/{snapshot}", "", "201 JobView"),
+    (
+        "GET",
+        "/v1/snapshots/{snapshot}/entries",
+        "`path` (`/`), `after`, `limit` (1 to 5,000; 500)",
+        "EntryPage, by name bytes",
+    ),
+    ("GET", "/v1/snapshots/{snapshot}/entry", "`path`", "EntryView"),
+    (
+        "GET",
+        "/v1/snapshots/{snapshot}/find",
+        "`pattern` of names, or of paths where it holds a `/`; `path`, `after`, `limit`",
+        "EntryPage",
+    ),
+    ("GET", "/v1/snapshots/{snapshot}/diff/{other}", "`after`, `limit`", "ChangePage"),
+    ("GET", "/v1/vault", "", "VaultView"),
+    ("POST", "/v1/vault/verify", "VerifyRequest", "201 JobView"),
+    ("POST", "/v1/vault/prune", "PruneRequest", "201 JobView; its `result` has the fields of PrunePlanView"),
+    ("POST", "/v1/vault/rebuild-index", "", "201 JobView"),
+    ("GET", "/v1/settings", "", "[SettingView]"),
+    ("PUT", "/v1/settings/{key}", '`{"value": …}`', "SettingView"),
+    ("GET", "/v1/events", "`after` (a number), or the header Last-Event-ID", "`text/event-stream` of Event"),
+)
+_HEAD = """\
+# The operators' API
+
+HTTP with JSON on the Unix socket `DATA/core.sock`, mode 0600: the kernel names who calls, and jobs record it. The
+console and the command line use nothing else; `phoenix_core/client.py` is a client for Python.
+
+```sh
+curl --unix-socket ~/.local/share/phoenix/core.sock http://core/v1/status
+```
+
+* Times are UTC in RFC 3339, sizes bytes, durations seconds. File names are in
+  [escaped form](manual/restore.md#odd-names).
+* Fields that have a default may be left out of what is sent; unknown ones are passed over. Fields may be added to what
+  is answered; a change that breaks readers gets a new `/v2`.
+* An error has a status of 400 or more and an `ErrorView`: [the codes](errors.md).
+* `/v1/events` sends `id: <number>`, `event: <kind>`, `data: <Event>`, and a comment line at least every ten seconds.
+  Where the events after the number asked for are no longer held, and at the beginning of a stream without one, the
+  first event is `reset`: read anew what you show. Progress is coalesced to five a second and job.
+
+This page is written by `make docs`; a test fails where code and page differ.
+
+## Resources
+
+| | path | takes | answers |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
+    types = [*_structs(views), *_structs(errors, only={"ErrorView"})]
+    return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
+
+
+def _structs(module: object, only: frozenset[str] | set[str] = frozenset()) -> Iterator[str]:
+    for node in ast.parse(inspect.getsource(module)).body:  # type: ignore[arg-type]
+        if (
+            isinstance(node, ast.ClassDef)
+            and (not only or node.name in only)
+            and "Struct" in ast.unparse(node.bases[0])
+        ):
+            yield _struct(node)
+
+
+def _struct(node: ast.ClassDef) -> str:
+    lines = [f"### {node.name}", ""]
+    about = ast.get_docstring(node)
+    if about:
+        lines += [_flat(about), ""]
+    for at, item in enumerate(node.body):
+        if not isinstance(item, ast.AnnAssign):
+            continue
+        default = f", default `{ast.unparse(item.value)}`" if item.value is not None else ""
+        lines.append(f"* `{ast.unparse(item.target)}`: `{ast.unparse(item.annotation)}`{default}{_said(node.body, at)}")
+    return "\n".join([*lines, ""])
+
+
+def _said(body: list[ast.stmt], at: int) -> str:
+    """The text below a field."""
+    after = body[at + 1] if at + 1 < len(body) else None
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+        return f". {_flat(after.value.value)}"
+    return ""
+
+
+def _enums() -> Iterator[str]:
+    for name in ("JobKind", "JobState", "StepState", "ConflictRule", "VerifyDepth"):
+        values = ", ".join(f"`{member}`" for member in getattr(states, name))
+        yield f"### {name}\n\n{values}\n"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def main() -> None:
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

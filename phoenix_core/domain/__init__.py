@@ -1,0 +1,1 @@
+"""Types, states, errors and units; no I/O."""

@@ -1,0 +1,39 @@
+r"""File names are bytes; this is how they are shown and read back without loss.
+
+Valid UTF-8 stays as it is. Each byte that isn't, each control character and the backslash itself are written
+`\xNN` (backslash: `\\`). `parse_shown` is the inverse. JSON, the command line and the console carry this form.
+"""
+
+import re
+import unicodedata
+
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|\\)")
+
+
+def shown(name: bytes) -> str:
+    """A name or path as text: one line, printable, reversible by `parse_shown`."""
+    out: list[str] = []
+    for char in name.decode("utf-8", "surrogateescape"):
+        code = ord(char)
+        if char == "\\":
+            out.append("\\\\")
+        elif 0xDC80 <= code <= 0xDCFF:
+            out.append(f"\\x{code - 0xDC00:02x}")
+        elif unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"}:
+            out.extend(f"\\x{byte:02x}" for byte in char.encode())
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def parse_shown(text: str) -> bytes:
+    """The bytes of a name that `shown` wrote. A backslash that starts no escape stands for itself."""
+    out = bytearray()
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        out += text[at : match.start()].encode("utf-8", "surrogateescape")
+        body = match.group(1)
+        out += b"\\" if body == "\\" else bytes([int(body[1:], 16)])
+        at = match.end()
+    out += text[at:].encode("utf-8", "surrogateescape")
+    return bytes(out)

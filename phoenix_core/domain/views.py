@@ -1,0 +1,320 @@
+"""What the operators' API returns and takes, as JSON. Times are UTC; file names are in shown form (`domain.names`)."""
+
+from datetime import datetime
+
+import msgspec
+
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
+
+
+class ServerView(msgspec.Struct, frozen=True):
+    """A protected server: a host with an enrolled agent."""
+
+    id: str
+    name: str
+    hostname: str
+    platform: str
+    role: str
+    agent_version: str
+    connected: bool
+    enrolled_at: datetime
+    last_seen_at: datetime | None = None
+    last_backup_at: datetime | None = None
+    last_backup_state: JobState | None = None
+    snapshots: int = 0
+    certificate_ends_at: datetime | None = None
+    revoked: bool = False
+    this_host: bool = False
+    default_paths: tuple[str, ...] = ()
+    """What the last backup covered; a backup without paths takes these."""
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """A numbered step of a job's workflow; `id` is of workflows.md (`WF5.4`)."""
+
+    id: str
+    title: str
+    state: StepState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    detail: str = ""
+    error: ErrorView | None = None
+
+
+class ProgressView(msgspec.Struct, frozen=True):
+    phase: str
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    sent_bytes: int = 0
+    bytes_per_s: float = 0.0
+    """Over the last seconds, of `bytes_done`."""
+    sent_bytes_per_s: float = 0.0
+    elapsed_s: float = 0.0
+    eta_s: float = -1.0
+    current: str = ""
+
+
+class MissingView(msgspec.Struct, frozen=True):
+    path: str
+    reason: str
+
+
+class JobView(msgspec.Struct, frozen=True):
+    """One run of a workflow."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    title: str
+    """Such as `Backup of web1: /etc, /srv`."""
+    server_id: str = ""
+    server_name: str = ""
+    requested_by: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    snapshot_id: str = ""
+    progress: ProgressView | None = None
+    steps: tuple[StepView, ...] = ()
+    """Empty in lists; filled by the single-job resource and in events on that job."""
+    error: ErrorView | None = None
+    missing: tuple[MissingView, ...] = ()
+    """The first 1,000; empty in lists."""
+    missing_count: int = 0
+    result: dict[str, int | float | str | bool] = {}
+    """The numbers of the job's result, named as in `agentlink.messages.BackupResult`, `RestoreResult`, or the
+    vault operation's own."""
+    retry_of: str = ""
+    attempt: int = 1
+    notes: tuple[MissingView, ...] = ()
+    """Metadata not applied (restore) and files that changed while read (backup)."""
+    agent_name: str = ""
+    """The server whose agent does the work; of a restore, the one that the data goes to."""
+
+
+class LogLineView(msgspec.Struct, frozen=True):
+    number: int
+    at: datetime
+    level: str
+    text: str
+
+
+class BackupRequest(msgspec.Struct, frozen=True):
+    server: str
+    """Name or id."""
+    paths: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    cross_mounts: bool = False
+    dry_run: bool = False
+    full: bool = False
+    """Read every file, whatever the parent says."""
+
+
+class RestoreRequest(msgspec.Struct, frozen=True):
+    server: str
+    """The server whose data it is; name or id."""
+    snapshot: str = "latest"
+    paths: tuple[str, ...] = ()
+    destination: str = ""
+    """Empty: the original place."""
+    to_server: str = ""
+    """Empty: the same server."""
+    conflict: ConflictRule | None = None
+    """None: what the setting `restore.conflict` says."""
+    check_only: bool = False
+
+
+class VerifyRequest(msgspec.Struct, frozen=True):
+    depth: VerifyDepth = VerifyDepth.STRUCTURE
+    snapshots: tuple[str, ...] = ()
+    """Empty: all."""
+
+
+class PruneRequest(msgspec.Struct, frozen=True):
+    execute: bool = False
+    """False: make and show the plan only."""
+
+
+class SnapshotView(msgspec.Struct, frozen=True):
+    id: str
+    server_id: str
+    server_name: str
+    created_at: datetime
+    """When the backup's scan began, by the agent's clock."""
+    recorded_at: datetime
+    """The core's time at the commit."""
+    paths: tuple[str, ...]
+    files: int
+    directories: int
+    bytes: int
+    stored_bytes: int
+    """What this backup added to the vault."""
+    missing_count: int
+    job_id: str
+    parent: str = ""
+    hostname: str = ""
+    proved: bool = False
+    """Every pack that this backup wrote has been read back, decrypted and re-hashed."""
+    tier: str = "warm"
+
+
+class EntryView(msgspec.Struct, frozen=True):
+    """A file, folder or other entry in a snapshot."""
+
+    path: str
+    name: str
+    type: str
+    size: int
+    mode: int
+    owner: str
+    group: str
+    mtime: datetime
+    target: str = ""
+    """A symbolic link's."""
+
+
+class EntryPage(msgspec.Struct, frozen=True):
+    entries: tuple[EntryView, ...]
+    next_after: str = ""
+    """Pass it as `after` for the next page; empty: this was the last."""
+    total: int = 0
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """One line of a diff between two snapshots: `added`, `removed`, `content`, `metadata`, `type`."""
+
+    path: str
+    change: str
+    size_before: int = 0
+    size_after: int = 0
+
+
+class ChangePage(msgspec.Struct, frozen=True):
+    changes: tuple[ChangeView, ...]
+    next_after: str = ""
+
+
+class DamageView(msgspec.Struct, frozen=True):
+    """What a damaged or lost pack, record or snapshot hits."""
+
+    what: str
+    """Such as `pack 3f2a… is truncated`."""
+    snapshots: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """The first 1,000, in shown form, each with its snapshot's short id in front: `3f2a9c0d1e2b:/etc/hosts`."""
+    file_count: int = 0
+
+
+class VaultView(msgspec.Struct, frozen=True):
+    vault_id: str
+    format_version: int
+    location: str
+    created_at: datetime
+    key_holder: str
+    key_available: bool
+    packs: int
+    chunks: int
+    stored_bytes: int
+    source_bytes: int
+    """Sum of the sizes of all snapshots' files."""
+    unproved_packs: int
+    condemned_packs: int
+    damaged_packs: int
+    snapshots: int
+    records: int
+    free_bytes: int
+    total_bytes: int
+    index_complete: bool
+    epoch: int = 1
+    last_verify_at: datetime | None = None
+    last_verify_state: JobState | None = None
+    rolled_back: bool = False
+    """Records that this core has seen are gone from the vault."""
+    problem: str = ""
+    """Why the vault can't be used, or what is wrong with it; empty: nothing."""
+
+
+class PrunePlanView(msgspec.Struct, frozen=True):
+    packs: int
+    bytes: int
+    kept_packs: int
+    kept_bytes: int
+    unused_packs: int
+    unused_bytes: int
+    rewrite_packs: int
+    rewrite_bytes: int
+    held_by_leases: int
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    version: str
+    data_dir: str
+    pid: int
+    started_at: datetime
+    edition: str
+    servers: int
+    servers_connected: int
+    jobs_running: int
+    jobs_waiting: int
+    vault: VaultView | None = None
+    embedded: bool = False
+    link_address: str = ""
+
+
+class StorageNodeView(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    url: str
+    connected: bool
+    embedded: bool
+    enrolled_at: datetime | None = None
+
+
+class SettingView(msgspec.Struct, frozen=True):
+    key: str
+    value: str
+    default: str
+    description: str
+
+
+class ActivationTokenRequest(msgspec.Struct, frozen=True):
+    role: str = "agent"
+    """`agent` or `storage`."""
+    name: str = ""
+    """The server's name; empty: its host name."""
+    valid_s: int = 3600
+
+
+class ActivationTokenView(msgspec.Struct, frozen=True):
+    token: str
+    expires_at: datetime
+
+
+class FindingView(msgspec.Struct, frozen=True):
+    """One line of `phoenix doctor`."""
+
+    subject: str
+    state: str
+    """`ok`, `warning`, `error`."""
+    text: str
+    hint: str = ""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of `GET /v1/events`. Exactly one of the parts is set, by `kind`."""
+
+    number: int
+    kind: str
+    """`job`, `progress`, `server`, `vault`, `log`, `snapshot`; `reset` (no part set): the events before this one are
+    not held any more, so what a reader knows may be stale; also the first event of a new subscription."""
+    at: datetime
+    job: JobView | None = None
+    """`job`: with steps. `progress`: id, kind, state, title and progress only."""
+    server: ServerView | None = None
+    vault: VaultView | None = None
+    log: LogLineView | None = None
+    job_id: str = ""
+    snapshot: SnapshotView | None = None

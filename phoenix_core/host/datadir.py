@@ -1,0 +1,78 @@
+"""The one data directory: where each thing lies, and who holds it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import platformdirs
+
+from phoenix_core.host.errors import DataDirectoryInUse, DataDirectoryUnusable
+
+ENVIRONMENT = "PHOENIX_DATA"
+
+
+def default_data_directory() -> Path:
+    """PHOENIX_DATA, else the platform's user data directory."""
+    named = os.environ.get(ENVIRONMENT)
+    return Path(named) if named else Path(platformdirs.user_data_dir("phoenix", appauthor=False))
+
+
+class DataDirectory:
+    """The paths inside a data directory. Nothing is created before `create`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.config = self.root / "phoenix.toml"
+        self.vault = self.root / "vault"
+        self.index = self.root / "index"
+        """The storage node's LMDB environment; always on a local file system."""
+        self.catalog = self.root / "catalog.sqlite"
+        self.core_socket = self.root / "core.sock"
+        """The operators' API, mode 0600."""
+        self.storage_socket = self.root / "storage.sock"
+        """The storage node's hand-over by file descriptor."""
+        self.core_lock = self.root / "core.lock"
+        self.pki = self.root / "pki"
+        self.agent = self.root / "agent"
+        """State of this machine's agent: certificate, key, reports not yet acknowledged, metadata keys."""
+        self.node = self.root / "node"
+        """State of a storage node that runs alone on this data directory."""
+        self.key_holder = self.root / "key-holder.toml"
+        self.key_file = self.root / "vault.key"
+        self.logs = self.root / "logs"
+        self.spool = self.root / "spool"
+
+    def create(self) -> None:
+        """Make the folder, of mode 0700, if it isn't there."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.logs, self.spool):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise DataDirectoryUnusable(path=self.root, detail=error.strerror) from error
+
+
+class CoreLock:
+    """Held by the one core that runs on a data directory; the file names its process."""
+
+    def __init__(self, data: DataDirectory) -> None:
+        self._path = data.core_lock
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Raises DataDirectoryInUse where another process holds it."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise DataDirectoryInUse(path=self._path.parent, pid=holder) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

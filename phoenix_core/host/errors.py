@@ -1,0 +1,72 @@
+"""Errors about this host: its data directory, configuration and key holder."""
+
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError
+
+
+class DataDirectoryInUse(PhoenixError):
+    code = "data_directory_in_use"
+    template = "The data directory {path} is in use by process {pid}."
+    hint = "Use the core that runs there, stop it, or name another directory with --data."
+    retryable = True
+    http_status = 409
+
+
+class DataDirectoryUnusable(PhoenixError):
+    code = "data_directory_unusable"
+    template = "The data directory {path} can't be used: {detail}."
+    hint = "Choose a folder that you may write with --data or PHOENIX_DATA."
+
+
+class ConfigInvalid(PhoenixError):
+    code = "config_invalid"
+    template = "The configuration {path}, line {line}: {detail}."
+    hint = "Correct that line; docs/manual/configuration.md says what may stand in the file."
+    exit_code = EXIT_USAGE
+
+
+class ConfigUnreadable(PhoenixError):
+    code = "config_unreadable"
+    template = "The configuration {path} can't be read: {detail}."
+    hint = "See that this user may read it and that it is UTF-8 text."
+    exit_code = EXIT_USAGE
+
+
+class KeyMissing(PhoenixError):
+    """Nothing holds the vault's key, as far as this data directory knows."""
+
+    code = "vault_key_missing"
+    template = "The vault's key is not there: {detail}."
+    hint = (
+        "`phoenix vault key status` says who should hold it. With the recovery passphrase, "
+        "`phoenix vault key move` takes the key from the vault and gives it to a holder of your choice."
+    )
+
+
+class KeyHolderLocked(PhoenixError):
+    """The key's holder exists but doesn't open."""
+
+    code = "vault_key_locked"
+    template = "The {holder} doesn't give the vault's key: {detail}."
+    hint = "Unlock it, or change to another holder with `phoenix vault key move`."
+    retryable = True
+
+
+class KeyHolderUnfit(PhoenixError):
+    """This holder can't be used here."""
+
+    code = "vault_key_holder_unfit"
+    template = "The {holder} can't hold the vault's key here: {detail}."
+    hint = "Choose another holder with `phoenix vault key move`: keyring, credential or file."
+    exit_code = EXIT_USAGE
+
+
+class KeyHolderFailed(PhoenixError):
+    code = "vault_key_holder_failed"
+    template = "The vault's key can't be kept by the {holder}: {detail}."
+    hint = "Correct that, or choose another holder with `phoenix vault key move`."
+
+
+class SpaceUnknown(PhoenixError):
+    code = "space_unknown"
+    template = "The free space of {path} can't be told: {detail}."
+    hint = "See that the path is right and that this user may look into it."

@@ -1,0 +1,294 @@
+"""Who holds the vault's key on this host: the OS keyring, a systemd credential, or a file that only its owner reads.
+
+`DATA/key-holder.toml` records which, and for which vault; the key itself is never logged, shown or put into an error.
+Kept form, in every holder: the 32 bytes in lower-case hex, one line.
+"""
+
+import binascii
+import os
+import stat
+import threading
+import tomllib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from phoenix_core.host.atomicfile import sync_folder, write_atomic
+from phoenix_core.host.datadir import DataDirectory
+from phoenix_core.host.errors import KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit, KeyMissing
+
+KEY_BYTES = 32
+TIMEOUT_S = 2.0
+"""A locked keyring may wait for a person for ever; nobody sits in front of a service."""
+CREDENTIAL_NAME = "phoenix-vault-key"
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""Set by systemd for a unit with LoadCredential= or LoadCredentialEncrypted=; see systemd.exec(5)."""
+KEYRING_SERVICE = "phoenix-backup"
+
+T = TypeVar("T")
+
+
+class Holder(StrEnum):
+    KEYRING = "keyring"
+    CREDENTIAL = "credential"
+    FILE = "file"
+
+
+class HolderStatus(msgspec.Struct, frozen=True):
+    """For `phoenix vault key status` and `doctor`."""
+
+    holder: Holder | None
+    """None: no vault was made here yet."""
+    vault_id: str
+    available: bool
+    detail: str
+    """Where the key is, or why it can't be had."""
+
+
+class KeyHolder:
+    """The vault key of one data directory. `environment` is os.environ's content; `service`: no person is at hand."""
+
+    def __init__(self, data: DataDirectory, environment: Mapping[str, str], *, service: bool = False) -> None:
+        self._data = data
+        self._environment = environment
+        self._service = service
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def recorded(self) -> tuple[Holder, str] | None:
+        """Holder and vault id; None where no vault was made here. Raises KeyMissing where the record is unreadable."""
+        try:
+            document = tomllib.loads(self._data.key_holder.read_text("utf-8"))
+            return Holder(document["holder"]), str(document["vault"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError) as error:
+            raise KeyMissing(detail=f"{self._data.key_holder} is unreadable ({error})") from error
+
+    def load(self) -> bytes:
+        """The key, 32 bytes, within two seconds. Raises KeyMissing, KeyHolderLocked, KeyHolderUnfit."""
+        recorded = self.recorded()
+        if recorded is None:
+            raise KeyMissing(detail=f"{self._data.key_holder} doesn't exist, so no vault was made here")
+        return self._read(*recorded)
+
+    def status(self) -> HolderStatus:
+        """Never raises for a key that can't be had."""
+        try:
+            recorded = self.recorded()
+            if recorded is None:
+                return HolderStatus(None, "", available=False, detail="no vault was made here yet")
+        except KeyMissing as error:
+            return HolderStatus(None, "", available=False, detail=str(error))
+        holder, vault_id = recorded
+        try:
+            self._read(holder, vault_id)
+        except (KeyMissing, KeyHolderLocked, KeyHolderUnfit) as error:
+            return HolderStatus(holder, vault_id, available=False, detail=str(error))
+        return HolderStatus(holder, vault_id, available=True, detail=self._place(holder))
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+
+    def best(self) -> Holder:
+        """The holder for a new vault: a keyring that opens at once, unless this is a service; else the file."""
+        if self._service:
+            return Holder.CREDENTIAL if self._credential() is not None else Holder.FILE
+        try:
+            self._keyring(lambda keyring: keyring.get_password(KEYRING_SERVICE, "probe"))
+        except (KeyHolderLocked, KeyHolderUnfit):
+            return Holder.FILE
+        return Holder.KEYRING
+
+    def store(self, holder: Holder, vault_id: str, key: bytes) -> None:
+        """Give the key to a holder, read it back, and record who has it.
+
+        Raises KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit."""
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a vault key has {KEY_BYTES} bytes")
+        self._write(holder, vault_id, key)
+        try:
+            kept = self._read(holder, vault_id)
+        except KeyMissing as error:
+            raise KeyHolderFailed(holder=holder, detail="it doesn't give back what it was given") from error
+        if kept != key:
+            raise KeyHolderFailed(holder=holder, detail="it holds another key")
+        record = f'# Who holds the vault\'s key; `phoenix vault key move` changes it.\nholder = "{holder}"\n'
+        try:
+            write_atomic(self._data.key_holder, f'{record}vault = "{vault_id}"\n'.encode())
+        except OSError as error:
+            raise KeyHolderFailed(holder=holder, detail=error.strerror) from error
+
+    def move(self, to: Holder, key: bytes | None = None, vault_id: str | None = None) -> None:
+        """Move the key to another holder; the one before forgets it once the new one is known to have it.
+
+        `key` and `vault_id` are needed only where the present holder can't give it (opened with the passphrase)."""
+        recorded = self._recorded_or_none()
+        if key is None:
+            key = self.load()
+        if vault_id is None:
+            if recorded is None:
+                raise KeyMissing(detail=f"{self._data.key_holder} doesn't say for which vault")
+            vault_id = recorded[1]
+        self.store(to, vault_id, key)
+        if recorded is not None and recorded[0] is not to:
+            self._forget(*recorded)
+
+    def _recorded_or_none(self) -> tuple[Holder, str] | None:
+        try:
+            return self.recorded()
+        except KeyMissing:
+            return None
+
+    # --- the three holders -------------------------------------------------------------------------------------------
+
+    def _place(self, holder: Holder) -> str:
+        match holder:
+            case Holder.KEYRING:
+                return f"in the OS keyring, as {KEYRING_SERVICE}"
+            case Holder.CREDENTIAL:
+                return f"systemd credential {CREDENTIAL_NAME}"
+            case Holder.FILE:
+                return f"{self._data.key_file}, readable by its owner only"
+
+    def _read(self, holder: Holder, vault_id: str) -> bytes:
+        match holder:
+            case Holder.KEYRING:
+                text = self._keyring(lambda keyring: keyring.get_password(KEYRING_SERVICE, vault_id))
+                if text is None:
+                    raise KeyMissing(detail=f"the OS keyring has no entry {KEYRING_SERVICE} for vault {vault_id}")
+                return _decode(text.encode("utf-8", "replace"), "the entry in the OS keyring")
+            case Holder.CREDENTIAL:
+                path = self._credential()
+                if path is None:
+                    detail = f"this process was not given the systemd credential {CREDENTIAL_NAME}"
+                    raise KeyMissing(detail=detail)
+                return _decode(_read_file(path), f"the systemd credential {CREDENTIAL_NAME}")
+            case Holder.FILE:
+                return _decode(_read_private(self._data.key_file), str(self._data.key_file))
+
+    def _write(self, holder: Holder, vault_id: str, key: bytes) -> None:
+        match holder:
+            case Holder.KEYRING:
+                self._keyring(lambda keyring: keyring.set_password(KEYRING_SERVICE, vault_id, key.hex()))
+            case Holder.CREDENTIAL:
+                if self._credential() is None:
+                    raise KeyHolderUnfit(
+                        holder=holder,
+                        detail=f"only systemd gives credentials; put {CREDENTIAL_NAME} into the unit first "
+                        f"(systemd-creds encrypt --name={CREDENTIAL_NAME} {self._data.key_file.name} …, "
+                        "LoadCredentialEncrypted=) and run the move inside it",
+                    )
+            case Holder.FILE:
+                try:
+                    write_atomic(self._data.key_file, key.hex().encode("ascii") + b"\n", 0o600)
+                except OSError as error:
+                    raise KeyHolderFailed(holder=holder, detail=error.strerror) from error
+
+    def _forget(self, holder: Holder, vault_id: str) -> None:
+        match holder:
+            case Holder.KEYRING:
+                try:
+                    self._keyring(lambda keyring: keyring.delete_password(KEYRING_SERVICE, vault_id))
+                except (KeyHolderLocked, KeyHolderUnfit):
+                    return  # it can't be opened, which may be why the key is moved away from it
+            case Holder.FILE:
+                _erase(self._data.key_file)
+            case Holder.CREDENTIAL:
+                return  # systemd's to take away
+
+    def _credential(self) -> Path | None:
+        folder = self._environment.get(CREDENTIALS_DIRECTORY)
+        path = Path(folder) / CREDENTIAL_NAME if folder else None
+        return path if path is not None and path.exists() else None
+
+    def _keyring(self, action: Callable[[Any], T]) -> T:
+        """Do something with the OS keyring. Raises KeyHolderUnfit, KeyHolderLocked (within two seconds)."""
+        if self._service:
+            raise KeyHolderUnfit(
+                holder=Holder.KEYRING, detail="a service has no session that could unlock it; use credential or file"
+            )
+        return _in_time(lambda: _with_keyring(action))
+
+
+def _with_keyring(action: Callable[[Any], T]) -> T:
+    import keyring
+    import keyring.errors
+    from keyring.backends import fail, null
+
+    backend = keyring.get_keyring()
+    if isinstance(backend, fail.Keyring | null.Keyring):
+        raise KeyHolderUnfit(holder=Holder.KEYRING, detail="this host has no OS keyring")
+    try:
+        return action(backend)
+    except keyring.errors.NoKeyringError as error:
+        raise KeyHolderUnfit(holder=Holder.KEYRING, detail="this host has no OS keyring") from error
+    except keyring.errors.KeyringError as error:
+        raise KeyHolderLocked(holder=Holder.KEYRING, detail=str(error) or "it is locked") from error
+
+
+def _in_time(action: Callable[[], T]) -> T:
+    """Run in a thread that is given up after the time-out; keyrings offer none of their own."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(action())
+        except BaseException as error:  # handed to the caller
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="keyring", daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    if thread.is_alive():
+        raise KeyHolderLocked(holder=Holder.KEYRING, detail=f"it did not answer within {TIMEOUT_S:g} s")
+    if failure:
+        if isinstance(failure[0], KeyHolderLocked | KeyHolderUnfit):
+            raise failure[0]
+        raise KeyHolderLocked(holder=Holder.KEYRING, detail=type(failure[0]).__name__) from failure[0]
+    return outcome[0]
+
+
+def _decode(text: bytes, place: str) -> bytes:
+    try:
+        key = binascii.unhexlify(text.strip())
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyMissing(detail=f"{place} doesn't hold a key of {KEY_BYTES} bytes") from None
+    return key
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise KeyMissing(detail=f"{path} doesn't exist") from error
+    except OSError as error:
+        raise KeyHolderLocked(holder=f"file {path}", detail=error.strerror) from error
+
+
+def _read_private(path: Path) -> bytes:
+    content = _read_file(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise KeyHolderUnfit(
+            holder=f"file {path}", detail=f"others may read it (mode {mode:04o}); `chmod 600` it, if they have not"
+        )
+    return content
+
+
+def _erase(path: Path) -> None:
+    """Overwrite, then remove. On most of today's disks the overwriting is a gesture; it costs nothing."""
+    try:
+        with path.open("r+b") as file:
+            file.write(b"0" * os.fstat(file.fileno()).st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)

@@ -1,0 +1,1 @@
+"""The backup repository: chunk, block, pack, index, tree, snapshot, prune, verify."""

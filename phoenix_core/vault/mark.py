@@ -1,0 +1,112 @@
+"""Which chunks the vault's snapshots need: the mark phase of prune. Core only.
+
+Records decide which snapshots count. A snapshot object without a record is *staged*: it counts while its job's lease
+lives, since the core may record it yet. A tree that can't be read ends the mark: what it needs is not known.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import ChunkId, SnapshotId
+from phoenix_core.vault.corereader import CoreReader
+from phoenix_core.vault.errors import VaultError
+from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
+from phoenix_core.vault.record import Record, live_snapshots, verify_chain
+from phoenix_core.vault.snapshot import SnapshotBody
+from phoenix_core.vault.tree import entry_chunks, read_missing, read_tree
+from phoenix_core.vault.treewalk import RecordingSource
+from phoenix_core.vault.vaultkey import VaultKey
+
+
+class MarkFailed(VaultError):
+    """A needed snapshot can't be read in full, so it isn't known which chunks it needs."""
+
+    code = "mark_failed"
+    template = "Nothing was pruned: snapshot {snapshot} can't be read in full: {detail}"
+    hint = (
+        "Run `phoenix vault verify`; back its server up again, or remove the snapshot with `phoenix snapshot remove`."
+    )
+
+
+class MaintenanceCancelled(VaultError):
+    code = "maintenance_cancelled"
+    template = "{what} was cancelled."
+    hint = "Nothing was lost; start it again at any time."
+
+
+class Inventory(msgspec.Struct, frozen=True):
+    """The snapshots of a vault, by what the records say of them."""
+
+    live: dict[SnapshotId, Record]
+    """Committed and not removed, in the order of their records."""
+    stored: frozenset[SnapshotId]
+    """Objects that are there, live or not."""
+    last_record: int
+
+    @property
+    def leftover(self) -> frozenset[SnapshotId]:
+        """Objects without a live record: staged, abandoned, or removed but for the object."""
+        return self.stored - self.live.keys()
+
+
+def take_inventory(node: MaintenanceNode, key: VaultKey, stored: frozenset[SnapshotId] | None = None) -> Inventory:
+    """`stored`: the objects, where the caller listed them before. Raises `RecordDamaged` where the chain of records is
+    broken."""
+    if stored is None:
+        stored = frozenset(node.snapshots())
+    records = node.records()
+    live = live_snapshots(verify_chain(records, key.record_public_key()))
+    return Inventory(live, stored, records[-1][0] if records else 0)
+
+
+class Marker:
+    """Collects what snapshots need. Trees that several snapshots share are read once."""
+
+    def __init__(self, node: MaintenanceNode, key: VaultKey, cancelled: IsCancelled = never_cancelled) -> None:
+        self._core = CoreReader(node, key)
+        self._cancelled = cancelled
+        self._trees: set[bytes] = set()
+        self.chunks: set[ChunkId] = set()
+        """Every chunk that a marked snapshot needs, data and metadata."""
+        self.marked: set[SnapshotId] = set()
+
+    def mark(self, snapshots: Iterable[SnapshotId]) -> None:
+        """Add what these need; those marked before are passed over. Raises `MarkFailed`, `MaintenanceCancelled`."""
+        for name in snapshots:
+            if name in self.marked:
+                continue
+            try:
+                self._mark_body(self._core.snapshot(name))
+            except MaintenanceCancelled:
+                raise
+            except PhoenixError as error:
+                if error.retryable:
+                    raise
+                raise MarkFailed(snapshot=name[:12], detail=error.message) from error
+            self.marked.add(name)
+
+    def snapshot(self, name: SnapshotId) -> SnapshotBody:
+        return self._core.snapshot(name)
+
+    def _mark_body(self, body: SnapshotBody) -> None:
+        source = RecordingSource(self._core.trees_of(body))
+        if body.missing_list:
+            for _ in read_missing(source, body.missing_list):
+                pass
+        stack = [body.root]
+        while stack:
+            if self._cancelled():
+                raise MaintenanceCancelled(what="The prune")
+            tree = stack.pop()
+            if tree in self._trees:
+                continue
+            for entry in read_tree(source, tree):
+                if entry.is_directory:
+                    stack.append(entry.tree)
+                self.chunks.update(ChunkId(ref.id) for ref in entry_chunks(source, entry))
+            self._trees.add(tree)
+            self.chunks |= source.ids
+            source.ids.clear()
+        self.chunks |= source.ids

@@ -1,0 +1,268 @@
+"""Prune: frees the space of chunks that no snapshot needs, beside running backups. Core only.
+
+A plan is made and shown, then executed:
+
+1. mark what live snapshots, and staged ones of live leases, need;
+2. sort packs: unused ones go, mostly unused ones are rewritten (their needed chunks move into new packs), others stay;
+3. condemn: from here on the chunks of those packs count as missing. The node leaves out what a live lease relies on,
+   and refuses where a snapshot was committed since the mark, which is then marked too;
+4. sweep: once every lease that was open at step 3 has ended, the node deletes what was condemned.
+
+A second copy of a chunk goes only where a proved copy stays. Interrupted at any point nothing is lost: condemned packs
+become usable again when the sweep is given up, and a restarted node voids it.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+import msgspec
+
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
+from phoenix_core.vault.location import Location
+from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, OpenTarget, never_cancelled
+from phoenix_core.vault.mark import Inventory, MaintenanceCancelled, Marker, take_inventory
+from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.rewrite import rewrite_packs
+from phoenix_core.vault.vaultkey import VaultKey
+
+REWRITE_UNUSED_PERCENT = 40
+"""A pack is rewritten when at least this part of its chunks is unused."""
+ASK_CHUNKS = 4096
+CONDEMN_TRIES = 20
+
+
+class PruneProgress(msgspec.Struct, frozen=True):
+    phase: str
+    """`mark`, `plan`, `rewrite`, `wait`, `sweep`."""
+    done: int = 0
+    total: int = 0
+    waiting_for: tuple[str, ...] = ()
+    """Jobs whose leases the sweep waits for."""
+
+
+class PrunePlan(msgspec.Struct, frozen=True):
+    """What a prune would do. Sizes are bytes of packs in the store."""
+
+    packs: int
+    bytes: int
+    unused: tuple[PackId, ...]
+    unused_bytes: int
+    rewrite: tuple[PackId, ...]
+    rewrite_bytes: int
+    rewrite_used_bytes: int
+    """Plain bytes of the chunks that a rewrite keeps."""
+    kept_packs: int
+    kept_bytes: int
+    abandoned: tuple[SnapshotId, ...]
+    """Snapshot objects that no record and no live lease stands for."""
+    snapshots: int
+    last_record: int
+    held_by_leases: int = 0
+    """Jobs whose leases live now; what they rely on is kept."""
+
+
+class PruneResult(msgspec.Struct, frozen=True):
+    deleted_packs: int
+    deleted_bytes: int
+    rewritten_packs: int
+    done: bool
+    """False: jobs with older leases went on longer than the wait; nothing was deleted, all is as before."""
+    waiting_for: tuple[str, ...] = ()
+
+
+Report = Callable[[PruneProgress], None]
+
+
+def _silent(progress: PruneProgress) -> None:
+    del progress
+
+
+class _Usage(msgspec.Struct):
+    chunks: int = 0
+    bytes: int = 0
+
+
+def make_plan(
+    node: MaintenanceNode,
+    key: VaultKey,
+    *,
+    rewrite_unused_percent: int = REWRITE_UNUSED_PERCENT,
+    progress: Report = _silent,
+    cancelled: IsCancelled = never_cancelled,
+) -> PrunePlan:
+    """Reads all trees; changes nothing. Raises `MarkFailed`, `RecordDamaged`, `MaintenanceCancelled`."""
+    marker, inventory, abandoned = _mark_all(node, key, progress, cancelled)
+    progress(PruneProgress("plan"))
+    packs = {PackId(info.pack_id): info for info in node.packs()}
+    used = _usage(node, marker.chunks, packs)
+    unused: list[PackInfo] = []
+    rewrite: list[PackInfo] = []
+    kept: list[PackInfo] = []
+    for pack_id, info in packs.items():
+        usage = used.get(pack_id)
+        if usage is None:
+            unused.append(info)
+        elif info.state is PackState.USABLE and _unused_percent(info, usage) >= rewrite_unused_percent:
+            rewrite.append(info)
+        else:
+            kept.append(info)
+    return PrunePlan(
+        packs=len(packs),
+        bytes=_total(packs.values()),
+        unused=tuple(PackId(info.pack_id) for info in unused),
+        unused_bytes=_total(unused),
+        rewrite=tuple(PackId(info.pack_id) for info in rewrite),
+        rewrite_bytes=_total(rewrite),
+        rewrite_used_bytes=sum(used[PackId(info.pack_id)].bytes for info in rewrite),
+        kept_packs=len(kept),
+        kept_bytes=_total(kept),
+        abandoned=abandoned,
+        snapshots=len(marker.marked),
+        last_record=inventory.last_record,
+        held_by_leases=sum(not lease.lapsed for lease in node.leases()),
+    )
+
+
+def execute(
+    node: MaintenanceNode,
+    key: VaultKey,
+    plan: PrunePlan,
+    *,
+    open_target: OpenTarget,
+    wait_s: float = 3600.0,
+    poll_s: float = 0.2,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic_s: Callable[[], float] = time.monotonic,
+    progress: Report = _silent,
+    cancelled: IsCancelled = never_cancelled,
+) -> PruneResult:
+    """Carry a plan out; what changed since it was made is taken into account. Waits up to `wait_s` for jobs that were
+    running when the packs were condemned. Raises as `make_plan`; whatever happens, no needed chunk is lost."""
+    marker, _, abandoned = _mark_all(node, key, progress, cancelled)
+    for name in abandoned:
+        node.delete_snapshot(name)
+    packs = {PackId(info.pack_id): info for info in node.packs()}
+    used = _usage(node, marker.chunks, packs)
+    moved = rewrite_packs(
+        node,
+        key,
+        [packs[pack] for pack in plan.rewrite if pack in used],
+        marker.chunks,
+        open_target,
+        progress=lambda done, total: progress(PruneProgress("rewrite", done, total)),
+        cancelled=cancelled,
+    )
+    node.void_sweeps()  # of a prune that ended midway
+    sweep = _condemn(node, key, marker, [*plan.unused, *moved])
+    end = monotonic_s() + wait_s
+    try:
+        while not (swept := node.sweep(sweep)).done:
+            if monotonic_s() >= end:
+                break
+            if cancelled():
+                raise MaintenanceCancelled(what="The prune")
+            progress(PruneProgress("wait", waiting_for=swept.waiting_for))
+            sleep(poll_s)
+    except BaseException:
+        node.void_sweeps()
+        raise
+    if not swept.done:
+        node.void_sweeps()
+        return PruneResult(0, 0, len(moved), done=False, waiting_for=swept.waiting_for)
+    return PruneResult(swept.packs, swept.bytes, len(moved), done=True)
+
+
+def _condemn(node: MaintenanceNode, key: VaultKey, marker: Marker, candidates: list[PackId]) -> int:
+    """Phase one, for those candidates that no snapshot needs. Where a backup commits at the same moment the node
+    refuses, and the new snapshot is marked before the next try."""
+    for attempt in range(1, CONDEMN_TRIES + 1):
+        inventory = take_inventory(node, key)
+        marker.mark(inventory.live)
+        packs = {PackId(info.pack_id): info for info in node.packs()}
+        used = _usage(node, marker.chunks, packs)
+        doomed = [pack for pack in candidates if pack in packs and pack not in used]
+        try:
+            return node.condemn(doomed, inventory.last_record)
+        except PhoenixError as error:
+            if error.code != "plan_outdated" or attempt == CONDEMN_TRIES:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _mark_all(
+    node: MaintenanceNode, key: VaultKey, progress: Report, cancelled: IsCancelled
+) -> tuple[Marker, Inventory, tuple[SnapshotId, ...]]:
+    """Mark live snapshots and staged ones of live jobs; tells also which objects nothing stands for.
+
+    The order of reading matters: an object that is listed was staged under a lease that is listed after it, or its job
+    has ended since, and then its record is there."""
+    stored = frozenset(node.snapshots())
+    leases = [lease for lease in node.leases() if not lease.lapsed]
+    jobs = {lease.job for lease in leases}
+    parents = {SnapshotId(lease.parent) for lease in leases if lease.parent}
+    inventory = take_inventory(node, key, stored)
+    marker = Marker(node, key, cancelled)
+    for number, name in enumerate(inventory.live):
+        progress(PruneProgress("mark", number, len(inventory.live)))
+        marker.mark((name,))
+    abandoned = []
+    for name in sorted(inventory.leftover):
+        if name in parents or marker.snapshot(name).job_id in jobs:
+            marker.mark((name,))
+        else:
+            abandoned.append(name)
+    return marker, inventory, tuple(abandoned)
+
+
+def _usage(node: MaintenanceNode, chunks: Iterable[ChunkId], packs: dict[PackId, PackInfo]) -> dict[PackId, _Usage]:
+    """What of each pack is needed. A copy beside a proved one is not."""
+    usage: dict[PackId, _Usage] = defaultdict(_Usage)
+    doubled: list[list[Location]] = []
+    for batch in _batches(chunks):
+        for copies in node.locate_all(batch):
+            good = [copy for copy in copies if PackId(copy.pack_id) in packs]
+            if len(good) == 1:
+                _count(usage, good[0])
+            elif good:
+                doubled.append(good)
+    for copies in doubled:
+        proved = [copy for copy in copies if _is_proved(packs[PackId(copy.pack_id)])]
+        if proved:
+            _count(usage, max(proved, key=lambda copy: (_count_of(usage, copy), copy.pack_id)))
+        else:
+            for copy in copies:
+                _count(usage, copy)
+    return dict(usage)
+
+
+def _is_proved(info: PackInfo) -> bool:
+    return info.proved and info.state is PackState.USABLE
+
+
+def _count(usage: dict[PackId, _Usage], copy: Location) -> None:
+    entry = usage[PackId(copy.pack_id)]
+    entry.chunks += 1
+    entry.bytes += copy.length
+
+
+def _count_of(usage: dict[PackId, _Usage], copy: Location) -> int:
+    known = usage.get(PackId(copy.pack_id))
+    return known.bytes if known else 0
+
+
+def _unused_percent(info: PackInfo, usage: _Usage) -> float:
+    """Of the pack's chunks, by number: the index does not keep their plain bytes."""
+    return 100.0 * (1 - usage.chunks / max(info.chunks, 1))
+
+
+def _batches(chunks: Iterable[ChunkId]) -> Iterator[list[ChunkId]]:
+    remaining = iter(chunks)
+    while batch := list(islice(remaining, ASK_CHUNKS)):
+        yield batch
+
+
+def _total(packs: Iterable[PackInfo]) -> int:
+    return sum(info.bytes for info in packs)

@@ -1,0 +1,153 @@
+"""Verify: is everything there that the snapshots need, and is it what it was? Core only.
+
+`structure` follows the records, opens every snapshot, reads every tree and finds every chunk in a pack that is there
+in full length. `packs` reads every pack and compares its bytes with its name. `chunks` also decrypts every chunk and
+compares it with its keyed id. Packs are looked at first; then one walk over the trees names the snapshots and files
+that need what was found damaged. What is damaged is marked so, and counts as missing for the next backup, which heals
+it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import PackId, SnapshotId
+from phoenix_core.domain.states import VerifyDepth
+from phoenix_core.vault.corereader import CoreReader
+from phoenix_core.vault.damage import Damage, DamageBook
+from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
+from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
+from phoenix_core.vault.packproof import PackFault, PackReading
+from phoenix_core.vault.record import Record, live_snapshots, verify
+from phoenix_core.vault.record import record_hash as hash_of_record
+from phoenix_core.vault.snapshot import SnapshotBody
+from phoenix_core.vault.vaultkey import VaultKey
+from phoenix_core.vault.verify_trees import TreeVerifier
+
+
+class VerifyProgress(msgspec.Struct, frozen=True):
+    phase: str
+    """`records`, `packs`, `trees`."""
+    done: int = 0
+    total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+
+
+class VerifyReport(msgspec.Struct, frozen=True):
+    depth: VerifyDepth
+    snapshots: int
+    trees: int
+    files: int
+    packs: int
+    chunks: int
+    """Decrypted and re-hashed; 0 unless the depth is `chunks`."""
+    bytes_read: int
+    """Of packs."""
+    damages: tuple[Damage, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.damages
+
+
+Report = Callable[[VerifyProgress], None]
+
+
+def _silent(progress: VerifyProgress) -> None:
+    del progress
+
+
+def verify_vault(
+    node: MaintenanceNode,
+    key: VaultKey,
+    depth: VerifyDepth,
+    snapshots: Sequence[SnapshotId] = (),
+    progress: Report = _silent,
+    cancelled: IsCancelled = never_cancelled,
+    *,
+    last_record: int = 0,
+) -> VerifyReport:
+    """Verify all snapshots, or those named. `last_record` is the highest record that the core remembers: fewer in the
+    vault are a roll-back. Raises `MaintenanceCancelled`, and what the node raises; damage is in the report."""
+    book = DamageBook()
+    progress(VerifyProgress("records"))
+    chain = _check_records(node, key, last_record, book)
+    live = live_snapshots(chain)
+    chosen = [name for name in live if not snapshots or name in snapshots]
+    reading = PackReading(node, key, depth, cancelled)
+    faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
+    for fault in faults:
+        book.open(fault.cause, fault.text)
+    trees = TreeVerifier(node, key, faults, book, cancelled)
+    core = CoreReader(node, key)
+    for number, name in enumerate(chosen):
+        progress(VerifyProgress("trees", number, len(chosen)))
+        body = _open(core, name, live[name], book)
+        if body is not None:
+            trees.verify(name, body)
+    _mark(node, faults)
+    return VerifyReport(
+        depth=depth,
+        snapshots=len(chosen),
+        trees=trees.trees,
+        files=trees.files,
+        packs=reading.packs,
+        chunks=reading.chunks,
+        bytes_read=reading.bytes_read,
+        damages=book.damages(),
+    )
+
+
+def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book: DamageBook) -> list[Record]:
+    """Every record that can be believed; what is wrong with the others goes into the book."""
+    chain: list[Record] = []
+    previous = bytes(32)
+    expected = 1
+    for sequence, encoded in node.records():
+        try:
+            if sequence != expected:
+                raise RecordDamaged(sequence=expected, detail="it is gone")
+            record = verify(encoded, key.record_public_key(), sequence=sequence)
+            if record.sequence != sequence or record.previous != previous:
+                raise RecordDamaged(sequence=sequence, detail="it does not follow the record before it")
+            chain.append(record)
+        except (RecordDamaged, UnknownVersion) as error:
+            book.open(f"record {sequence}", error.message)
+            chain += _believable(encoded, key, sequence)
+        previous = hash_of_record(encoded)
+        expected = sequence + 1
+    if expected - 1 < last_record:
+        book.open(
+            "rollback", f"The vault has {expected - 1} records; this core has seen {last_record}: it was rolled back."
+        )
+    return chain
+
+
+def _believable(encoded: bytes, key: VaultKey, sequence: int) -> list[Record]:
+    """A record that is out of place but signed still tells of a snapshot."""
+    try:
+        return [verify(encoded, key.record_public_key(), sequence=sequence)]
+    except (RecordDamaged, UnknownVersion):
+        return []
+
+
+def _open(core: CoreReader, name: SnapshotId, record: Record, book: DamageBook) -> SnapshotBody | None:
+    try:
+        body = core.snapshot(name)
+    except PhoenixError as error:
+        if error.retryable:
+            raise
+        book.hit(f"snapshot {name}", f"Snapshot {name[:12]} can't be opened: {error.message}", name, b"/")
+        return None
+    if body.agent_public_key != record.agent_public_key:
+        book.hit(f"snapshot {name}", f"Snapshot {name[:12]} was signed by another key than was recorded.", name, b"/")
+    return body
+
+
+def _mark(node: MaintenanceNode, faults: Sequence[PackFault]) -> None:
+    """Make the node know what was found, so that the chunks count as missing for the next backup."""
+    for fault in faults:
+        if fault.state is not None:
+            node.mark_damaged(PackId(fault.pack_id), fault.state)

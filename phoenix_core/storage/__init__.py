@@ -1,0 +1,1 @@
+"""Object stores, the storage node, its services and its clients."""

@@ -1,0 +1,202 @@
+"""`JobNode` and `CoreNode` over HTTPS: for agents and cores on other hosts than the storage node."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
+from phoenix_core.storage import wire
+from phoenix_core.storage.connection import Body, FdBody, NodeConnection
+from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
+from phoenix_core.storage.wire import CONTENT_TYPE, ROOT
+from phoenix_core.vault.location import Location
+from phoenix_core.vault.packinfo import PackInfo, PackState
+
+READ_AHEAD_BYTES = 1 << 20
+
+
+class _Caller:
+    """Calls with a token over one connection."""
+
+    def __init__(self, connection: NodeConnection, token: Callable[[], str], path: str) -> None:
+        self._connection = connection
+        self._token = token
+        self._path = f"{ROOT}/{path}"
+
+    def ask(self, call: wire.Call, answer_type: Any) -> Any:
+        body = wire.encode(call)
+        headers = self._headers() | {"Content-Type": CONTENT_TYPE}
+        _, answer = self._connection.request("POST", self._path, headers, lambda: body)
+        return msgspec.msgpack.decode(answer, type=answer_type)
+
+    def put(self, pack_id: PackId, length: int, body: Body) -> None:
+        headers = self._headers() | {"Content-Length": str(length)}
+        self._connection.request("PUT", f"{ROOT}/packs/{pack_id.hex()}", headers, body)
+
+    def get(self, pack_id: PackId, offset: int, length: int) -> bytes:
+        headers = self._headers() | {"Range": f"bytes={offset}-{offset + length - 1}"}
+        status, answer = self._connection.request("GET", f"{ROOT}/packs/{pack_id.hex()}", headers)
+        return b"" if status >= 300 else answer
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token()}"}
+
+
+class RemotePack:
+    """A pack read by ranges, a little ahead of what is asked where it is read in order. Context manager, `OpenPack`."""
+
+    def __init__(self, caller: _Caller, pack_id: PackId) -> None:
+        self._caller = caller
+        self._pack_id = pack_id
+        self._start = 0
+        self._held = b""
+
+    def pread(self, length: int, offset: int) -> bytes:
+        end = self._start + len(self._held)
+        if self._start <= offset and offset + length <= end:
+            return self._held[offset - self._start : offset - self._start + length]
+        if length <= 0:
+            return b""
+        in_order = bool(self._held) and self._start <= offset <= end
+        kept = self._held[offset - self._start :] if in_order else b""
+        wanted = length - len(kept) + (READ_AHEAD_BYTES if in_order else 0)
+        self._held = kept + self._caller.get(self._pack_id, offset + len(kept), wanted)
+        self._start = offset
+        return self._held[:length]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._held = b""
+
+
+class RemoteJobNode:
+    """`JobNode` of a storage node elsewhere."""
+
+    def __init__(self, connection: NodeConnection, token: str) -> None:
+        self._connection = connection
+        self._token = token
+        self._caller = _Caller(connection, lambda: self._token, "job")
+
+    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
+        answers: list[bool] = self._caller.ask(wire.Present(list(ids)), list[bool])
+        return answers
+
+    def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
+        self._caller.put(pack_id, length, lambda: FdBody(fd, length))
+
+    def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        places: list[Location | None] = self._caller.ask(wire.Locate(list(ids)), list[Location | None])
+        return places
+
+    def open_pack(self, pack_id: PackId) -> RemotePack:
+        return RemotePack(self._caller, pack_id)
+
+    def stage_snapshot(self, sealed: bytes) -> SnapshotId:
+        return SnapshotId(self._caller.ask(wire.StageSnapshot(sealed), str))
+
+    def renew_lease(self) -> None:
+        self._caller.ask(wire.RenewLease(), None)
+
+    def use_token(self, token: str) -> None:
+        self._token = token
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class RemoteCoreNode:
+    """`CoreNode` of a storage node elsewhere. `token` gives a token with the right `core`, fresh when it must be."""
+
+    def __init__(self, connection: NodeConnection, token: Callable[[], str]) -> None:
+        self._connection = connection
+        self._caller = _Caller(connection, token, "core")
+
+    def status(self) -> NodeStatus:
+        status: NodeStatus = self._caller.ask(wire.Status(), NodeStatus)
+        return status
+
+    def open_lease(self, lease: LeaseId, job: str, server_id: str, parent: SnapshotId | None) -> None:
+        self._caller.ask(wire.OpenLease(lease, job, server_id, parent or ""), None)
+
+    def close_lease(self, lease: LeaseId) -> None:
+        self._caller.ask(wire.CloseLease(lease), None)
+
+    def leases(self) -> list[LeaseInfo]:
+        leases: list[LeaseInfo] = self._caller.ask(wire.ListLeases(), list[LeaseInfo])
+        return leases
+
+    def grant(self, job: str, pack_ids: Sequence[PackId]) -> None:
+        self._caller.ask(wire.Grant(job, list(pack_ids)), None)
+
+    def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        places: list[Location | None] = self._caller.ask(wire.CoreLocate(list(ids)), list[Location | None])
+        return places
+
+    def locate_all(self, ids: Sequence[ChunkId]) -> list[list[Location]]:
+        places: list[list[Location]] = self._caller.ask(wire.LocateAll(list(ids)), list[list[Location]])
+        return places
+
+    def open_pack(self, pack_id: PackId) -> RemotePack:
+        return RemotePack(self._caller, pack_id)
+
+    def pack_info(self, pack_id: PackId) -> PackInfo | None:
+        info: PackInfo | None = self._caller.ask(wire.GetPackInfo(pack_id), PackInfo | None)
+        return info
+
+    def packs(self) -> Iterable[PackInfo]:
+        after = b""
+        while page := self._caller.ask(wire.PacksPage(after), list[tuple[bytes, PackInfo]]):
+            after = page[-1][0]
+            yield from (info for _, info in page)
+
+    def stored_packs(self) -> Iterable[tuple[PackId, int]]:
+        after = b""
+        while page := self._caller.ask(wire.StoredPacks(after), list[tuple[bytes, int]]):
+            after = page[-1][0]
+            yield from ((PackId(pack), length) for pack, length in page)
+
+    def mark_proved(self, pack_id: PackId) -> None:
+        self._caller.ask(wire.MarkProved(pack_id), None)
+
+    def mark_damaged(self, pack_id: PackId, state: PackState) -> None:
+        self._caller.ask(wire.MarkDamaged(pack_id, state), None)
+
+    def snapshots(self) -> list[SnapshotId]:
+        return [SnapshotId(name) for name in self._caller.ask(wire.ListSnapshots(), list[str])]
+
+    def read_snapshot(self, snapshot_id: SnapshotId) -> bytes:
+        return bytes(self._caller.ask(wire.ReadSnapshot(snapshot_id), bytes))
+
+    def delete_snapshot(self, snapshot_id: SnapshotId) -> None:
+        self._caller.ask(wire.DeleteSnapshot(snapshot_id), None)
+
+    def append_record(self, sequence: int, record: bytes, lease: LeaseId | None = None) -> None:
+        self._caller.ask(wire.AppendRecord(sequence, record, lease or ""), None)
+
+    def records(self, after: int = 0) -> list[tuple[int, bytes]]:
+        records: list[tuple[int, bytes]] = self._caller.ask(wire.Records(after), list[tuple[int, bytes]])
+        return records
+
+    def condemn(self, pack_ids: Sequence[PackId], seen_record: int | None = None) -> int:
+        seen = -1 if seen_record is None else seen_record
+        return int(self._caller.ask(wire.Condemn(list(pack_ids), seen), int))
+
+    def sweep(self, sweep: int) -> SweepResult:
+        result: SweepResult = self._caller.ask(wire.Sweep(sweep), SweepResult)
+        return result
+
+    def void_sweeps(self) -> None:
+        self._caller.ask(wire.VoidSweeps(), None)
+
+    def rebuild_index(self) -> RebuildResult:
+        result: RebuildResult = self._caller.ask(wire.RebuildIndex(), RebuildResult)
+        return result
+
+    def add_index_key(self, domain: str, epoch: int, key: bytes) -> None:
+        self._caller.ask(wire.AddIndexKey(domain, epoch, key), None)
+
+    def close(self) -> None:
+        self._connection.close()

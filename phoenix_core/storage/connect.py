@@ -1,0 +1,36 @@
+"""A job's way to its storage: the hand-over socket where the node runs on this host, else HTTPS."""
+
+import os
+from pathlib import Path
+
+from phoenix_core.agentlink.messages import StorageAccess
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.storage.client import RemoteJobNode
+from phoenix_core.storage.connection import NodeConnection, TlsContext
+from phoenix_core.storage.errors import StorageUnreachable, TokenForged, TokenOfOtherVault
+from phoenix_core.storage.handover_client import SocketJobNode
+
+
+def connect_job_node(access: StorageAccess, tls: TlsContext | None = None) -> SocketJobNode | RemoteJobNode:
+    """Blocks for one round trip where there is a socket. `tls` is called at the first request over HTTPS, only then;
+    it may read files (`TlsFiles.client_context`). Raises StorageUnreachable where neither way is open."""
+    path = Path(access.socket_path)
+    if access.socket_path and path.is_socket() and os.access(path, os.W_OK):
+        node = SocketJobNode(path, access.token)
+        if _is_ours(node):
+            return node
+        node.close()
+    if tls is None:
+        raise StorageUnreachable(place=access.url, detail="this host has no certificate to present")
+    return RemoteJobNode(NodeConnection(access.url, tls), access.token)
+
+
+def _is_ours(node: SocketJobNode) -> bool:
+    """Whether the token is for the node behind the socket: a host may run a core of its own at the same path."""
+    try:
+        node.renew_lease()
+    except (StorageUnreachable, TokenForged, TokenOfOtherVault):
+        return False
+    except PhoenixError:
+        return True  # the right node; the job's first call tells what is wrong
+    return True

@@ -1,0 +1,114 @@
+"""One kept-alive HTTPS connection to a storage node, for blocking callers; threads take turns."""
+
+import base64
+import http.client
+import os
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Callable
+
+import msgspec
+
+from phoenix_core.agentlink.proxy import Proxy, proxy_for
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.storage.errors import BadRequest, StorageUnreachable, from_view
+
+TIMEOUT_S = 300.0
+BLOCK_BYTES = 1 << 20
+_BROKEN = (OSError, http.client.HTTPException)
+TlsContext = Callable[[], ssl.SSLContext]
+
+
+class FdBody:
+    """So many bytes of a descriptor as a request body; each attempt reads them anew."""
+
+    def __init__(self, fd: int, length: int) -> None:
+        self._fd = fd
+        self._at = 0
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = os.pread(self._fd, wanted, self._at) if wanted else b""
+        self._at += len(data)
+        self._left -= len(data)
+        return data
+
+
+Body = Callable[[], bytes | FdBody]
+
+
+class NodeConnection:
+    """Connects at the first request, and once again where a kept connection turns out to be gone."""
+
+    def __init__(self, url: str, tls: TlsContext, *, timeout_s: float = TIMEOUT_S) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise BadRequest(detail=f"{url} is no https address")
+        self.url = url.rstrip("/")
+        self._host = parts.hostname
+        self._port = parts.port or 443
+        self._tls = tls
+        self._context: ssl.SSLContext | None = None
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPSConnection | None = None
+        self._lock = threading.Lock()
+
+    def request(self, method: str, path: str, headers: dict[str, str], body: Body | None = None) -> tuple[int, bytes]:
+        """Status (below 300, or 416) and body. Raises the node's error, StorageUnreachable."""
+        with self._lock:
+            try:
+                status, answer = self._once(method, path, headers, body)
+            except _BROKEN:
+                self._drop()
+                try:
+                    status, answer = self._once(method, path, headers, body)
+                except _BROKEN as error:
+                    self._drop()
+                    raise StorageUnreachable(place=self.url, detail=error) from error
+        if status < 300 or status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return status, answer
+        try:
+            raise from_view(msgspec.json.decode(answer, type=ErrorView))
+        except msgspec.DecodeError as error:
+            raise StorageUnreachable(place=self.url, detail=f"it answered with status {status}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _once(self, method: str, path: str, headers: dict[str, str], body: Body | None) -> tuple[int, bytes]:
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.request(method, path, body=body() if body else None, headers=headers)
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        if self._context is None:
+            self._context = self._tls()
+        proxy = proxy_for(self.url)
+        via = urllib.parse.urlsplit(proxy.url) if proxy else None
+        connection = http.client.HTTPSConnection(
+            (via.hostname or "") if via else self._host,
+            (via.port or 80) if via else self._port,
+            timeout=self._timeout_s,
+            context=self._context,
+            blocksize=BLOCK_BYTES,
+        )
+        if proxy is not None:
+            connection.set_tunnel(self._host, self._port, _authorisation(proxy))
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _authorisation(proxy: Proxy) -> dict[str, str]:
+    if not proxy.user:
+        return {}
+    both = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+    return {"Proxy-Authorization": f"Basic {both}"}

@@ -1,0 +1,170 @@
+"""What a storage node does, as two synchronous protocols: for jobs (by token) and for the core.
+
+`StorageNode` implements both in its own process; `RemoteJobNode` and `RemoteCoreNode` speak them over HTTPS, and
+`SocketJobNode` over the Unix socket with hand-over of file descriptors. Calls block; an event loop uses a thread.
+Agents' worker processes each hold a client of their own. Every method may raise `storage.errors.StorageError`.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
+from phoenix_core.vault.location import Location, OpenPack
+from phoenix_core.vault.packinfo import PackInfo, PackState
+
+__all__ = [
+    "CoreNode",
+    "JobNode",
+    "LeaseInfo",
+    "Location",
+    "NodeStatus",
+    "OpenPack",
+    "PackInfo",
+    "PackState",
+    "RebuildResult",
+    "SweepResult",
+]
+
+
+class JobNode(Protocol):
+    """What a job may do, within the rights of its token."""
+
+    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
+        """For each chunk, whether a usable copy exists that this job's server may rely on: its own, or a proved one.
+
+        The node remembers, under the job's lease, the packs that it answered from: prune keeps them."""
+
+    def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
+        """Store the pack in `fd` (offset 0, `length` bytes; a memfd or a file). Returns once it is durable and indexed.
+
+        The node hashes its own copy and refuses one whose name isn't its content's. Storing a pack twice is fine."""
+
+    def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        """One readable copy of each chunk, or None. A restore job sees only packs on its grant."""
+
+    def open_pack(self, pack_id: PackId) -> AbstractContextManager[OpenPack]:
+        """The pack for reading. A restore job opens only packs on its grant, a backup job its server's metadata."""
+
+    def stage_snapshot(self, sealed: bytes) -> SnapshotId:
+        """Store a sealed snapshot durably, if the job's lease still lives. It counts once the core records it."""
+
+    def renew_lease(self) -> None:
+        """Keep the job's lease alive; every call of the job does so too."""
+
+    def use_token(self, token: str) -> None:
+        """Go on with a fresh token of the same job."""
+
+    def close(self) -> None: ...
+
+
+class LeaseInfo(msgspec.Struct, frozen=True):
+    lease: str
+    job: str
+    server_id: str
+    opened_at_ns: int
+    parent: str = ""
+    lapsed: bool = False
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    vault_id: str
+    packs: int
+    chunks: int
+    stored_bytes: int
+    unproved_packs: int
+    condemned_packs: int
+    damaged_packs: int
+    snapshots: int
+    records: int
+    free_bytes: int
+    total_bytes: int
+    index_complete: bool
+    """False: the index is absent or behind the vault; `vault rebuild-index` mends it."""
+
+
+class RebuildResult(msgspec.Struct, frozen=True):
+    packs: int
+    chunks: int
+    unreadable: tuple[str, ...]
+    """Hex ids of packs whose head or tail could not be read."""
+    seconds: float
+
+
+class CoreNode(Protocol):
+    """What only the core may do."""
+
+    def status(self) -> NodeStatus: ...
+
+    def open_lease(self, lease: LeaseId, job: str, server_id: str, parent: SnapshotId | None) -> None:
+        """Open the lease that a job's token will name."""
+
+    def close_lease(self, lease: LeaseId) -> None: ...
+
+    def leases(self) -> list[LeaseInfo]: ...
+
+    def grant(self, job: str, pack_ids: Sequence[PackId]) -> None:
+        """Add packs to the list that a restore job may read; `close_lease` of the job drops it."""
+
+    def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        """One copy of each chunk, from usable packs first, else condemned ones."""
+
+    def locate_all(self, ids: Sequence[ChunkId]) -> list[list[Location]]: ...
+
+    def open_pack(self, pack_id: PackId) -> AbstractContextManager[OpenPack]: ...
+
+    def pack_info(self, pack_id: PackId) -> PackInfo | None: ...
+
+    def packs(self) -> Iterable[PackInfo]:
+        """All packs the index knows."""
+
+    def stored_packs(self) -> Iterable[tuple[PackId, int]]:
+        """All packs in the store with their lengths, whether or not the index knows them."""
+
+    def mark_proved(self, pack_id: PackId) -> None: ...
+
+    def mark_damaged(self, pack_id: PackId, state: PackState) -> None:
+        """DAMAGED, LOST, or back to USABLE after a repair."""
+
+    def snapshots(self) -> list[SnapshotId]:
+        """Names of all snapshot objects in the vault, recorded or only staged."""
+
+    def read_snapshot(self, snapshot_id: SnapshotId) -> bytes: ...
+
+    def delete_snapshot(self, snapshot_id: SnapshotId) -> None:
+        """Remove the object; the core has written the deletion's record first. One that is the parent of a live lease
+        goes when that lease ends, and is no parent for a new one."""
+
+    def append_record(self, sequence: int, record: bytes, lease: LeaseId | None = None) -> None:
+        """Store record number `sequence` durably, if absent; a different one under that number is an error.
+
+        A commit names its job's lease, and is refused once that lapsed (`LeaseLapsed`): prune may have swept since."""
+
+    def records(self, after: int = 0) -> list[tuple[int, bytes]]: ...
+
+    def condemn(self, pack_ids: Sequence[PackId], seen_record: int | None = None) -> int:
+        """Prune's phase one. Packs that a live lease was told of, or that were stored under one, are left out; chunks
+        of the condemned count as missing from now on. Returns the number of the sweep.
+
+        `seen_record` is the newest record that the plan took into account. Where a snapshot was committed since, its
+        packs may be among those planned for: nothing is condemned, and PlanOutdated raised; the core plans anew."""
+
+    def sweep(self, sweep: int) -> "SweepResult":
+        """Prune's phase two: delete the packs of a sweep, once every lease opened before it has ended."""
+
+    def void_sweeps(self) -> None:
+        """Give every open sweep up: what it condemned gets back the state that it had."""
+
+    def rebuild_index(self) -> RebuildResult:
+        """Drop the index and make it anew from heads and tails of the packs in the store."""
+
+
+class SweepResult(msgspec.Struct, frozen=True):
+    done: bool
+    """False: leases that were open before the sweep still live; nothing was deleted."""
+    waiting_for: tuple[str, ...] = ()
+    """Jobs whose leases the sweep waits for."""
+    packs: int = 0
+    bytes: int = 0

@@ -1,0 +1,66 @@
+"""What a storage node keeps in one LMDB environment: index, leases, sweeps, heads and tails not merged yet."""
+
+from pathlib import Path
+
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.ids import PackId
+from phoenix_core.storage.intake import CheckedPack
+from phoenix_core.storage.leases import Leases
+from phoenix_core.storage.merged import MergedEntry, MergedIndex
+from phoenix_core.storage.objectstore import ObjectStore
+from phoenix_core.storage.sweeps import Sweeps
+from phoenix_core.vault.environment import Environment, Txn
+from phoenix_core.vault.index import VaultIndex
+from phoenix_core.vault.packinfo import PackInfo, PackState
+
+
+class Parts:
+    """Opening them is a restart of the node: leases are renewed, open sweeps are void."""
+
+    def __init__(self, environment: Environment, store: ObjectStore, vault_id: str, clock: Clock, ttl_s: float) -> None:
+        self.environment = environment
+        self.index = VaultIndex(environment)
+        self.index.begin(vault_id)
+        self.merged = MergedIndex(store, environment)
+        self.leases = Leases(environment, clock, ttl_s)
+        self.sweeps = Sweeps(self.index, self.leases)
+        self.doomed = environment.table("doomed")
+        self._clock = clock
+
+    def add(self, txn: Txn, pack: CheckedPack, *, merged: bool = False) -> None:
+        """Enter a pack that is durable in the store; one that was condemned, damaged or lost is usable again."""
+        info = PackInfo(
+            pack_id=pack.pack_id,
+            bytes=pack.length,
+            server_id=pack.head.server_id,
+            domain=pack.head.domain,
+            epoch=pack.head.epoch,
+            kind=pack.head.kind.value,
+            chunks=pack.tail.chunk_count,
+            state=PackState.USABLE,
+            proved=False,
+            stored_at_ns=int(self._clock.now().timestamp() * 1e9),
+        )
+        if not self.index.add(txn, info, pack.tail):
+            self.index.change(txn, pack.pack_id, state=PackState.USABLE, proved=False)
+        elif not merged:
+            entry = MergedEntry(pack.head.kind, pack.pack_id, pack.length, pack.head_bytes, pack.sealed_tail)
+            self.merged.note(txn, entry)
+
+    def adopt(self, pack: CheckedPack) -> None:
+        self.environment.write(lambda txn: self.add(txn, pack))
+
+    def change(self, pack_id: PackId, **changes: object) -> None:
+        """Set `state` or `proved` of a pack; does nothing where the index doesn't know it."""
+        self.environment.write(lambda txn: self.index.change(txn, pack_id, **changes))
+
+    def close(self) -> None:
+        self.environment.close()
+
+
+CURRENT = "current"
+BUILDING = "building"
+
+
+def current_folder(index_dir: Path) -> Path:
+    return index_dir / CURRENT

@@ -1,0 +1,158 @@
+"""Makes the index anew: merged index objects first, then the packs that they don't cover; and adopts single packs.
+
+What can't be derived from the vault (leases, grants, proofs, states) is carried over from the old index where there is
+one that can be read.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.ids import PackId
+from phoenix_core.host.atomicfile import sync_folder
+from phoenix_core.storage.errors import ObjectMissing, PackRefused
+from phoenix_core.storage.intake import CheckedPack, IndexKeys, open_pack_parts, read_pack
+from phoenix_core.storage.objectstore import ObjectStore
+from phoenix_core.storage.parts import BUILDING, Parts, current_folder
+from phoenix_core.vault.environment import Database, Environment, Txn
+from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.layout import PACKS, pack_name, parse_pack_name
+from phoenix_core.vault.packinfo import PackInfo, PackState
+
+_BATCH_PACKS = 64
+_CARRIED = (("leases", False), ("told", True), ("granted", True), ("doomed", False))
+
+
+class StoredPack(msgspec.Struct, frozen=True):
+    kind: PackKind
+    length: int
+
+
+def stored_packs(store: ObjectStore) -> Iterator[tuple[PackId, StoredPack]]:
+    for info in store.list(PACKS):
+        parsed = parse_pack_name(info.name)
+        if parsed is not None:
+            yield parsed[1], StoredPack(parsed[0], info.bytes)
+
+
+class Rebuild:
+    """One making of a new index beside the old one."""
+
+    def __init__(self, store: ObjectStore, index_dir: Path, vault_id: str, index_keys: IndexKeys, clock: Clock) -> None:
+        self._store = store
+        self._index_dir = index_dir
+        self._vault_id = vault_id
+        self._index_keys = index_keys
+        self._folder = index_dir / BUILDING
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.parts = Parts(Environment(self._folder, create=True), store, vault_id, clock, 0.0)
+        self.unreadable: set[PackId] = set()
+
+    def fill(self) -> None:
+        """Enter everything that the store holds now. May be called again, to catch up."""
+        stored = dict(stored_packs(self._store))
+        missing = {pack_id: stored[pack_id] for pack_id in stored if self.parts.index.pack(pack_id) is None}
+        if missing:
+            self._enter(self._from_merged(missing), merged=True)
+            self._enter(self._from_packs(missing), merged=False)
+        for info in list(self.parts.index.packs()):
+            if PackId(info.pack_id) not in stored:
+                self.parts.environment.write(partial(self._remove, info.pack_id))
+
+    def carry_over(self, old: Parts) -> None:
+        """Leases, grants, proofs and states, from an index that is still readable."""
+        for name, duplicates in _CARRIED:
+            source = old.environment.table(name, duplicates=duplicates, fixed=duplicates)
+            target = self.parts.environment.table(name, duplicates=duplicates, fixed=duplicates)
+            with old.environment.reading() as txn, txn.cursor(source) as cursor:
+                rows = [(bytes(key), bytes(value)) for key, value in cursor]
+            self.parts.environment.write(partial(_put_rows, target, rows))
+        after = b""
+        while page := old.index.packs_page(after):
+            after = page[-1][0]
+            self.parts.environment.write(partial(self._carry_states, [info for _, info in page]))
+
+    def _carry_states(self, infos: list[PackInfo], txn: Txn) -> None:
+        for info in infos:
+            state = PackState.USABLE if info.state is PackState.LOST else info.state
+            if state is not PackState.USABLE or info.proved:
+                self.parts.index.change(txn, info.pack_id, state=state, proved=info.proved)
+
+    def _remove(self, pack_id: bytes, txn: Txn) -> None:
+        self.parts.index.remove(txn, pack_id, None)
+
+    def finish(self) -> None:
+        """Put the new index in the old one's place; the caller has closed that."""
+        self.parts.index.mark_complete()
+        self.parts.close()
+        current = current_folder(self._index_dir)
+        shutil.rmtree(current, ignore_errors=True)
+        self._folder.rename(current)
+        sync_folder(self._index_dir)
+
+    def discard(self) -> None:
+        self.parts.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _from_merged(self, missing: dict[PackId, StoredPack]) -> Iterator[CheckedPack]:
+        """Takes what it finds out of `missing`. A merged object that can't be read is dropped: its packs can."""
+        for name, entries in list(self.parts.merged.objects()):
+            if entries is None:
+                self._store.delete(name)
+                continue
+            for entry in entries:
+                pack_id = PackId(entry.pack_id)
+                stored = missing.get(pack_id)
+                if stored is None or stored.length != entry.length:
+                    continue
+                try:
+                    pack = open_pack_parts(
+                        pack_id, entry.length, entry.head, entry.sealed_tail, self._vault_id, self._index_keys
+                    )
+                except PackRefused:
+                    continue
+                del missing[pack_id]
+                yield pack
+
+    def _from_packs(self, missing: Mapping[PackId, StoredPack]) -> Iterator[CheckedPack]:
+        for pack_id, stored in missing.items():
+            pack = read_stored(self._store, pack_id, stored.kind, self._vault_id, self._index_keys)
+            if pack is None:
+                self.unreadable.add(pack_id)
+            else:
+                yield pack
+
+    def _enter(self, packs: Iterator[CheckedPack], *, merged: bool) -> None:
+        batch: list[CheckedPack] = []
+
+        def work(txn: Txn) -> None:
+            for pack in batch:
+                self.parts.add(txn, pack, merged=merged)
+
+        for pack in packs:
+            batch.append(pack)
+            if len(batch) >= _BATCH_PACKS:
+                self.parts.environment.write(work)
+                batch.clear()
+        self.parts.environment.write(work)
+
+
+def _put_rows(table: Database, rows: list[tuple[bytes, bytes]], txn: Txn) -> None:
+    for key, value in rows:
+        txn.put(key, value, db=table)
+
+
+def read_stored(
+    store: ObjectStore, pack_id: PackId, kind: PackKind, vault_id: str, index_keys: IndexKeys
+) -> CheckedPack | None:
+    """Head and tail of a pack in the store; None where they can't be read."""
+    try:
+        with store.open_read(pack_name(kind, pack_id)) as opened:
+            pack = read_pack(pack_id, opened, vault_id, index_keys)
+    except (PackRefused, ObjectMissing):
+        return None
+    return pack if pack.head.kind is kind else None

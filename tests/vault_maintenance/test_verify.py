@@ -1,0 +1,143 @@
+"""Verify finds every kind of damage, and names the snapshots and files that it hits."""
+
+import pytest
+
+from phoenix_core.domain.states import VerifyDepth
+from phoenix_core.vault.errors import VaultError
+from phoenix_core.vault.layout import snapshot_name
+from phoenix_core.vault.mark import MaintenanceCancelled
+from phoenix_core.vault.packhead import HEAD_SIZE
+from phoenix_core.vault.verify import VerifyReport, verify_vault
+from tests.vault_maintenance.rig import Rig, content, flip
+
+DEPTHS = list(VerifyDepth)
+
+
+def verify(rig: Rig, depth: VerifyDepth, last_record: int = 0) -> VerifyReport:
+    return verify_vault(rig.node, rig.key, depth, last_record=last_record)
+
+
+def files_hit(report: VerifyReport) -> set[str]:
+    return {file for damage in report.damages for file in damage.files}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_sound_vault_has_no_damage(rig: Rig, depth: VerifyDepth) -> None:
+    rig.backup({"a": content(1), "b": content(2)})
+    rig.backup({"a": content(1), "c": content(3)}, server="sdb")
+    report = verify(rig, depth)
+    assert report.ok
+    assert (report.snapshots, report.files) == (2, 4)
+    assert (report.bytes_read > 0) == (depth is not VerifyDepth.STRUCTURE)
+    assert (report.chunks > 0) == (depth is VerifyDepth.CHUNKS)
+
+
+@pytest.mark.parametrize("depth", [VerifyDepth.PACKS, VerifyDepth.CHUNKS])
+def test_a_flipped_byte_in_a_data_pack_names_the_files_that_need_it(rig: Rig, depth: VerifyDepth) -> None:
+    first = rig.backup({"a": content(1)})
+    second = rig.backup({"a": content(1), "b": content(2)}, parent=first)
+    hit = next(path for path in rig.pack_files("data") if path.name == _pack_of(rig, second).hex())
+    flip(hit, HEAD_SIZE + 100)
+    report = verify(rig, depth)
+    assert not report.ok
+    assert files_hit(report) == {f"{second[:12]}:/srv/b"}
+    with pytest.raises(VaultError):
+        rig.restore(second)
+    assert rig.restore(first) == {"a": content(1)}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_truncated_pack_is_found_at_every_depth(rig: Rig, depth: VerifyDepth) -> None:
+    snapshot = rig.backup({"a": content(1)})
+    path = rig.pack_files("data")[0]
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 7)
+    report = verify(rig, depth)
+    assert files_hit(report) == {f"{snapshot[:12]}:/srv/a"}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_deleted_pack_is_found_at_every_depth(rig: Rig, depth: VerifyDepth) -> None:
+    snapshot = rig.backup({"a": content(1), "b": content(2)})
+    rig.pack_files("data")[0].unlink()
+    report = verify(rig, depth)
+    assert files_hit(report) == {f"{snapshot[:12]}:/srv/a", f"{snapshot[:12]}:/srv/b"}
+    assert report.damages[0].snapshots == (snapshot,)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_damaged_tree_hits_the_folder(rig: Rig, depth: VerifyDepth) -> None:
+    snapshot = rig.backup({"a": content(1)})
+    flip(rig.pack_files("meta")[0], HEAD_SIZE + 20)
+    report = verify(rig, depth)
+    assert not report.ok
+    assert files_hit(report) == {f"{snapshot[:12]}:/"}
+
+
+@pytest.mark.parametrize("part", ["head", "tail"])
+def test_damage_in_head_or_tail_is_found(rig: Rig, part: str) -> None:
+    rig.backup({"a": content(1)})
+    path = rig.pack_files("data")[0]
+    flip(path, 50 if part == "head" else path.stat().st_size - 40)
+    assert not verify(rig, VerifyDepth.PACKS).ok
+    assert not verify(rig, VerifyDepth.CHUNKS).ok
+
+
+def test_what_verify_found_damaged_is_stored_anew_by_the_next_backup(rig: Rig) -> None:
+    first = rig.backup({"a": content(1)})
+    rig.pack_files("data")[0].unlink()
+    assert not verify(rig, VerifyDepth.STRUCTURE).ok
+    rig.backup({"a": content(1)})
+    assert rig.restore(first) == {"a": content(1)}
+
+
+def test_a_deleted_snapshot_object_is_found(rig: Rig) -> None:
+    snapshot = rig.backup({"a": content(1)})
+    (rig.folder / "vault" / snapshot_name(snapshot)).unlink()
+    report = verify(rig, VerifyDepth.STRUCTURE)
+    assert report.damages[0].snapshots == (snapshot,)
+
+
+def test_a_changed_snapshot_object_is_found(rig: Rig) -> None:
+    snapshot = rig.backup({"a": content(1)})
+    flip(rig.folder / "vault" / snapshot_name(snapshot), 200)
+    assert verify(rig, VerifyDepth.STRUCTURE).damages[0].snapshots == (snapshot,)
+
+
+def test_a_deleted_record_is_found(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    rig.backup({"a": content(2)})
+    sorted((rig.folder / "vault" / "records").iterdir())[0].unlink()
+    assert any("gone" in damage.what for damage in verify(rig, VerifyDepth.STRUCTURE).damages)
+
+
+def test_a_rolled_back_vault_is_found(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    assert verify(rig, VerifyDepth.STRUCTURE, last_record=1).ok
+    assert any("rolled back" in damage.what for damage in verify(rig, VerifyDepth.STRUCTURE, last_record=2).damages)
+
+
+def test_a_pack_that_reads_well_again_is_usable_again(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    path = rig.pack_files("data")[0]
+    flip(path, HEAD_SIZE + 5)
+    assert not verify(rig, VerifyDepth.CHUNKS).ok
+    flip(path, HEAD_SIZE + 5)
+    assert verify(rig, VerifyDepth.CHUNKS).ok
+    assert verify(rig, VerifyDepth.STRUCTURE).ok
+
+
+def test_a_cancelled_verify_ends(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    with pytest.raises(MaintenanceCancelled):
+        verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS, cancelled=lambda: True)
+
+
+def _pack_of(rig: Rig, snapshot: str) -> bytes:
+    """The data pack that the snapshot's backup wrote."""
+    from phoenix_core.domain.ids import SnapshotId
+    from phoenix_core.vault.corereader import CoreReader
+
+    packs = set(CoreReader(rig.node, rig.key).snapshot(SnapshotId(snapshot)).packs)
+    return next(info.pack_id for info in rig.node.packs() if info.kind == "data" and info.pack_id in packs)

@@ -1,0 +1,1 @@
+"""TLS, enrolment, tokens and wire messages between the core and its peers."""

@@ -1,0 +1,374 @@
+"""The typed messages between the core and its peers, as MessagePack over one WebSocket.
+
+A frame is one MessagePack map with the key `type` (the tag). `Hello` and `Welcome` settle the protocol version, first
+of all; a peer of another version gets `Refused` and the connection is closed. Golden files pin the encoding.
+Times are nanoseconds since the epoch, UTC; sizes are bytes; durations are seconds.
+"""
+
+import msgspec
+
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.states import ConflictRule, StepState
+from phoenix_core.vault.location import BlockRef
+
+PROTOCOL_VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", tag=True, omit_defaults=True):
+    """Base of all messages."""
+
+
+# --- both ways -------------------------------------------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True):
+    """Peer → core, first on each connection."""
+
+    protocol: int
+    role: str
+    version: str
+    hostname: str
+    platform: str
+    running_jobs: tuple[str, ...] = ()
+    instance: str = ""
+    """Changes with each start of the peer's process."""
+    dialled: str = ""
+    """The core's address that this connection was made to, `https://host:port`: storage in the core is there too."""
+
+
+class Welcome(Message, frozen=True):
+    """Core → peer: the answer to `Hello`."""
+
+    protocol: int
+    peer_id: str
+    name: str
+    heartbeat_s: float
+    core_time_ns: int
+    last_record: int = 0
+    """Sequence number of the vault's newest record; a peer that remembers a higher one reports a roll-back."""
+    vault: str = ""
+    """The vault's id; what a peer remembers of another one says nothing of this."""
+
+
+class Refused(Message, frozen=True):
+    """Core → peer: why the connection is being closed."""
+
+    error: ErrorView
+
+
+class Heartbeat(Message, frozen=True):
+    """Peer → core, each `heartbeat_s`; the core answers with `HeartbeatAnswer`."""
+
+    number: int
+
+
+class HeartbeatAnswer(Message, frozen=True):
+    number: int
+
+
+# --- orders: core → agent --------------------------------------------------------------------------------------------
+
+
+class StorageAccess(Message, frozen=True):
+    """Where a job's storage is and how to be let in (WF1.3: assigned only once the request is valid)."""
+
+    token: str
+    url: str
+    """`https://host:port`; the agent presents its client certificate and the token."""
+    socket_path: str = ""
+    """Unix socket for hand-over by file descriptor; used when it exists on the agent's host."""
+    lease: str = ""
+
+
+class DomainAccess(Message, frozen=True):
+    """A deduplication domain's keys that a backup needs: enough to add, useless for reading what others stored."""
+
+    domain: str
+    epoch: int
+    data_id_key: bytes
+    meta_id_key: bytes
+    index_key: bytes
+    chunker_seed: int
+
+
+class ParentSnapshot(Message, frozen=True):
+    """The snapshot that an incremental backup compares with."""
+
+    snapshot_id: str
+    root: bytes
+    """Chunk id of the root tree."""
+    unusable_chunks: tuple[bytes, ...] = ()
+    """Chunks of the parent that count as missing now (condemned, damaged, lost): files that need them are read anew."""
+
+
+class BackupOrder(Message, frozen=True):
+    """Core → agent: back these paths up (WF5)."""
+
+    job: str
+    server_id: str
+    vault_id: str
+    vault_public_key: bytes
+    domain: DomainAccess
+    storage: StorageAccess
+    paths: tuple[bytes, ...]
+    excludes: tuple[str, ...] = ()
+    """Patterns of gitwildmatch form, matched against the absolute path."""
+    fixed_chunk_patterns: tuple[str, ...] = ("*.img", "*.raw", "*-flat.vmdk", "*.vhd")
+    never_write_under: tuple[bytes, ...] = ()
+    """Folders that are left out without being reported: the data directory itself."""
+    cross_mounts: bool = False
+    parent: ParentSnapshot | None = None
+    compression_level: int = 3
+    dry_run: bool = False
+    workers: int = 0
+    """Worker processes; 0: as many as the agent sees fit."""
+
+
+class RestoreOrder(Message, frozen=True):
+    """Core → agent: restore these paths of this snapshot (WF6)."""
+
+    job: str
+    server_id: str
+    domain: DomainAccess
+    storage: StorageAccess
+    snapshot_id: str
+    root: bytes
+    """Chunk id of the snapshot's root tree."""
+    paths: tuple[bytes, ...] = ()
+    """Absolute paths as in the snapshot; empty: everything."""
+    destination: bytes = b""
+    """Folder to restore into, with the full source path below it; empty: the original place."""
+    conflict: ConflictRule = ConflictRule.OVERWRITE
+    check_only: bool = False
+    """Validate the destination, check the free space and report; restore nothing."""
+    workers: int = 0
+
+
+class CancelOrder(Message, frozen=True):
+    job: str
+    who: str
+
+
+# --- requests: agent → core, each with an answer of the same number ---------------------------------------------------
+
+
+class KeysRequest(Message, frozen=True):
+    """Agent → core: the keys of these blocks, which the core gives only where they fit the job."""
+
+    number: int
+    job: str
+    blocks: tuple[BlockRef, ...]
+
+
+class KeysAnswer(Message, frozen=True):
+    """Core → agent: one 32-byte key per asked block, in order."""
+
+    number: int
+    keys: tuple[bytes, ...] = ()
+    error: ErrorView | None = None
+
+
+class TokenRequest(Message, frozen=True):
+    """Agent → core: a fresh storage token for a job that still runs."""
+
+    number: int
+    job: str
+
+
+class TokenAnswer(Message, frozen=True):
+    number: int
+    token: str = ""
+    error: ErrorView | None = None
+
+
+class CertificateRequest(Message, frozen=True):
+    """Agent → core: sign this new key before the old certificate ends."""
+
+    number: int
+    csr_pem: str
+
+
+class CertificateAnswer(Message, frozen=True):
+    number: int
+    certificate_pem: str = ""
+    ca_pem: str = ""
+    error: ErrorView | None = None
+
+
+class OwnRestoreRequest(Message, frozen=True):
+    """Agent → core: start a restore of this server's own data, asked for on its own host (WF2.1)."""
+
+    number: int
+    snapshot_id: str
+    paths: tuple[bytes, ...]
+    destination: bytes
+    conflict: ConflictRule = ConflictRule.OVERWRITE
+
+
+class OwnRestoreAnswer(Message, frozen=True):
+    number: int
+    job: str = ""
+    error: ErrorView | None = None
+
+
+# --- progress, lossy: agent → core -----------------------------------------------------------------------------------
+
+
+class Progress(Message, frozen=True):
+    """Agent → core, about twice a second while a job runs; may be lost. Counters are totals since the job began."""
+
+    job: str
+    phase: str
+    """`scan`, `transfer`, `commit`; for a restore `plan`, `download`, `finish`."""
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    sent_bytes: int = 0
+    """Bytes that left for storage, or for a restore came from it."""
+    elapsed_s: float = 0.0
+    eta_s: float = -1.0
+    """-1: not known."""
+    current: str = ""
+    """A path being worked on, in shown form."""
+
+
+# --- reports, at least once: agent → core, each acknowledged ----------------------------------------------------------
+
+
+class StepReport(Message, frozen=True):
+    """A workflow step began or ended; `step` is an id of workflows.md such as `WF5.4`."""
+
+    step: str
+    state: StepState
+    detail: str = ""
+    at_ns: int = 0
+
+
+class LogReport(Message, frozen=True):
+    level: str
+    text: str
+    at_ns: int = 0
+
+
+class MissingFile(msgspec.Struct, frozen=True):
+    """A file that could not be read or restored, and why (`EACCES`, `vanished`, `damaged`, …)."""
+
+    path: str
+    reason: str
+
+
+class EstimateReport(Message, frozen=True):
+    """WF5.5: what the scan found, before the transfer."""
+
+    files: int
+    directories: int
+    bytes: int
+    changed_files: int
+    changed_bytes: int
+    seconds: float
+
+
+class BackupResult(Message, frozen=True):
+    """The agent's part of a backup is complete and its snapshot staged at the storage node."""
+
+    snapshot_id: str
+    files: int = 0
+    directories: int = 0
+    other_entries: int = 0
+    bytes: int = 0
+    """Sum of the sizes of all files in the snapshot; hard links once."""
+    changed_files: int = 0
+    read_bytes: int = 0
+    new_chunks: int = 0
+    new_raw_bytes: int = 0
+    """Plain bytes of the chunks that were not there yet."""
+    stored_bytes: int = 0
+    """Bytes of the packs that were written."""
+    packs: int = 0
+    scan_s: float = 0.0
+    transfer_s: float = 0.0
+    commit_s: float = 0.0
+    missing: tuple[MissingFile, ...] = ()
+    """The first 1,000; the snapshot has them all."""
+    missing_count: int = 0
+    changed_while_read: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+class RestoreResult(Message, frozen=True):
+    files: int = 0
+    directories: int = 0
+    other_entries: int = 0
+    bytes: int = 0
+    fetched_bytes: int = 0
+    skipped: int = 0
+    """Entries left alone by the conflict rule, or complete from an interrupted run."""
+    seconds: float = 0.0
+    needed_bytes: int = 0
+    free_bytes: int = 0
+    destination: str = ""
+    missing: tuple[MissingFile, ...] = ()
+    missing_count: int = 0
+    not_applied: tuple[MissingFile, ...] = ()
+    """Metadata that this user may not set (owner, device nodes, capabilities), per path."""
+    not_applied_count: int = 0
+    check_only: bool = False
+
+
+class JobFailed(Message, frozen=True):
+    error: ErrorView
+
+
+class JobCancelled(Message, frozen=True):
+    who: str
+
+
+ReportBody = StepReport | LogReport | EstimateReport | BackupResult | RestoreResult | JobFailed | JobCancelled
+
+
+class Report(Message, frozen=True):
+    """A numbered report on a job. The peer keeps it on disk until `ReportAck`; the core ignores one it has seen."""
+
+    number: int
+    job: str
+    body: ReportBody
+
+
+class ReportAck(Message, frozen=True):
+    """Core → agent: all reports up to and including this number are in the catalog."""
+
+    number: int
+
+
+class JobKnown(Message, frozen=True):
+    """Core → agent: the answer to an order's acceptance after a reconnect: which of its jobs the core still wants."""
+
+    wanted: tuple[str, ...] = ()
+
+
+class SnapshotRecorded(Message, frozen=True):
+    """Core → agent: the record that answers a commit; from here on the snapshot is a restore point."""
+
+    job: str
+    snapshot_id: str
+    record: int
+    vault: str = ""
+
+
+FromPeer = Hello | Heartbeat | KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | Progress | Report
+FromCore = (
+    Welcome
+    | Refused
+    | HeartbeatAnswer
+    | BackupOrder
+    | RestoreOrder
+    | CancelOrder
+    | KeysAnswer
+    | TokenAnswer
+    | CertificateAnswer
+    | OwnRestoreAnswer
+    | ReportAck
+    | JobKnown
+    | SnapshotRecorded
+)

@@ -1,0 +1,225 @@
+"""One example of every message, with every field set, whose encoding the files under golden/ pin.
+
+`python -m tests.agentlink.golden_messages` writes the files of messages that have none yet; it changes no file.
+"""
+
+from pathlib import Path
+
+from phoenix_core.agentlink.frames import encode
+from phoenix_core.agentlink.messages import (
+    BackupOrder,
+    BackupResult,
+    CancelOrder,
+    CertificateAnswer,
+    CertificateRequest,
+    DomainAccess,
+    EstimateReport,
+    Heartbeat,
+    HeartbeatAnswer,
+    Hello,
+    JobCancelled,
+    JobFailed,
+    JobKnown,
+    KeysAnswer,
+    KeysRequest,
+    LogReport,
+    Message,
+    MissingFile,
+    OwnRestoreAnswer,
+    OwnRestoreRequest,
+    ParentSnapshot,
+    Progress,
+    Refused,
+    Report,
+    ReportAck,
+    RestoreOrder,
+    RestoreResult,
+    SnapshotRecorded,
+    StepReport,
+    StorageAccess,
+    TokenAnswer,
+    TokenRequest,
+    Welcome,
+)
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.states import ConflictRule, StepState
+from phoenix_core.vault.location import BlockRef
+
+FOLDER = Path(__file__).parent / "golden"
+
+_ERROR = ErrorView(
+    code="storage_full",
+    message="The storage at /srv is full.",
+    hint="Free space there.",
+    fields={"place": "/srv", "bytes": 1 << 40},
+    retryable=True,
+    exit_code=1,
+)
+_DOMAIN = DomainAccess(
+    domain="default",
+    epoch=3,
+    data_id_key=b"\x01" * 32,
+    meta_id_key=b"\x02" * 32,
+    index_key=b"\x03" * 32,
+    chunker_seed=0xFEDCBA9876543210,
+)
+_STORAGE = StorageAccess(
+    token="aaa.bbb.ccc", url="https://core.example:8443", socket_path="/var/lib/phoenix/storage.sock", lease="l1"
+)
+_MISSING = MissingFile(path="/etc/\\xff", reason="EACCES")
+_AT_NS = 1_800_000_000_123_456_789
+
+EXAMPLES: dict[str, Message] = {
+    "Hello": Hello(
+        protocol=1,
+        role="agent",
+        version="0.1.0",
+        hostname="web1",
+        platform="Linux x86_64, Debian GNU/Linux 12",
+        running_jobs=("j1", "j2"),
+        instance="i0123456789",
+        dialled="https://core.example:8443",
+    ),
+    "Welcome": Welcome(
+        protocol=1,
+        peer_id="s1",
+        name="web1",
+        heartbeat_s=10.0,
+        core_time_ns=_AT_NS,
+        last_record=1 << 33,
+        vault="ab" * 16,
+    ),
+    "Refused": Refused(error=_ERROR),
+    "Heartbeat": Heartbeat(number=300),
+    "HeartbeatAnswer": HeartbeatAnswer(number=300),
+    "BackupOrder": BackupOrder(
+        job="j1",
+        server_id="s1",
+        vault_id="00" * 16,
+        vault_public_key=b"\x04" * 1216,
+        domain=_DOMAIN,
+        storage=_STORAGE,
+        paths=(b"/etc", b"/srv/\xff\n"),
+        excludes=("*.tmp", "/srv/cache/"),
+        fixed_chunk_patterns=("*.img",),
+        never_write_under=(b"/var/lib/phoenix",),
+        cross_mounts=True,
+        parent=ParentSnapshot(snapshot_id="ab" * 32, root=b"\x05" * 32, unusable_chunks=(b"\x06" * 32,)),
+        compression_level=7,
+        dry_run=True,
+        workers=2,
+    ),
+    "RestoreOrder": RestoreOrder(
+        job="j2",
+        server_id="s1",
+        domain=_DOMAIN,
+        storage=_STORAGE,
+        snapshot_id="ab" * 32,
+        root=b"\x05" * 32,
+        paths=(b"/etc/hosts",),
+        destination=b"/tmp/restored",
+        conflict=ConflictRule.KEEP_BOTH,
+        check_only=True,
+        workers=2,
+    ),
+    "CancelOrder": CancelOrder(job="j1", who="operator"),
+    "KeysRequest": KeysRequest(number=5, job="j1", blocks=(BlockRef(b"\x07" * 32, 0), BlockRef(b"\x08" * 32, 70_000))),
+    "KeysAnswer": KeysAnswer(number=5, keys=(b"\x09" * 32, b"\x0a" * 32), error=_ERROR),
+    "TokenRequest": TokenRequest(number=6, job="j1"),
+    "TokenAnswer": TokenAnswer(number=6, token="aaa.bbb.ccc", error=_ERROR),
+    "CertificateRequest": CertificateRequest(number=7, csr_pem="-----BEGIN CERTIFICATE REQUEST-----\n"),
+    "CertificateAnswer": CertificateAnswer(
+        number=7,
+        certificate_pem="-----BEGIN CERTIFICATE-----\n",
+        ca_pem="-----BEGIN CERTIFICATE-----\n",
+        error=_ERROR,
+    ),
+    "OwnRestoreRequest": OwnRestoreRequest(
+        number=8, snapshot_id="ab" * 32, paths=(b"/etc",), destination=b"/tmp/r", conflict=ConflictRule.SKIP
+    ),
+    "OwnRestoreAnswer": OwnRestoreAnswer(number=8, job="j3", error=_ERROR),
+    "Progress": Progress(
+        job="j1",
+        phase="transfer",
+        files_done=1,
+        files_total=2,
+        bytes_done=3,
+        bytes_total=1 << 42,
+        sent_bytes=4,
+        elapsed_s=1.5,
+        eta_s=2.5,
+        current="/etc/hosts",
+    ),
+    "Report StepReport": Report(
+        number=1_800_000_000_000,
+        job="j1",
+        body=StepReport(step="WF5.4", state=StepState.DONE, detail="3 files", at_ns=_AT_NS),
+    ),
+    "Report LogReport": Report(number=2, job="j1", body=LogReport(level="warning", text="slow", at_ns=_AT_NS)),
+    "Report EstimateReport": Report(
+        number=3,
+        job="j1",
+        body=EstimateReport(files=1, directories=2, bytes=3, changed_files=4, changed_bytes=5, seconds=6.5),
+    ),
+    "Report BackupResult": Report(
+        number=4,
+        job="j1",
+        body=BackupResult(
+            snapshot_id="ab" * 32,
+            files=1,
+            directories=2,
+            other_entries=3,
+            bytes=4,
+            changed_files=5,
+            read_bytes=6,
+            new_chunks=7,
+            new_raw_bytes=8,
+            stored_bytes=9,
+            packs=10,
+            scan_s=1.5,
+            transfer_s=2.5,
+            commit_s=3.5,
+            missing=(_MISSING,),
+            missing_count=11,
+            changed_while_read=("/var/log/syslog",),
+            dry_run=True,
+        ),
+    ),
+    "Report RestoreResult": Report(
+        number=5,
+        job="j2",
+        body=RestoreResult(
+            files=1,
+            directories=2,
+            other_entries=3,
+            bytes=4,
+            fetched_bytes=5,
+            skipped=6,
+            seconds=7.5,
+            needed_bytes=8,
+            free_bytes=9,
+            destination="/tmp/r",
+            missing=(_MISSING,),
+            missing_count=10,
+            not_applied=(_MISSING,),
+            not_applied_count=11,
+            check_only=True,
+        ),
+    ),
+    "Report JobFailed": Report(number=6, job="j1", body=JobFailed(error=_ERROR)),
+    "Report JobCancelled": Report(number=7, job="j1", body=JobCancelled(who="operator")),
+    "ReportAck": ReportAck(number=1_800_000_000_000),
+    "JobKnown": JobKnown(wanted=("j1",)),
+    "SnapshotRecorded": SnapshotRecorded(job="j1", snapshot_id="ab" * 32, record=12, vault="ab" * 16),
+}
+
+
+def golden_file(name: str) -> Path:
+    return FOLDER / f"{name.replace(' ', '-')}.msgpack"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for example, message in EXAMPLES.items():
+        if not golden_file(example).exists():
+            golden_file(example).write_bytes(encode(message))

@@ -1,0 +1,1 @@
+"""The catalog: what the core knows besides the vault. Tables, migrations, queries."""

@@ -1,0 +1,26 @@
+"""Errors of the catalog."""
+
+from phoenix_core.domain.errors import PhoenixError
+
+
+class CatalogUnusable(PhoenixError):
+    code = "catalog_unusable"
+    template = "The catalog {path} can't be opened: {detail}."
+    hint = "Check the file's owner and the disk. Without it, move it aside: snapshots are read again from the vault."
+    http_status = 500
+
+
+class CatalogTooNew(PhoenixError):
+    code = "catalog_too_new"
+    template = "The catalog {path} was written by a later release (revision {revision})."
+    hint = "Install that release again, or restore the catalog from before the upgrade."
+    http_status = 500
+
+
+class IllegalTransition(PhoenixError):
+    """A job can't go from its state to the one asked for."""
+
+    code = "illegal_transition"
+    template = "Job {job} is {state} and can't become {wanted}."
+    hint = "Look at it with `phoenix job show {job}`."
+    http_status = 409

@@ -1,0 +1,214 @@
+"""Queries on jobs: their states, steps, log lines, missing files and damages."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.errors import IllegalTransition
+from phoenix_core.catalog.rows import DamageRow, JobRow, LogRow, StepRow
+from phoenix_core.catalog.tables import damages, job_files, job_log, jobs, steps
+from phoenix_core.domain.states import TRANSITIONS, JobKind, JobState
+
+ACTIVE = frozenset(state for state in JobState if not state.is_final)
+FINISHED = frozenset(state for state in JobState if state.is_final)
+
+
+class Jobs:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def add(self, job: JobRow, plan: Sequence[StepRow]) -> None:
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.insert(jobs).values(_columns(job)))
+            if plan:
+                await connection.execute(sa.insert(steps), [_columns(step) for step in plan])
+
+    async def get(self, job_id: str) -> JobRow | None:
+        async with self._catalog.reading() as connection:
+            return await _job(connection, job_id)
+
+    async def with_prefix(self, prefix: str, limit: int = 2) -> list[JobRow]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(jobs).where(jobs.c.id.startswith(prefix, autoescape=True)).order_by(jobs.c.id).limit(limit)
+            )
+            return [JobRow(**row) for row in found.mappings()]
+
+    async def listed(
+        self,
+        *,
+        states: Iterable[JobState] | None = None,
+        server_id: str = "",
+        kind: JobKind | None = None,
+        limit: int = 50,
+        before: JobRow | None = None,
+    ) -> list[JobRow]:
+        """Newest first. A server's jobs are those on its data and those that its agent does."""
+        query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        if states is not None:
+            query = query.where(jobs.c.state.in_(list(states)))
+        if server_id:
+            query = query.where(sa.or_(jobs.c.server_id == server_id, jobs.c.agent_id == server_id))
+        if kind is not None:
+            query = query.where(jobs.c.kind == kind)
+        if before is not None:
+            query = query.where(
+                sa.or_(
+                    jobs.c.created_at < before.created_at,
+                    sa.and_(jobs.c.created_at == before.created_at, jobs.c.id < before.id),
+                )
+            )
+        async with self._catalog.reading() as connection:
+            return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def in_states(self, states: Iterable[JobState]) -> list[JobRow]:
+        """Oldest first: the order in which they are served."""
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(jobs).where(jobs.c.state.in_(list(states))).order_by(jobs.c.created_at, jobs.c.id)
+            )
+            return [JobRow(**row) for row in found.mappings()]
+
+    async def counts(self) -> dict[JobState, int]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(jobs.c.state, sa.func.count()).where(jobs.c.state.in_(list(ACTIVE))).group_by(jobs.c.state)
+            )
+            return {row[0]: row[1] for row in found}
+
+    async def last_of_each_server(self, kind: JobKind) -> dict[str, JobRow]:
+        """The newest finished job of this kind by server."""
+        newest = (
+            sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
+            .where(jobs.c.kind == kind, jobs.c.state.in_(list(FINISHED)))
+            .group_by(jobs.c.server_id)
+            .subquery()
+        )
+        query = sa.select(jobs).join(
+            newest,
+            sa.and_(
+                jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, jobs.c.kind == kind
+            ),
+        )
+        async with self._catalog.reading() as connection:
+            return {row["server_id"]: JobRow(**row) for row in (await connection.execute(query)).mappings()}
+
+    async def move(
+        self, job_id: str, wanted: JobState, *, expected: Collection[JobState] = tuple(JobState), **values: Any
+    ) -> JobRow:
+        """Change a job's state and, in the same transaction, other columns.
+
+        Raises IllegalTransition; also where the job is in none of the `expected` states."""
+        async with self._catalog.writing() as connection:
+            job = await _job(connection, job_id)
+            if job is None or wanted not in TRANSITIONS[job.state] or job.state not in expected:
+                raise IllegalTransition(job=job_id, state="unknown" if job is None else job.state, wanted=wanted)
+            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(state=wanted, **values))
+            return _known(await _job(connection, job_id))
+
+    async def update(self, job_id: str, **values: Any) -> JobRow:
+        """Change columns other than the state."""
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
+            return _known(await _job(connection, job_id))
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    async def steps(self, job_id: str) -> list[StepRow]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position)
+            )
+            return [StepRow(**row) for row in found.mappings()]
+
+    async def put_steps(self, changed: Sequence[StepRow], report: int | None = None) -> None:
+        """Add the steps (of one job) or replace those at their positions. `report`: number of the agent's report that
+        tells of them, which is seen from then on."""
+        if not changed:
+            return
+        async with self._catalog.writing() as connection:
+            for step in changed:
+                at = sa.and_(steps.c.job_id == step.job_id, steps.c.position == step.position)
+                done = await connection.execute(sa.update(steps).where(at).values(_columns(step)))
+                if done.rowcount == 0:
+                    await connection.execute(sa.insert(steps).values(_columns(step)))
+            await _saw(connection, changed[0].job_id, report)
+
+    # --- log, files, damages -----------------------------------------------------------------------------------------
+
+    async def add_log(self, job_id: str, at: datetime, level: str, text: str, report: int | None = None) -> LogRow:
+        async with self._catalog.writing() as connection:
+            last = await connection.scalar(sa.select(sa.func.max(job_log.c.number)).where(job_log.c.job_id == job_id))
+            line = LogRow(job_id=job_id, number=(last or 0) + 1, at=at, level=level, text=text)
+            await connection.execute(sa.insert(job_log).values(_columns(line)))
+            await _saw(connection, job_id, report)
+            return line
+
+    async def log(self, job_id: str, after: int = 0, limit: int = 10_000) -> list[LogRow]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(job_log)
+                .where(job_log.c.job_id == job_id, job_log.c.number > after)
+                .order_by(job_log.c.number)
+                .limit(limit)
+            )
+            return [LogRow(**row) for row in found.mappings()]
+
+    async def set_files(self, job_id: str, kind: str, files: Sequence[tuple[str, str]]) -> None:
+        """The files (path and reason) that a job reports as `missing` or as `note`; replaces what was there."""
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.delete(job_files).where(job_files.c.job_id == job_id, job_files.c.kind == kind))
+            if files:
+                await connection.execute(
+                    sa.insert(job_files),
+                    [
+                        {"job_id": job_id, "kind": kind, "position": at, "path": path, "reason": reason}
+                        for at, (path, reason) in enumerate(files)
+                    ],
+                )
+
+    async def files(self, job_id: str, kind: str) -> list[tuple[str, str]]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(job_files.c.path, job_files.c.reason)
+                .where(job_files.c.job_id == job_id, job_files.c.kind == kind)
+                .order_by(job_files.c.position)
+            )
+            return [(row[0], row[1]) for row in found]
+
+    async def set_damages(self, job_id: str, found: Sequence[DamageRow]) -> None:
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.delete(damages).where(damages.c.job_id == job_id))
+            if found:
+                await connection.execute(sa.insert(damages), [_columns(damage) for damage in found])
+
+    async def damages(self, job_id: str) -> list[DamageRow]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(damages).where(damages.c.job_id == job_id).order_by(damages.c.position)
+            )
+            return [DamageRow(**row) for row in found.mappings()]
+
+
+async def _job(connection: AsyncConnection, job_id: str) -> JobRow | None:
+    row = (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id))).mappings().first()
+    return None if row is None else JobRow(**row)
+
+
+async def _saw(connection: AsyncConnection, job_id: str, report: int | None) -> None:
+    if report is not None:
+        await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(last_report=report))
+
+
+def _known(job: JobRow | None) -> JobRow:
+    if job is None:
+        raise LookupError("the job's row is gone")
+    return job
+
+
+def _columns(row: JobRow | StepRow | LogRow | DamageRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -1,0 +1,1 @@
+"""The catalog's migrations, run in the core's own process at its start."""

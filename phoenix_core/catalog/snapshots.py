@@ -1,0 +1,87 @@
+"""Queries on snapshots: a cache of what the vault says, so that listing reads no object."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.rows import SnapshotRow
+from phoenix_core.catalog.tables import snapshots
+
+PAGE_ROWS = 500
+
+
+class Snapshots:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def put(self, snapshot: SnapshotRow) -> None:
+        """Add it or replace the row of the same id."""
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.delete(snapshots).where(snapshots.c.id == snapshot.id))
+            await connection.execute(sa.insert(snapshots).values(_columns(snapshot)))
+
+    async def drop(self, ids: Iterable[str]) -> None:
+        async with self._catalog.writing() as connection:
+            for snapshot_id in ids:
+                await connection.execute(sa.delete(snapshots).where(snapshots.c.id == snapshot_id))
+
+    async def get(self, snapshot_id: str) -> SnapshotRow | None:
+        async with self._catalog.reading() as connection:
+            row = (
+                (await connection.execute(sa.select(snapshots).where(snapshots.c.id == snapshot_id))).mappings().first()
+            )
+            return None if row is None else SnapshotRow(**row)
+
+    async def with_prefix(self, prefix: str, limit: int = 2) -> list[SnapshotRow]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(snapshots)
+                .where(snapshots.c.id.startswith(prefix, autoescape=True))
+                .order_by(snapshots.c.id)
+                .limit(limit)
+            )
+            return [SnapshotRow(**row) for row in found.mappings()]
+
+    async def listed(
+        self, *, server_id: str = "", server_name: str = "", limit: int = 0, readable_only: bool = False
+    ) -> list[SnapshotRow]:
+        """Newest commit first; `limit` 0: all. Of a server: by its id, or by its name too, where that is given, so that
+        those of an earlier enrolment are among them."""
+        query = sa.select(snapshots).order_by(snapshots.c.sequence.desc())
+        if server_id:
+            query = query.where(sa.or_(snapshots.c.server_id == server_id, snapshots.c.server_name == server_name))
+        if readable_only:
+            query = query.where(snapshots.c.readable)
+        found: list[SnapshotRow] = []
+        async with self._catalog.reading() as connection:
+            while True:
+                # In pages, since reading thousands of rows at once would hold the event loop up.
+                wanted = min(PAGE_ROWS, limit - len(found)) if limit else PAGE_ROWS
+                page = query.where(snapshots.c.sequence < found[-1].sequence) if found else query
+                rows = (await connection.execute(page.limit(wanted))).mappings().all()
+                found += [SnapshotRow(**row) for row in rows]
+                if len(rows) < wanted or len(found) == limit:
+                    return found
+
+    async def count_by_server(self) -> dict[str, int]:
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(
+                sa.select(snapshots.c.server_id, sa.func.count()).group_by(snapshots.c.server_id)
+            )
+            return {row[0]: row[1] for row in found}
+
+    async def source_bytes(self) -> int:
+        """Sum of the sizes of all snapshots' files."""
+        async with self._catalog.reading() as connection:
+            return int(await connection.scalar(sa.select(sa.func.sum(snapshots.c.bytes))) or 0)
+
+    async def mark(self, ids: Iterable[str], **values: Any) -> None:
+        async with self._catalog.writing() as connection:
+            for snapshot_id in ids:
+                await connection.execute(sa.update(snapshots).where(snapshots.c.id == snapshot_id).values(**values))
+
+
+def _columns(row: SnapshotRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -1,0 +1,1 @@
+"""The Master: job queue, workflows, assignment, proof of packs."""

@@ -1,0 +1,40 @@
+"""What jobs may run beside each other: each declares claims on resources, shared or exclusive.
+
+| job             | claims                                                           |
+|-----------------|------------------------------------------------------------------|
+| file_backup     | the vault, shared; backups of its server, exclusive              |
+| file_restore    | the vault, shared                                                |
+| verify          | the vault, shared; verification, exclusive                       |
+| prune           | the vault, shared; pruning, exclusive                            |
+| snapshot_remove | the vault, shared; pruning, shared                               |
+| rebuild_index   | the vault, exclusive                                             |
+
+Jobs are served in the order of their creation. One that must wait holds back later ones whose claims conflict with
+its own, so that a stream of shared claims never starves an exclusive one.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+VAULT = "vault"
+VERIFICATION = "verification"
+PRUNING = "pruning"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    resource: str
+    exclusive: bool = False
+
+    def conflicts(self, other: "Claim") -> bool:
+        return self.resource == other.resource and (self.exclusive or other.exclusive)
+
+
+def backups_of(server_id: str) -> str:
+    return f"backups of {server_id}"
+
+
+def conflict(claims: Iterable[Claim], held: Iterable[Claim]) -> Claim | None:
+    """The first of `held` that keeps `claims` from being granted."""
+    wanted = tuple(claims)
+    return next((other for other in held if any(claim.conflicts(other) for claim in wanted)), None)

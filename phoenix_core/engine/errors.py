@@ -1,0 +1,150 @@
+"""Errors of the engine."""
+
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, UsageError
+
+
+class NoVault(PhoenixError):
+    code = "no_vault"
+    template = "There is no vault in {path} yet."
+    hint = "Make one with `phoenix vault init`."
+    http_status = 409
+
+
+class VaultExists(PhoenixError):
+    code = "vault_exists"
+    template = "There is a vault in {path} already."
+    hint = "Use it, or name another data directory with --data."
+    http_status = 409
+
+
+class VaultLocked(PhoenixError):
+    """The vault's key can't be had."""
+
+    code = "vault_locked"
+    template = "The vault's key is not available: {detail}."
+    hint = "See `phoenix vault key status`; `phoenix vault key move` puts the key where this process can read it."
+    retryable = True
+    http_status = 409
+
+
+class VaultRolledBack(PhoenixError):
+    """The vault lacks records that this core has seen: the store dropped them, or was put back to an older state."""
+
+    code = "vault_rolled_back"
+    template = "Record {expected}, which this core has seen, is not in the vault any more: its records end at {found}."
+    hint = (
+        "Find out who changed the storage, and put what is missing back. Where it is lost for good, accept that with "
+        "`phoenix setting set vault.accept_rollback {expected}`; until then nothing is pruned."
+    )
+    http_status = 409
+
+
+class RecordsBroken(PhoenixError):
+    """The chain of signed records doesn't verify."""
+
+    code = "records_broken"
+    template = "The vault's records can't be trusted from number {sequence} on: {detail}."
+    hint = "Find out who changed the storage. Nothing is committed or deleted until the records are right again."
+    http_status = 409
+
+
+class CommitRefused(PhoenixError):
+    """A staged snapshot isn't what its job may commit."""
+
+    code = "commit_refused"
+    template = "The snapshot that job {job} staged was refused: {detail}."
+    hint = "Run the backup again; if it happens again, check that nobody else uses this server's key."
+
+
+class ServerRemoved(PhoenixError):
+    code = "server_removed"
+    template = "The server {server} was removed."
+    hint = "Enrol it again with `phoenix agent enroll`, or restore its data to another server with --to-server."
+    http_status = 409
+
+
+class PlatformMismatch(PhoenixError):
+    """WF6.1: a Linux restore goes to a Linux server."""
+
+    code = "platform_mismatch"
+    template = "Data of the {source} server {server} can't be restored to the {target} server {to_server}."
+    hint = "Name a server of the same platform with --to-server."
+    exit_code = EXIT_USAGE
+
+
+class NothingToBackUp(PhoenixError):
+    code = "nothing_to_back_up"
+    template = "No path was named for {server}, and it has no earlier backup whose paths could be taken."
+    hint = "Name a path: `phoenix backup {server} /path`."
+    exit_code = EXIT_USAGE
+
+
+class NoSnapshot(PhoenixError):
+    code = "no_snapshot"
+    template = "The server {server} has no snapshot."
+    hint = "Back it up first with `phoenix backup {server}`."
+    http_status = 404
+
+
+class AmbiguousName(PhoenixError):
+    code = "ambiguous"
+    template = "{what} {name} fits more than one: {found}."
+    hint = "Give more digits."
+    exit_code = EXIT_USAGE
+
+
+class NotOfThisJob(PhoenixError):
+    """A peer asked for something that its job may not have."""
+
+    code = "not_of_this_job"
+    template = "Job {job} may not have this: {detail}."
+    hint = "Only the agent that runs the job may ask, and only for what the job needs."
+    http_status = 403
+
+
+class JobAborted(PhoenixError):
+    """A job ended without a result, though nobody cancelled it."""
+
+    code = "aborted"
+    template = "{detail}."
+    hint = "Run it again with `phoenix job retry`; what was uploaded is used again."
+    retryable = True
+
+
+class BadSetting(PhoenixError):
+    code = "bad_setting"
+    template = "{value} is no value for the setting {key}: {detail}."
+    hint = "See `phoenix setting list`."
+    exit_code = EXIT_USAGE
+
+
+class BadRequest(UsageError):
+    """What an operator's request holds can't be read."""
+
+    template = "The request can't be read: {detail}."
+    hint = "See docs/api.md for what each resource takes."
+
+
+class DamageFound(PhoenixError):
+    """A verify found the vault damaged."""
+
+    code = "damage_found"
+    template = "The vault is damaged in {damages} places, which hit {files} files of {snapshots} snapshots."
+    hint = "`phoenix job show {job}` names them. The next backup stores what its files still hold anew."
+
+
+class PruneHeldUp(PhoenixError):
+    code = "prune_held_up"
+    template = "Nothing was deleted, since these jobs were still running: {jobs}."
+    hint = "Prune again once they have ended."
+    retryable = True
+
+
+class SourceGone(PhoenixError):
+    """The server whose data it is was never enrolled at this core, so its data needs another place to go."""
+
+    code = "source_gone"
+    template = "{server} is not enrolled at this core; only its snapshots are here."
+    hint = "Name another server with --to-server, and a destination folder with --to."
+    http_status = 409
+    exit_code = EXIT_USAGE

@@ -1,0 +1,217 @@
+"""Takes operators' requests: checks what can be checked at once, and queues a job."""
+
+import msgspec
+
+from phoenix_core.catalog.rows import JobRow, PeerRow
+from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, UsageError
+from phoenix_core.domain.ids import SHORT_ID_DIGITS
+from phoenix_core.domain.names import parse_shown, shown
+from phoenix_core.domain.states import ConflictRule, JobKind, JobState
+from phoenix_core.domain.views import BackupRequest, PruneRequest, RestoreRequest, VerifyRequest
+from phoenix_core.engine.errors import AmbiguousName, NothingToBackUp, PlatformMismatch, SourceGone
+from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.queue import WAITING, JobQueue
+from phoenix_core.engine.requests import (
+    BackupJob,
+    PruneJob,
+    RebuildIndexJob,
+    RemoveSnapshotJob,
+    RestoreJob,
+    VerifyJob,
+)
+from phoenix_core.engine.runner import Runner
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.sources import LATEST, Sources
+from phoenix_core.engine.vault import VaultSeat
+
+PATHS_IN_TITLE = 3
+
+
+class JobDesk:
+    def __init__(
+        self,
+        seat: VaultSeat,
+        directory: PeerDirectory,
+        sources: Sources,
+        settings: Settings,
+        ledger: Ledger,
+        queue: JobQueue,
+        runner: Runner,
+    ) -> None:
+        self._seat = seat
+        self._directory = directory
+        self._sources = sources
+        self._settings = settings
+        self._ledger = ledger
+        self._queue = queue
+        self._runner = runner
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+
+    async def find_job(self, name: str) -> JobRow:
+        """By id or unique prefix. Raises NotFound, AmbiguousName."""
+        found = await self._ledger.jobs.with_prefix(name) if name else []
+        exact = [job for job in found if job.id == name]
+        if len(found) > 1 and not exact:
+            raise AmbiguousName(what="Job", name=name, found=", ".join(job.id for job in found))
+        if not found:
+            raise NotFound(what="job", name=name or "nothing")
+        return (exact or found)[0]
+
+    # --- new jobs ----------------------------------------------------------------------------------------------------
+
+    async def backup(self, request: BackupRequest, who: str) -> JobRow:
+        peer = self._directory.server_in_use(request.server)
+        self._seat.get()
+        paths = _absolute(request.paths) or peer.default_paths
+        if not paths:
+            raise NothingToBackUp(server=peer.name)
+        job = BackupJob(
+            server_id=peer.id,
+            paths=paths,
+            excludes=request.excludes,
+            cross_mounts=request.cross_mounts,
+            dry_run=request.dry_run,
+            full=request.full,
+        )
+        return await self._queue_job(JobKind.FILE_BACKUP, self._backup_title(job, peer), job, who, peer.id, peer.id)
+
+    async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
+        """`own_only`: an agent asks, so nothing of an earlier enrolment under the same name is given."""
+        source = await self._sources.server(request.server)
+        if not source.enrolled and not request.to_server:
+            raise SourceGone(server=source.name)
+        target = self._directory.server_in_use(request.to_server or source.id)
+        self._seat.get()
+        snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only)
+        if not snapshot.readable:
+            raise NotFound(what="snapshot", name=request.snapshot)
+        if source.platform and _family(source.platform) != _family(target.platform):
+            raise PlatformMismatch(
+                server=source.name, source=source.platform, to_server=target.name, target=target.platform
+            )
+        if target.id != source.id and not request.destination:
+            raise UsageError(detail=f"Data of {source.name} needs a destination folder on {target.name}.")
+        job = RestoreJob(
+            server_id=source.id,
+            agent_id=target.id,
+            snapshot_id=snapshot.id,
+            paths=_absolute(request.paths),
+            destination=_absolute((request.destination,))[0] if request.destination else "",
+            conflict=request.conflict or ConflictRule(self._settings.text("restore.conflict")),
+            check_only=request.check_only,
+        )
+        title = f"{'Check of a restore' if job.check_only else 'Restore'} of {source.name}"
+        title += f": {_listed(job.paths)}" if job.paths else ""
+        title += f" to {target.name}" if target.id != source.id else ""
+        return await self._queue_job(JobKind.FILE_RESTORE, title, job, who, source.id, target.id)
+
+    async def verify(self, request: VerifyRequest, who: str) -> JobRow:
+        self._seat.get()
+        rows = [await self._sources.snapshot(name) for name in request.snapshots]
+        job = VerifyJob(depth=request.depth, snapshots=tuple(row.id for row in rows))
+        return await self._queue_job(JobKind.VERIFY, f"Verify of the vault: {request.depth}", job, who)
+
+    async def prune(self, request: PruneRequest, who: str) -> JobRow:
+        self._seat.get()
+        title = "Prune of the vault" if request.execute else "Plan of a prune of the vault"
+        return await self._queue_job(JobKind.PRUNE, title, PruneJob(execute=request.execute), who)
+
+    async def rebuild_index(self, who: str) -> JobRow:
+        self._seat.get()
+        return await self._queue_job(JobKind.REBUILD_INDEX, "Rebuild of the index", RebuildIndexJob(), who)
+
+    async def remove_snapshot(self, name: str, who: str) -> JobRow:
+        self._seat.get()
+        if name == LATEST:
+            raise UsageError(detail="A snapshot to remove is named by its id.")
+        row = await self._sources.snapshot(name)
+        title = f"Removal of snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name}"
+        job = RemoveSnapshotJob(snapshot_id=row.id)
+        return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, job, who, row.server_id)
+
+    async def retry(self, name: str, who: str) -> JobRow:
+        """A new job that does what a finished one was to do. Raises Conflict while that still runs."""
+        old = await self.find_job(name)
+        if not old.state.is_final:
+            raise Conflict(detail=f"Job {old.id} is {old.state}.", advice=f"Wait for it, or cancel it: {old.id}.")
+        self._seat.get()
+        if old.agent_id:
+            self._directory.server_in_use(old.agent_id)
+        job = await self._ledger.create(
+            old.kind,
+            old.title,
+            old.request,
+            self._queue.plan_of(old.kind),
+            who,
+            server_id=old.server_id,
+            agent_id=old.agent_id,
+            retry_of=old.id,
+            attempt=old.attempt + 1,
+        )
+        self._queue.poke()
+        return job
+
+    async def cancel(self, name: str, who: str) -> JobRow:
+        """End a waiting job, or ask a running one to end. Raises Conflict for one that is over."""
+        job = await self.find_job(name)
+        if job.state.is_final:
+            raise Conflict(
+                detail=f"Job {job.id} is over: {job.state}.", advice="Start it again with `phoenix job retry`."
+            )
+        run = self._runner.run_of(job.id)
+        if run is None:
+            error = Cancelled(who=who).view()
+            cancelled = await self._ledger.move(
+                job.id, JobState.CANCELLED, expected=WAITING, cancelled_by=who, error=error
+            )
+            await self._ledger.end_steps(job.id, error)
+            return cancelled
+        await self._ledger.note(job.id, f"{who} cancels the job.")
+        updated = await self._ledger.update(job.id, cancelled_by=who)
+        run.cancel(who)
+        return updated
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _backup_title(job: BackupJob, peer: PeerRow) -> str:
+        return f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
+
+    async def _queue_job(
+        self, kind: JobKind, title: str, request: msgspec.Struct, who: str, server_id: str = "", agent_id: str = ""
+    ) -> JobRow:
+        job = await self._ledger.create(
+            kind,
+            title,
+            msgspec.json.encode(request).decode(),
+            self._queue.plan_of(kind),
+            who,
+            server_id=server_id,
+            agent_id=agent_id,
+        )
+        self._queue.poke()
+        return job
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    more = len(paths) - PATHS_IN_TITLE
+    return ", ".join(paths[:PATHS_IN_TITLE]) + (f" and {more} more" if more > 0 else "")
+
+
+def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths in shown form, once each, without needless slashes. Raises UsageError for what is no absolute path."""
+    found: dict[str, None] = {}
+    for path in paths:
+        raw = parse_shown(path)
+        names = [name for name in raw.split(b"/") if name]
+        if not raw.startswith(b"/") or b"\0" in raw or b"." in names or b".." in names:
+            raise UsageError(detail=f"{path or 'The empty path'} is no absolute path without . and .. in it.")
+        found[shown(b"/" + b"/".join(names))] = None
+    return tuple(found)
+
+
+def _family(platform: str) -> str:
+    """The first word of a platform such as `Linux x86_64, Debian GNU/Linux 12`."""
+    return (platform.replace("-", " ").split() or [""])[0].lower()

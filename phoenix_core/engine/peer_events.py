@@ -1,0 +1,232 @@
+"""What peers say over the agent link, and what the engine makes of it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from phoenix_core.agentlink.ca import IssuedCertificate
+from phoenix_core.agentlink.certificates import PeerIdentity
+from phoenix_core.agentlink.hub import Greeting
+from phoenix_core.agentlink.messages import (
+    BackupResult,
+    EstimateReport,
+    Hello,
+    JobCancelled,
+    JobFailed,
+    JobKnown,
+    KeysAnswer,
+    KeysRequest,
+    LogReport,
+    OwnRestoreAnswer,
+    OwnRestoreRequest,
+    Progress,
+    Report,
+    ReportBody,
+    RestoreResult,
+    StepReport,
+    TokenAnswer,
+    TokenRequest,
+)
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow, Result
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import NotFound, PhoenixError
+from phoenix_core.domain.names import shown
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.views import RestoreRequest
+from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.assignment import BACKUP, RESTORE, StorageAssigner
+from phoenix_core.engine.enrolment import certificate_row
+from phoenix_core.engine.errors import NotOfThisJob
+from phoenix_core.engine.job_desk import JobDesk
+from phoenix_core.engine.key_desk import KeyDesk
+from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
+from phoenix_core.engine.progress import ProgressBoard
+from phoenix_core.engine.queue import JobQueue
+from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.workflows.agent_step import encode_outcome
+
+log = structlog.get_logger(__name__)
+
+_OUTCOMES = (BackupResult, RestoreResult, JobFailed, JobCancelled)
+
+
+class PeerConversation:
+    """Implements `agentlink.hub.PeerEvents`. The hub has checked the certificate that names the peer."""
+
+    def __init__(
+        self,
+        directory: PeerDirectory,
+        agents: AgentJobs,
+        jobs: Jobs,
+        ledger: Ledger,
+        progress: ProgressBoard,
+        queue: JobQueue,
+        desk: JobDesk,
+        keys: KeyDesk,
+        seat: VaultSeat,
+        assigner: StorageAssigner,
+        changed: Callable[[str], None],
+        clock: Clock,
+    ) -> None:
+        """`changed` gets the id of a peer whose view changed."""
+        self._directory = directory
+        self._agents = agents
+        self._jobs = jobs
+        self._ledger = ledger
+        self._progress = progress
+        self._queue = queue
+        self._desk = desk
+        self._keys = keys
+        self._seat = seat
+        self._assigner = assigner
+        self._changed = changed
+        self._clock = clock
+
+    # --- coming and going --------------------------------------------------------------------------------------------
+
+    def is_allowed(self, peer_id: str, serial: str) -> bool:
+        return self._directory.is_allowed(peer_id, serial)
+
+    async def greet(self, peer: PeerIdentity, hello: Hello) -> Greeting:
+        vault = self._seat.opened
+        name = self._directory.name_of(peer.peer_id)
+        if vault is None:
+            return Greeting(name)
+        return Greeting(name, vault.chain.last, vault.vault_id)
+
+    async def on_connect(self, peer: PeerIdentity, hello: Hello) -> None:
+        peer_id = peer.peer_id
+        await self._directory.connect(peer_id, self._clock.now(), hello.hostname, hello.platform, hello.version)
+        if peer.role == AGENT:
+            await self._settle_jobs(peer_id, hello.running_jobs)
+            self._agents.connected(peer_id, hello.running_jobs, hello.dialled)
+            self._queue.poke()
+        self._changed(peer_id)
+
+    async def _settle_jobs(self, peer_id: str, named: tuple[str, ...]) -> None:
+        """Tell the agent which of the jobs that it works on are still wanted."""
+        running = [job.id for job in await self._jobs.in_states([JobState.RUNNING]) if job.agent_id == peer_id]
+        try:
+            await self._agents.send(peer_id, JobKnown(wanted=tuple(job for job in named if job in running)))
+        except PhoenixError as error:
+            log.info("the agent went at once", peer=peer_id, error=error.code)
+
+    async def on_disconnect(self, peer: PeerIdentity) -> None:
+        await self._directory.disconnect(peer.peer_id, self._clock.now())
+        self._agents.disconnected(peer.peer_id)
+        self._changed(peer.peer_id)
+
+    async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
+        await self._directory.add_certificate(certificate_row(peer.peer_id, certificate))
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def on_progress(self, peer: PeerIdentity, progress: Progress) -> None:
+        work = self._agents.get(progress.job)
+        if work is not None and work.peer_id == peer.peer_id:
+            work.sign_of_life()
+            self._progress.update(progress)
+
+    async def on_report(self, peer: PeerIdentity, report: Report) -> None:
+        """Bring a report into the catalog; on return it is acknowledged. One seen before, or on a job that isn't this
+        peer's or is over, is dropped: the peer must not send it for ever."""
+        try:
+            job = await self._ledger.job(report.job)
+        except NotFound:
+            log.warning("a report on an unknown job", peer=peer.peer_id, job=report.job)
+            return
+        if job.agent_id != peer.peer_id:
+            log.warning("a report on a job of another", peer=peer.peer_id, job=report.job)
+            return
+        if report.number <= job.last_report or job.state.is_final:
+            return
+        work = self._agents.get(job.id)
+        if work is not None:
+            work.sign_of_life()
+        await self._keep(job, report.number, report.body)
+        if work is not None and isinstance(report.body, _OUTCOMES):
+            work.reported(report.body)
+
+    async def _keep(self, job: JobRow, number: int, body: ReportBody) -> None:
+        """One transaction each: what the report says, and that it was seen."""
+        if isinstance(body, StepReport):
+            await self._ledger.record_step(
+                job.id, body.step, body.state, detail=body.detail, at=_time(body.at_ns), report=number
+            )
+        elif isinstance(body, LogReport):
+            await self._ledger.note(job.id, body.text, body.level, _time(body.at_ns), number)
+        elif isinstance(body, EstimateReport):
+            result = job.result | _estimated(body)
+            await self._ledger.update(job.id, result=result, last_report=number)
+        else:
+            await self._ledger.update(job.id, tell=False, outcome=encode_outcome(body), last_report=number)
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    async def on_request(
+        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer:
+        try:
+            if isinstance(request, KeysRequest):
+                return await self._answer_keys(peer.peer_id, request)
+            if isinstance(request, TokenRequest):
+                return await self._answer_token(peer.peer_id, request)
+            return await self._answer_own_restore(peer.peer_id, request)
+        except PhoenixError as error:
+            log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)
+            raise
+
+    async def _answer_keys(self, peer_id: str, request: KeysRequest) -> KeysAnswer:
+        job = await self._running(peer_id, request.job)
+        keys = await self._keys.keys(self._seat.get(), job, request.blocks)
+        return KeysAnswer(number=request.number, keys=keys)
+
+    async def _answer_token(self, peer_id: str, request: TokenRequest) -> TokenAnswer:
+        job = await self._running(peer_id, request.job)
+        rights, server_id = (BACKUP, job.server_id) if job.kind is JobKind.FILE_BACKUP else (RESTORE, job.agent_id)
+        token = self._assigner.token(self._seat.get(), job.id, server_id, job.lease, rights)
+        return TokenAnswer(number=request.number, token=token)
+
+    async def _answer_own_restore(self, peer_id: str, request: OwnRestoreRequest) -> OwnRestoreAnswer:
+        """WF2.1: an agent may start a restore of its own server's data to itself; `JobDesk` looks only among those."""
+        job = await self._desk.restore(
+            RestoreRequest(
+                server=peer_id,
+                snapshot=request.snapshot_id,
+                paths=tuple(shown(path) for path in request.paths),
+                destination=shown(request.destination),
+                conflict=request.conflict,
+            ),
+            f"agent of {self._directory.name_of(peer_id)}",
+            own_only=True,
+        )
+        return OwnRestoreAnswer(number=request.number, job=job.id)
+
+    async def _running(self, peer_id: str, job_id: str) -> JobRow:
+        try:
+            job = await self._ledger.job(job_id)
+        except NotFound as error:
+            raise NotOfThisJob(job=job_id[:40], detail="there is no such job") from error
+        if job.agent_id != peer_id:
+            raise NotOfThisJob(job=job_id[:40], detail="it is not a job of this agent")
+        if job.state is not JobState.RUNNING or job.cancelled_by:
+            raise NotOfThisJob(job=job_id, detail=f"it is {'cancelled' if job.cancelled_by else job.state}")
+        return job
+
+
+def _estimated(estimate: EstimateReport) -> Result:
+    return {
+        "estimated_files": estimate.files,
+        "estimated_directories": estimate.directories,
+        "estimated_bytes": estimate.bytes,
+        "estimated_changed_files": estimate.changed_files,
+        "estimated_changed_bytes": estimate.changed_bytes,
+        "estimated_s": estimate.seconds,
+    }
+
+
+def _time(time_ns: int) -> datetime | None:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC) if time_ns > 0 else None

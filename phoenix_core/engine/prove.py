@@ -1,0 +1,142 @@
+"""The background proof: each new pack is read back, decrypted and re-hashed, soon after it was made.
+
+Until then its chunks count as present only for the server that wrote them, so that no agent can poison another's
+backups. The node keeps what is proved, so a restart goes on where the last run ended.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import PackId
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.snapshot_news import SnapshotNews
+from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.storage.errors import ObjectMissing, StorageFailed
+from phoenix_core.storage.node_api import PackInfo, PackState
+from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
+from phoenix_core.vault.packreader import check_pack
+
+BUSY_PAUSE_S = 0.5
+"""Between two packs while jobs run, so that the proof takes little from them."""
+RETRY_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Prover:
+    """`run` proves until cancelled; `poke` tells it that there is something new."""
+
+    def __init__(
+        self,
+        seat: VaultSeat,
+        snapshots: Snapshots,
+        settings: Settings,
+        news: SnapshotNews,
+        busy: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        """`busy`: whether jobs run. `changed` is called after each round that proved or damaged a pack."""
+        self._seat = seat
+        self._snapshots = snapshots
+        self._settings = settings
+        self._news = news
+        self._busy = busy
+        self._changed = changed
+        self._wake = asyncio.Event()
+
+    def poke(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Prove whenever poked, until cancelled; first of all what an earlier run left."""
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._round()
+
+    async def _round(self) -> None:
+        vault = self._seat.opened
+        if vault is None or not self._settings.flag("prove.enabled"):
+            return
+        try:
+            unproved = await asyncio.to_thread(_unproved, vault)
+            failed = [pack for pack in unproved if not await self._tried(vault, pack)]
+            await self._mark_snapshots(vault)
+        except PhoenixError as error:
+            log.warning("the proof of new packs was interrupted", error=error.message)
+            asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+            return
+        if failed:
+            asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+        if unproved:
+            self._changed()
+
+    async def _tried(self, vault: OpenVault, pack: PackInfo) -> bool:
+        """Whether the pack was proved or found damaged. One that can't be read now doesn't keep the others waiting."""
+        if self._busy():
+            await asyncio.sleep(BUSY_PAUSE_S)
+        try:
+            await self._prove(vault, pack)
+        except StorageFailed as error:
+            log.warning("a pack can't be read for its proof", pack=pack.pack_id.hex(), error=error.message)
+            return False
+        return True
+
+    async def _prove(self, vault: OpenVault, pack: PackInfo) -> None:
+        task = asyncio.get_running_loop().run_in_executor(None, prove_pack, vault, pack)
+        try:
+            sound = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait((task,))  # The node must not be closed under a reading thread.
+            raise
+        if not sound:
+            log.error("a pack is damaged", pack=pack.pack_id.hex())
+
+    async def _mark_snapshots(self, vault: OpenVault) -> None:
+        waiting = [row for row in await self._snapshots.listed(readable_only=True) if not row.proved]
+        if not waiting:
+            return
+        proved = await asyncio.to_thread(lambda: {info.pack_id.hex() for info in vault.node.packs() if info.proved})
+        for row in waiting:
+            if proved.issuperset(row.packs):
+                await self._snapshots.mark([row.id], proved=True)
+                now = await self._snapshots.get(row.id)
+                if now is not None:
+                    self._news.changed(now)
+
+
+def _unproved(vault: OpenVault) -> list[PackInfo]:
+    if not vault.node.status().unproved_packs:
+        return []
+    return [info for info in vault.node.packs() if not info.proved and info.state is PackState.USABLE]
+
+
+def prove_pack(vault: OpenVault, info: PackInfo) -> bool:
+    """Read one pack in full and mark it proved or damaged. Blocks; True where it is sound (or was pruned meanwhile)."""
+    pack_id = PackId(info.pack_id)
+    keys = vault.key.domain_keys(info.domain, info.epoch)
+    if vault.node.pack_info(pack_id) is None:
+        return True
+    try:
+        pack_key = vault.pack_keys().pack_key(pack_id)
+        with vault.node.open_pack(pack_id) as pack:
+            sound = check_pack(pack, info.bytes, pack_id, pack_key, keys).ok
+    except (PackDamaged, UnknownVersion, UnsealFailed) as error:
+        log.error("a pack can't be proved", pack=pack_id.hex(), error=error.message)  # noqa: TRY400
+        sound = False
+    except ObjectMissing:
+        if vault.node.pack_info(pack_id) is None:
+            return True
+        log.error("a pack is gone", pack=pack_id.hex())  # noqa: TRY400
+        vault.node.mark_damaged(pack_id, PackState.LOST)
+        return False
+    if sound:
+        vault.node.mark_proved(pack_id)
+    else:
+        vault.node.mark_damaged(pack_id, PackState.DAMAGED)
+    return sound

@@ -1,0 +1,144 @@
+"""The vault's signed records, verified at the core's start and extended by each commit and removal."""
+
+import threading
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import LeaseId, SnapshotId
+from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
+from phoenix_core.storage.node_api import CoreNode
+from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
+from phoenix_core.vault.record import (
+    FIRST_PREVIOUS,
+    Record,
+    RecordKind,
+    live_snapshots,
+    record_hash,
+    sign,
+    verify,
+    verify_chain,
+)
+
+
+class RecordChain:
+    """Thread-safe. All methods but `last` and `live` block on the storage node."""
+
+    def __init__(self, node: CoreNode, signing_key: Ed25519PrivateKey, clock: Clock) -> None:
+        self._node = node
+        self._key = signing_key
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: list[Record] = []
+        self._hashes: list[bytes] = []
+        self._behind: list[Record] = []
+        self.broken: RecordsBroken | None = None
+        """Why the chain can't be trusted beyond `last`; None while it can."""
+
+    def load(self) -> None:
+        """Read and verify all records. Where the chain is damaged it ends there, which `broken` says; of what comes
+        behind, records whose own signature holds still tell of snapshots."""
+        public_key = self._key.public_key().public_bytes_raw()
+        with self._lock:
+            self._records, self._hashes, self._behind, self.broken = [], [], [], None
+            previous = FIRST_PREVIOUS
+            for sequence, encoded in self._node.records():
+                if self.broken is None:
+                    try:
+                        self._records += verify_chain(
+                            [(sequence, encoded)], public_key, after=len(self._records), previous=previous
+                        )
+                        previous = record_hash(encoded)
+                        self._hashes.append(previous)
+                        continue
+                    except (RecordDamaged, UnknownVersion) as error:
+                        self.broken = RecordsBroken(sequence=len(self._records) + 1, detail=error.message.rstrip("."))
+                self._behind += _believable(encoded, public_key, sequence)
+
+    @property
+    def last(self) -> int:
+        """Number of the newest record; 0: there is none."""
+        return len(self._records)
+
+    @property
+    def last_hash(self) -> bytes:
+        return self._hashes[-1] if self._hashes else FIRST_PREVIOUS
+
+    def hash_of(self, sequence: int) -> bytes | None:
+        return self._hashes[sequence - 1] if 0 < sequence <= len(self._hashes) else None
+
+    def live(self) -> dict[SnapshotId, Record]:
+        """The snapshots that count, each with its commit's record."""
+        with self._lock:
+            return live_snapshots([*self._records, *self._behind])
+
+    def removed(self) -> set[SnapshotId]:
+        """Snapshots whose removal is the last word on them."""
+        live = self.live()
+        with self._lock:
+            return {record.snapshot_id for record in (*self._records, *self._behind)} - live.keys()
+
+    def commit_of(self, snapshot_id: SnapshotId) -> Record | None:
+        return self.live().get(snapshot_id)
+
+    def commit(self, snapshot_id: SnapshotId, server_id: str, agent_key: bytes, lease: LeaseId | None) -> Record:
+        """Append the record of a commit. Raises RecordsBroken, and what the node raises (LeaseLapsed)."""
+        return self._append(RecordKind.COMMIT, snapshot_id, server_id, agent_key, lease)
+
+    def remove(self, committed: Record) -> Record:
+        """Append the record of a committed snapshot's removal."""
+        return self._append(
+            RecordKind.REMOVE, committed.snapshot_id, committed.server_id, committed.agent_public_key, None
+        )
+
+    def check_known(self, sequence: int, known_hash: bytes) -> None:
+        """Raises VaultRolledBack unless the record that this core saw last is still the one under that number."""
+        if sequence and self.hash_of(sequence) != known_hash:
+            raise VaultRolledBack(found=self.last, expected=sequence)
+
+    def _append(
+        self, kind: RecordKind, snapshot_id: SnapshotId, server_id: str, agent_key: bytes, lease: LeaseId | None
+    ) -> Record:
+        with self._lock:
+            if self.broken is not None:
+                raise self.broken
+            record = Record(
+                sequence=len(self._records) + 1,
+                previous=self.last_hash,
+                time_ns=int(self._clock.now().timestamp() * 1_000_000) * 1000,
+                kind=kind,
+                server_id=server_id,
+                agent_public_key=agent_key,
+                snapshot=bytes.fromhex(snapshot_id),
+            )
+            encoded = sign(record, self._key)
+            try:
+                self._node.append_record(record.sequence, encoded, lease)
+            except PhoenixError:
+                written = self._written(record)
+                if written is None:
+                    raise
+                record, encoded = written
+            self._records.append(record)
+            self._hashes.append(record_hash(encoded))
+            return record
+
+    def _written(self, wanted: Record) -> tuple[Record, bytes] | None:
+        """The record that the store has under this number, where it says the same as the wanted one: an earlier try
+        wrote it and its answer was lost. Only this core's key signs records. Raises what the node raises."""
+        for sequence, encoded in self._node.records(wanted.sequence - 1):
+            if sequence != wanted.sequence:
+                continue
+            found = verify(encoded, self._key.public_key().public_bytes_raw(), sequence=sequence)
+            same = msgspec.structs.replace(found, time_ns=wanted.time_ns) == wanted
+            return (found, encoded) if same else None
+        return None
+
+
+def _believable(encoded: bytes, public_key: bytes, sequence: int) -> list[Record]:
+    try:
+        return [verify(encoded, public_key, sequence=sequence)]
+    except (RecordDamaged, UnknownVersion):
+        return []

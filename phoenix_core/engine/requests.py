@@ -1,0 +1,42 @@
+"""What a job was asked to do, as the catalog keeps it: names resolved to ids, so that a retry means the same."""
+
+import msgspec
+
+from phoenix_core.domain.states import ConflictRule, VerifyDepth
+
+
+class BackupJob(msgspec.Struct, frozen=True):
+    server_id: str
+    paths: tuple[str, ...]
+    """Absolute, in shown form."""
+    excludes: tuple[str, ...] = ()
+    cross_mounts: bool = False
+    dry_run: bool = False
+    full: bool = False
+
+
+class RestoreJob(msgspec.Struct, frozen=True):
+    server_id: str
+    agent_id: str
+    snapshot_id: str
+    paths: tuple[str, ...] = ()
+    destination: str = ""
+    conflict: ConflictRule = ConflictRule.OVERWRITE
+    check_only: bool = False
+
+
+class VerifyJob(msgspec.Struct, frozen=True):
+    depth: VerifyDepth = VerifyDepth.STRUCTURE
+    snapshots: tuple[str, ...] = ()
+
+
+class PruneJob(msgspec.Struct, frozen=True):
+    execute: bool = False
+
+
+class RebuildIndexJob(msgspec.Struct, frozen=True):
+    pass
+
+
+class RemoveSnapshotJob(msgspec.Struct, frozen=True):
+    snapshot_id: str

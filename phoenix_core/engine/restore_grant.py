@@ -1,0 +1,131 @@
+"""What a restore may read: the packs and blocks that hold the selected paths, and nothing beside.
+
+The core reads the trees with its own keys, and remembers every copy of every chunk that the restore comes across. Of
+each chunk one copy is chosen; its pack goes on the grant. Of the granted packs, the agent gets the keys of the blocks
+with chunks that it needs. Blocks are bits of one number per pack, so that a restore of terabytes fits in memory.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from phoenix_core.catalog.rows import SnapshotRow
+from phoenix_core.domain.errors import Cancelled, PhoenixError
+from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.domain.names import shown
+from phoenix_core.engine.vault import OpenVault
+from phoenix_core.vault.entry import Entry
+from phoenix_core.vault.errors import ChunkDamaged, ChunkMissing, HostileTree, PathNotInSnapshot
+from phoenix_core.vault.filelists import entry_chunks
+from phoenix_core.vault.location import BlockRef, Location
+from phoenix_core.vault.tree import read_tree
+from phoenix_core.vault.treewalk import descend
+
+BATCH = 4096
+
+
+class Grant:
+    """The packs and blocks of one restore job."""
+
+    def __init__(self) -> None:
+        self._copies: dict[bytes, int] = {}
+        self._chosen: set[bytes] = set()
+        self.files = 0
+        self.bytes = 0
+        self.unreadable: list[tuple[str, str]] = []
+        """Folders and files whose metadata is damaged or lost, and why."""
+
+    def add(self, chosen: Iterable[Location | None], copies: Iterable[Sequence[Location]]) -> None:
+        for place in chosen:
+            if place is not None:
+                self._chosen.add(place.pack_id)
+                self._mark(place)
+        for places in copies:
+            for place in places:
+                self._mark(place)
+
+    def _mark(self, place: Location) -> None:
+        self._copies[place.pack_id] = self._copies.get(place.pack_id, 0) | 1 << place.ordinal
+
+    @property
+    def packs(self) -> list[PackId]:
+        return [PackId(pack) for pack in sorted(self._chosen)]
+
+    def allows(self, block: BlockRef) -> bool:
+        return (
+            block.pack_id in self._chosen
+            and block.ordinal >= 0
+            and bool(self._copies.get(block.pack_id, 0) >> block.ordinal & 1)
+        )
+
+
+def plan_grant(vault: OpenVault, snapshot: SnapshotRow, paths: Sequence[bytes], stop: threading.Event) -> Grant:
+    """Walk the selected paths (none: everything) and collect what a restore of them reads. Blocks.
+
+    Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
+    trees is noted: the agent reports it as missing."""
+    return _Planner(vault, snapshot, stop).plan(paths)
+
+
+class _Planner:
+    def __init__(self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event) -> None:
+        self._vault = vault
+        self._snapshot = snapshot
+        self._stop = stop
+        self._grant = Grant()
+        self._reader = vault.reader(snapshot.domain, snapshot.epoch, locate=self._locate)
+        self._data: set[ChunkId] = set()
+
+    def plan(self, paths: Sequence[bytes]) -> Grant:
+        for path in dict.fromkeys(paths or (b"/",)):
+            entry = self._entry(path)
+            if entry is not None:
+                self._walk(path, entry)
+        self._flush()
+        return self._grant
+
+    def _entry(self, path: bytes) -> Entry | None:
+        try:
+            return descend(self._reader, self._snapshot.root, path)[-1][1]
+        except PathNotInSnapshot:
+            raise
+        except (ChunkMissing, ChunkDamaged, HostileTree) as error:
+            self._note(path, error)
+            return None
+
+    def _walk(self, path: bytes, entry: Entry) -> None:
+        pending = [(path, entry)]
+        while pending:
+            if self._stop.is_set():
+                raise Cancelled(who="the core")
+            at, entry = pending.pop()
+            try:
+                if entry.is_directory:
+                    above = at.rstrip(b"/")
+                    pending.extend((above + b"/" + child.name, child) for child in read_tree(self._reader, entry.tree))
+                elif entry.is_file:
+                    self._add_file(entry)
+            except (ChunkMissing, ChunkDamaged, HostileTree) as error:
+                self._note(at, error)
+
+    def _add_file(self, entry: Entry) -> None:
+        self._grant.files += 1
+        self._grant.bytes += entry.data_bytes
+        for ref in entry_chunks(self._reader, entry):
+            self._data.add(ChunkId(ref.id))
+            if len(self._data) >= BATCH:
+                self._flush()
+
+    def _flush(self) -> None:
+        ids = iter(self._data)
+        while batch := list(islice(ids, BATCH)):
+            self._locate(batch)
+        self._data = set()
+
+    def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        chosen = self._vault.node.locate(ids)
+        self._grant.add(chosen, self._vault.node.locate_all(ids))
+        return chosen
+
+    def _note(self, path: bytes, error: PhoenixError) -> None:
+        self._grant.unreadable.append((shown(path), error.code))

@@ -1,0 +1,178 @@
+"""The known settings, their defaults and what values they take."""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from phoenix_core.catalog.settings import StoredSettings
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import NotFound
+from phoenix_core.domain.states import ConflictRule
+from phoenix_core.domain.views import SettingView
+from phoenix_core.engine.errors import BadSetting
+
+
+class Edition(StrEnum):
+    BUSINESS = "business"
+    ENTERPRISE = "enterprise"
+    ELITE = "elite"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    key: str
+    default: str
+    description: str
+    normalise: Callable[[str], str]
+    """The value as it is kept; raises ValueError with what is wrong."""
+
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def _whole(low: int, high: int) -> Callable[[str], str]:
+    def normalise(text: str) -> str:
+        if not re.fullmatch(r"[+-]?\d+", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high} is wanted")
+        return str(int(text))
+
+    return normalise
+
+
+def _seconds(low: float, high: float) -> Callable[[str], str]:
+    def normalise(text: str) -> str:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"seconds from {low:g} to {high:g} are wanted")
+        return f"{value:g}"
+
+    return normalise
+
+
+def _size(text: str) -> str:
+    match = re.fullmatch(r"(\d+)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if match is None:
+        raise ValueError("a number of bytes is wanted, such as 1073741824 or 1G")
+    return str(int(match.group(1)) * _UNITS[match.group(2)])
+
+
+def _flag(text: str) -> str:
+    word = text.strip().lower()
+    if word in {"true", "yes", "on", "1"}:
+        return "true"
+    if word in {"false", "no", "off", "0"}:
+        return "false"
+    raise ValueError("true or false is wanted")
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[str], str]:
+    def normalise(text: str) -> str:
+        word = text.strip().lower()
+        if word not in {str(member) for member in kind}:
+            raise ValueError("one of " + ", ".join(kind) + " is wanted")
+        return word
+
+    return normalise
+
+
+def _text(text: str) -> str:
+    return text.strip()
+
+
+KNOWN: dict[str, _Known] = {
+    known.key: known
+    for known in (
+        _Known("agent.cancel_grace_s", "30", "Seconds that an agent has to stop a cancelled job.", _seconds(0, 3600)),
+        _Known(
+            "agent.grace_s",
+            "60",
+            "Seconds that a job waits for its agent to come back, before it is aborted.",
+            _seconds(0, 86400),
+        ),
+        _Known("backup.compression_level", "3", "zstd level of new packs.", _whole(1, 19)),
+        _Known("backup.cross_mounts", "false", "Whether backups go into other file systems mounted below.", _flag),
+        _Known("backup.workers", "0", "Worker processes of a backup; 0: as many as the agent sees fit.", _whole(0, 64)),
+        _Known(
+            "certificate.days", "90", "Days that an agent's certificate lasts; it is renewed before.", _whole(1, 825)
+        ),
+        _Known("edition", "elite", "The edition: which features are on.", _one_of(Edition)),
+        _Known("prove.enabled", "true", "Whether new packs are read back, decrypted and re-hashed.", _flag),
+        _Known("restore.conflict", "overwrite", "What a restore does where an entry exists.", _one_of(ConflictRule)),
+        _Known(
+            "restore.workers", "0", "Worker processes of a restore; 0: as many as the agent sees fit.", _whole(0, 64)
+        ),
+        _Known("storage.node", "", "The storage node that keeps the vault; empty: the core itself.", _text),
+        _Known("storage.reserve_bytes", "1G", "Free bytes at the vault below which `doctor` sounds the alarm.", _size),
+        _Known(
+            "token.lifetime_s", "900", "Seconds that a job's storage token lasts; it is renewed.", _seconds(30, 86400)
+        ),
+        _Known(
+            "vault.accept_rollback",
+            "0",
+            "Number of the vault's record whose loss is accepted; takes effect at the core's next start.",
+            _whole(0, 2**53),
+        ),
+        _Known("warm_days", "90", "Days after which a snapshot counts as cold.", _whole(1, 36500)),
+    )
+}
+
+
+class Settings:
+    """The settings in force, in memory; `load` once, `put` writes through to the catalog."""
+
+    def __init__(self, stored: StoredSettings, clock: Clock) -> None:
+        self._stored = stored
+        self._clock = clock
+        self._values: dict[str, str] = {}
+        self._on_change: list[Callable[[str], None]] = []
+
+    def on_change(self, told: Callable[[str], None]) -> None:
+        """Call `told` with the key of each setting that is put."""
+        self._on_change.append(told)
+
+    async def load(self) -> None:
+        self._values = {key: value for key, value in (await self._stored.all()).items() if key in KNOWN}
+
+    def text(self, key: str) -> str:
+        known = KNOWN[key]
+        return self._values.get(key, known.normalise(known.default))
+
+    def whole(self, key: str) -> int:
+        return int(self.text(key))
+
+    def seconds(self, key: str) -> float:
+        return float(self.text(key))
+
+    def flag(self, key: str) -> bool:
+        return self.text(key) == "true"
+
+    def all(self) -> list[SettingView]:
+        return [self.view(key) for key in sorted(KNOWN)]
+
+    def view(self, key: str) -> SettingView:
+        """Raises NotFound."""
+        known = KNOWN.get(key)
+        if known is None:
+            raise NotFound(what="setting", name=key)
+        return SettingView(
+            key=key, value=self.text(key), default=known.normalise(known.default), description=known.description
+        )
+
+    async def put(self, key: str, value: str, who: str) -> SettingView:
+        """Raises NotFound, BadSetting."""
+        known = KNOWN.get(key)
+        if known is None:
+            raise NotFound(what="setting", name=key)
+        try:
+            normal = known.normalise(value)
+        except ValueError as error:
+            raise BadSetting(key=key, value=value or "nothing", detail=error) from error
+        await self._stored.put(key, normal, self._clock.now(), who)
+        self._values[key] = normal
+        for told in self._on_change:
+            told(key)
+        return self.view(key)

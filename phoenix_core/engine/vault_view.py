@@ -1,0 +1,199 @@
+"""The vault, the snapshots and the servers as operators see them."""
+
+import asyncio
+
+import structlog
+
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.states import JobKind
+from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
+from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.events import EventBus
+from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.storage.node_api import NodeStatus
+
+SECONDS_PER_DAY = 86400
+VAULT_NEWS_INTERVAL_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+_NOTHING = NodeStatus(
+    vault_id="",
+    packs=0,
+    chunks=0,
+    stored_bytes=0,
+    unproved_packs=0,
+    condemned_packs=0,
+    damaged_packs=0,
+    snapshots=0,
+    records=0,
+    free_bytes=0,
+    total_bytes=0,
+    index_complete=False,
+)
+
+
+class Views:
+    def __init__(
+        self,
+        seat: VaultSeat,
+        directory: PeerDirectory,
+        jobs: Jobs,
+        snapshots: Snapshots,
+        settings: Settings,
+        clock: Clock,
+        hostname: str,
+    ) -> None:
+        self._seat = seat
+        self._directory = directory
+        self._jobs = jobs
+        self._snapshots = snapshots
+        self._settings = settings
+        self._clock = clock
+        self._hostname = hostname
+
+    def snapshot(self, row: SnapshotRow) -> SnapshotView:
+        age_s = (self._clock.now() - row.created_at).total_seconds()
+        warm = age_s <= self._settings.whole("warm_days") * SECONDS_PER_DAY
+        return SnapshotView(
+            id=row.id,
+            server_id=row.server_id,
+            server_name=row.server_name,
+            created_at=row.created_at,
+            recorded_at=row.recorded_at,
+            paths=row.paths,
+            files=row.files,
+            directories=row.directories,
+            bytes=row.bytes,
+            stored_bytes=row.stored_bytes,
+            missing_count=row.missing_count,
+            job_id=row.job_id,
+            parent=row.parent,
+            hostname=row.hostname,
+            proved=row.proved,
+            tier="lost" if not row.readable else "warm" if warm else "cold",
+        )
+
+    async def servers(self) -> list[ServerView]:
+        counts = await self._snapshots.count_by_server()
+        last = await self._jobs.last_of_each_server(JobKind.FILE_BACKUP)
+        return [
+            self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
+            for peer in self._directory.of_role(AGENT)
+            if peer.revoked_at is None or counts.get(peer.id, 0)
+        ]
+
+    async def server(self, peer: PeerRow) -> ServerView:
+        counts = await self._snapshots.count_by_server()
+        last = await self._jobs.last_of_each_server(JobKind.FILE_BACKUP)
+        return self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
+
+    def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None) -> ServerView:
+        return ServerView(
+            id=peer.id,
+            name=peer.name,
+            hostname=peer.hostname,
+            platform=peer.platform,
+            role=peer.role,
+            agent_version=peer.version,
+            connected=self._directory.connected(peer.id),
+            enrolled_at=peer.enrolled_at,
+            last_seen_at=peer.last_seen_at,
+            last_backup_at=last.finished_at if last else None,
+            last_backup_state=last.state if last else None,
+            snapshots=snapshots,
+            certificate_ends_at=self._directory.certificate_ends_at(peer.id),
+            revoked=peer.revoked_at is not None,
+            this_host=peer.this_host,
+            default_paths=peer.default_paths,
+        )
+
+    def storage_nodes(self) -> list[StorageNodeView]:
+        """The core's own node, where it keeps the vault, and those that are enrolled."""
+        chosen = self._settings.text("storage.node")
+        own = []
+        if self._seat.descriptor is not None and not chosen:
+            connected = self._seat.opened is not None
+            own.append(StorageNodeView(id="embedded", name=self._hostname, url="", connected=connected, embedded=True))
+        return own + [
+            StorageNodeView(
+                id=peer.id,
+                name=peer.name,
+                url=peer.url,
+                connected=self._seat.opened is not None and chosen in {peer.id, peer.name, peer.url},
+                embedded=False,
+                enrolled_at=peer.enrolled_at,
+            )
+            for peer in self._directory.of_role(STORAGE)
+            if peer.revoked_at is None
+        ]
+
+    async def vault(self) -> VaultView:
+        """Raises NoVault. A vault that is locked or unreachable is shown with what is known of it."""
+        descriptor = self._seat.descriptor
+        if descriptor is None:
+            raise self._seat.locked_by or NoVault(path=self._seat.location)
+        status, problem = _NOTHING, ""
+        try:
+            vault = self._seat.get()
+            status = await asyncio.to_thread(vault.node.status)
+            if vault.chain.broken is not None:
+                problem = vault.chain.broken.message
+        except PhoenixError as error:
+            problem = error.message
+        if self._seat.rolled_back is not None:
+            problem = " ".join(filter(None, (problem, self._seat.rolled_back.message)))
+        verify = next(iter(await self._jobs.listed(kind=JobKind.VERIFY, limit=1)), None)
+        return VaultView(
+            vault_id=descriptor.vault_id,
+            format_version=descriptor.format_version,
+            location=self._seat.location,
+            created_at=descriptor.created_at,
+            key_holder=self._seat.key_holder,
+            key_available=self._seat.unlocked,
+            packs=status.packs,
+            chunks=status.chunks,
+            stored_bytes=status.stored_bytes,
+            source_bytes=await self._snapshots.source_bytes(),
+            unproved_packs=status.unproved_packs,
+            condemned_packs=status.condemned_packs,
+            damaged_packs=status.damaged_packs,
+            snapshots=status.snapshots,
+            records=status.records,
+            free_bytes=status.free_bytes,
+            total_bytes=status.total_bytes,
+            index_complete=status.index_complete,
+            epoch=descriptor.epoch,
+            last_verify_at=verify.finished_at if verify else None,
+            last_verify_state=verify.state if verify else None,
+            rolled_back=self._seat.rolled_back is not None,
+            problem=problem,
+        )
+
+
+class VaultNews:
+    """Tells whoever follows the events of a vault that changed, at most once a second; `run` does so."""
+
+    def __init__(self, views: Views, events: EventBus) -> None:
+        self._views = views
+        self._events = events
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                self._events.publish("vault", vault=await self._views.vault())
+            except PhoenixError as error:
+                log.info("the vault has nothing to tell", error=error.code)
+            await asyncio.sleep(VAULT_NEWS_INTERVAL_S)

@@ -1,0 +1,102 @@
+"""Prune: makes the plan of what no snapshot needs, and where asked to, carries it out."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from phoenix_core.agentlink.messages import Progress
+from phoenix_core.catalog.rows import JobRow, Result
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.states import JobKind
+from phoenix_core.engine.claims import PRUNING, VAULT, Claim
+from phoenix_core.engine.errors import PruneHeldUp
+from phoenix_core.engine.pack_targets import pack_targets
+from phoenix_core.engine.requests import PruneJob
+from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.prune import PrunePlan, PruneProgress, execute, make_plan
+
+
+class PruneVault(Workflow):
+    kind = JobKind.PRUNE
+    resumable = False
+    plan = (
+        ("plan", "Find what no snapshot needs"),
+        ("mark", "Look again at what is needed"),
+        ("rewrite", "Move what is needed out of mostly unused packs"),
+        ("wait", "Wait for the jobs that were running"),
+        ("sweep", "Delete"),
+    )
+
+    def __init__(self, seat: VaultSeat, open_job_node: Callable[[str], JobNode], clock: Clock) -> None:
+        self._seat = seat
+        self._open_job_node = open_job_node
+        self._clock = clock
+
+    def claims(self, job: JobRow) -> tuple[Claim, ...]:
+        return (Claim(VAULT), Claim(PRUNING, exclusive=True))
+
+    async def run(self, run: JobRun) -> Finish:
+        request = msgspec.json.decode(run.job.request, type=PruneJob)
+        vault = self._seat.get()
+        if self._seat.rolled_back is not None:
+            raise self._seat.rolled_back
+        if vault.chain.broken is not None:
+            raise vault.chain.broken
+        await run.enter("plan")
+        plan = await run.in_thread(
+            lambda: make_plan(vault.node, vault.key, progress=self._teller(run), cancelled=run.stop.is_set)
+        )
+        numbers: Result = _numbers(plan)
+        await run.update(result=numbers)
+        await run.note(
+            f"{len(plan.unused)} packs ({plan.unused_bytes} bytes) are unused, {len(plan.rewrite)} are mostly unused."
+        )
+        if not request.execute:
+            return Finish(result=numbers)
+        targets = pack_targets(vault, run.job.id, self._open_job_node, self._clock)
+        tell = self._teller(run, steps=True)
+        done = await run.in_thread(
+            lambda: execute(vault.node, vault.key, plan, open_target=targets, progress=tell, cancelled=run.stop.is_set)
+        )
+        outcome = {name: value for name, value in msgspec.structs.asdict(done).items() if isinstance(value, int)}
+        result: Result = numbers | outcome
+        if not done.done:
+            await run.update(result=result)
+            raise PruneHeldUp(jobs=", ".join(done.waiting_for))
+        return Finish(result=result)
+
+    def _teller(self, run: JobRun, *, steps: bool = False) -> Callable[[PruneProgress], None]:
+        began = self._clock.monotonic_s()
+
+        def tell(progress: PruneProgress) -> None:
+            if steps:
+                run.enter_from_thread(progress.phase)
+            run.progress_from_thread(
+                Progress(
+                    job=run.job.id,
+                    phase=progress.phase,
+                    files_done=progress.done,
+                    files_total=progress.total,
+                    elapsed_s=self._clock.monotonic_s() - began,
+                    current=", ".join(progress.waiting_for),
+                )
+            )
+
+        return tell
+
+
+def _numbers(plan: PrunePlan) -> Result:
+    """Named as in `domain.views.PrunePlanView`."""
+    return {
+        "packs": plan.packs,
+        "bytes": plan.bytes,
+        "kept_packs": plan.kept_packs,
+        "kept_bytes": plan.kept_bytes,
+        "unused_packs": len(plan.unused),
+        "unused_bytes": plan.unused_bytes,
+        "rewrite_packs": len(plan.rewrite),
+        "rewrite_bytes": plan.rewrite_bytes,
+        "held_by_leases": plan.held_by_leases,
+    }

@@ -1,0 +1,219 @@
+"""WF5: backup of a Linux file server. WF1.2 to 1.4: how the request, the storage and the data go."""
+
+import asyncio
+
+import msgspec
+import structlog
+
+from phoenix_core.agentlink.messages import (
+    BackupOrder,
+    BackupResult,
+    DomainAccess,
+    ParentSnapshot,
+    ReportBody,
+    SnapshotRecorded,
+)
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow, SnapshotRow
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.names import parse_shown
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.assignment import BACKUP, StorageAssigner
+from phoenix_core.engine.claims import VAULT, Claim, backups_of
+from phoenix_core.engine.commit import CommitClaim, Committer
+from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.parents import choose_parent, unusable_chunks
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.requests import BackupJob
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.snapshot_news import SnapshotNews
+from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.engine.workflows.agent_step import (
+    agents_outcome,
+    file_pairs,
+    numbers,
+    raise_failure,
+    stored_outcome,
+)
+from phoenix_core.vault.domainkeys import DomainKeys
+
+UNUSABLE_MAX = 200_000
+"""Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
+
+log = structlog.get_logger(__name__)
+
+
+class FileBackupLinux(Workflow):
+    kind = JobKind.FILE_BACKUP
+    resumable = True
+    plan = (
+        ("WF5.2", "Make sure that the agent is running"),
+        ("WF1.2", "Validate the request"),
+        ("WF1.3", "Assign storage"),
+        ("WF5.1", "Forward the request to the agent"),
+        ("WF5.3", "Decide the type"),
+        ("WF5.4", "Scan files and folders"),
+        ("WF5.5", "Estimate the time"),
+        ("WF5.6", "Settle the file set"),
+        ("WF1.4", "Back the data up to storage"),
+        ("record", "Record the restore point"),
+    )
+
+    def __init__(
+        self,
+        seat: VaultSeat,
+        directory: PeerDirectory,
+        snapshots: Snapshots,
+        jobs: Jobs,
+        settings: Settings,
+        assigner: StorageAssigner,
+        agents: AgentJobs,
+        committer: Committer,
+        news: SnapshotNews,
+        never_write_under: tuple[bytes, ...],
+    ) -> None:
+        self._seat = seat
+        self._directory = directory
+        self._snapshots = snapshots
+        self._jobs = jobs
+        self._settings = settings
+        self._assigner = assigner
+        self._agents = agents
+        self._committer = committer
+        self._news = news
+        self._never_write_under = never_write_under
+
+    def claims(self, job: JobRow) -> tuple[Claim, ...]:
+        return (Claim(VAULT), Claim(backups_of(job.server_id), exclusive=True))
+
+    async def run(self, run: JobRun) -> Finish:
+        request = msgspec.json.decode(run.job.request, type=BackupJob)
+        try:
+            outcome = stored_outcome(run) or await self._agents_part(run, request)
+            finish = await self._conclude(run, request, raise_failure(outcome))
+        except asyncio.CancelledError:
+            raise  # The core stops; the lease stays for when the job is picked up again.
+        except BaseException:
+            await self._release(run)
+            raise
+        await self._release(run)
+        return finish
+
+    async def _agents_part(self, run: JobRun, request: BackupJob) -> ReportBody:
+        if not (run.resumed and run.job.lease):
+            async with run.step("WF5.2") as step:
+                step.detail = f"{self._directory.name_of(run.job.agent_id)} is connected"
+            async with run.step("WF1.2") as step:
+                self._directory.server_in_use(request.server_id)
+                self._seat.get()
+                step.detail = ", ".join(request.paths)
+        vault = self._seat.get()
+        domain = vault.current_domain()
+        async with run.step("WF1.3") as step:
+            parent = await self._parent(run, vault, domain, request)
+            if not (run.resumed and run.job.lease):
+                lease = self._assigner.new_lease()
+                await self._assigner.open(
+                    vault, lease, run.job.id, request.server_id, SnapshotId(parent.snapshot_id) if parent else None
+                )
+                await run.update(lease=lease)
+            step.detail = f"vault {vault.vault_id[:12]}, domain {domain.domain}"
+
+        async def make_order() -> BackupOrder:
+            return self._order(run, vault, domain, parent, request)
+
+        return await agents_outcome(run, self._agents, make_order)
+
+    async def _parent(
+        self, run: JobRun, vault: OpenVault, domain: DomainKeys, request: BackupJob
+    ) -> ParentSnapshot | None:
+        if request.full:
+            return None
+        candidates = await self._snapshots.listed(server_id=request.server_id, readable_only=True)
+        chosen = choose_parent(candidates, request.paths, domain.domain, domain.epoch)
+        if chosen is None:
+            return None
+        try:
+            unusable = await run.in_thread(lambda: unusable_chunks(vault, chosen, run.stop))
+        except PhoenixError as error:
+            await run.note(f"The last backup can't be compared with: {error.message} Every file is read.", "warning")
+            return None
+        if len(unusable) > UNUSABLE_MAX:
+            await run.note("Too much of the last backup is unusable; every file is read.", "warning")
+            return None
+        return ParentSnapshot(snapshot_id=chosen.id, root=chosen.root, unusable_chunks=tuple(unusable))
+
+    def _order(
+        self, run: JobRun, vault: OpenVault, domain: DomainKeys, parent: ParentSnapshot | None, request: BackupJob
+    ) -> BackupOrder:
+        return BackupOrder(
+            job=run.job.id,
+            server_id=request.server_id,
+            vault_id=vault.vault_id,
+            vault_public_key=vault.descriptor.public_key,
+            domain=DomainAccess(**{name: getattr(domain, name) for name in domain.__struct_fields__}),
+            storage=self._assigner.access(
+                vault, run.job.id, request.server_id, run.job.agent_id, run.job.lease, BACKUP
+            ),
+            paths=tuple(parse_shown(path) for path in request.paths),
+            excludes=request.excludes,
+            never_write_under=self._own_folders(run.job.agent_id),
+            cross_mounts=request.cross_mounts or self._settings.flag("backup.cross_mounts"),
+            parent=parent,
+            compression_level=self._settings.whole("backup.compression_level"),
+            dry_run=request.dry_run,
+            workers=self._settings.whole("backup.workers"),
+        )
+
+    def _own_folders(self, agent_id: str) -> tuple[bytes, ...]:
+        """The core's own folders, where the agent is on the core's host: no backup holds the vault itself."""
+        agent = self._directory.get(agent_id)
+        return self._never_write_under if agent is not None and agent.this_host else ()
+
+    async def _conclude(self, run: JobRun, request: BackupJob, outcome: ReportBody) -> Finish:
+        if not isinstance(outcome, BackupResult):
+            raise JobAborted(detail=f"The agent answered a backup with {type(outcome).__name__}")
+        await self._jobs.set_files(run.job.id, "missing", file_pairs(outcome.missing))
+        await self._jobs.set_files(
+            run.job.id, "note", [(path, "changed while it was read") for path in outcome.changed_while_read]
+        )
+        if not outcome.dry_run:
+            await self._record(run, request, outcome)
+        return Finish(
+            state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count else JobState.SUCCESSFUL,
+            result=numbers(outcome, without=("snapshot_id", "missing", "missing_count", "changed_while_read")),
+            snapshot_id="" if outcome.dry_run else outcome.snapshot_id,
+            missing_count=outcome.missing_count,
+        )
+
+    async def _record(self, run: JobRun, request: BackupJob, outcome: BackupResult) -> None:
+        vault = self._seat.get()
+        async with run.step("record") as step:
+            claim = CommitClaim(
+                job_id=run.job.id,
+                server_id=request.server_id,
+                server_name=self._directory.name_of(request.server_id),
+                lease=run.job.lease,
+                agent_keys=tuple(self._directory.keys_of(run.job.agent_id)),
+            )
+            row, record = await self._committer.commit(vault, SnapshotId(outcome.snapshot_id), claim)
+            step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
+        await self._directory.set_default_paths(request.server_id, request.paths)
+        await self._tell(run, row, record.sequence, vault.vault_id)
+
+    async def _tell(self, run: JobRun, row: SnapshotRow, sequence: int, vault_id: str) -> None:
+        self._news.added(row)
+        message = SnapshotRecorded(job=run.job.id, snapshot_id=row.id, record=sequence, vault=vault_id)
+        try:
+            await self._agents.send(run.job.agent_id, message)
+        except PhoenixError as error:
+            log.info("the agent will learn of the record later", job=run.job.id, error=error.code)
+
+    async def _release(self, run: JobRun) -> None:
+        vault = self._seat.opened
+        if vault is not None:
+            await self._assigner.close(vault, run.job.lease)

@@ -1,0 +1,171 @@
+"""WF6: restore to a file server. WF2.2: the request is validated and storage assigned."""
+
+import asyncio
+
+import msgspec
+
+from phoenix_core.agentlink.messages import DomainAccess, ReportBody, RestoreOrder, RestoreResult
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow, SnapshotRow
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.errors import NotFound
+from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.names import parse_shown
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.assignment import RESTORE, StorageAssigner
+from phoenix_core.engine.claims import VAULT, Claim
+from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.key_desk import KeyDesk
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.requests import RestoreJob
+from phoenix_core.engine.restore_grant import Grant, plan_grant
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.engine.workflows.agent_step import (
+    agents_outcome,
+    file_pairs,
+    numbers,
+    raise_failure,
+    stored_outcome,
+)
+
+GRANT_BATCH = 10_000
+
+
+class FileRestore(Workflow):
+    kind = JobKind.FILE_RESTORE
+    resumable = True
+    plan = (
+        ("WF6.1", "Start the restore"),
+        ("WF6.2", "Make sure that the agent is running"),
+        ("WF2.2", "Validate the request and assign storage"),
+        ("WF6.3", "Validate the destination"),
+        ("WF6.4", "Check the free space"),
+        ("WF6.5", "Determine the file set"),
+        ("WF6.6", "Restore"),
+    )
+
+    def __init__(
+        self,
+        seat: VaultSeat,
+        directory: PeerDirectory,
+        snapshots: Snapshots,
+        jobs: Jobs,
+        settings: Settings,
+        assigner: StorageAssigner,
+        agents: AgentJobs,
+        keys: KeyDesk,
+    ) -> None:
+        self._seat = seat
+        self._directory = directory
+        self._snapshots = snapshots
+        self._jobs = jobs
+        self._settings = settings
+        self._assigner = assigner
+        self._agents = agents
+        self._keys = keys
+
+    def claims(self, job: JobRow) -> tuple[Claim, ...]:
+        return (Claim(VAULT),)
+
+    async def run(self, run: JobRun) -> Finish:
+        request = msgspec.json.decode(run.job.request, type=RestoreJob)
+        self._keys.expect(run.job.id)
+        try:
+            outcome = stored_outcome(run) or await self._agents_part(run, request)
+            finish = await self._conclude(run, raise_failure(outcome))
+        except asyncio.CancelledError:
+            raise  # The core stops; the lease stays for when the job is picked up again.
+        except BaseException:
+            await self._release(run)
+            raise
+        finally:
+            self._keys.drop(run.job.id)
+        await self._release(run)
+        return finish
+
+    async def _agents_part(self, run: JobRun, request: RestoreJob) -> ReportBody:
+        picked_up = run.resumed and bool(run.job.lease)
+        if not picked_up:
+            async with run.step("WF6.1") as step:
+                step.detail = f"by {run.job.requested_by}"
+            async with run.step("WF6.2") as step:
+                step.detail = f"{self._directory.name_of(run.job.agent_id)} is connected"
+        async with run.step("WF2.2") as step:
+            self._directory.server_in_use(request.agent_id)
+            vault = self._seat.get()
+            snapshot = await self._snapshots.get(request.snapshot_id)
+            if snapshot is None or not snapshot.readable:
+                raise NotFound(what="snapshot", name=request.snapshot_id[:12])
+            if not picked_up:
+                lease = self._assigner.new_lease()
+                await self._assigner.open(vault, lease, run.job.id, request.agent_id, SnapshotId(request.snapshot_id))
+                await run.update(lease=lease)
+            grant = await self._grant(run, vault, snapshot, request)
+            step.detail = f"snapshot {snapshot.id[:12]}: {grant.files} files in {len(grant.packs)} packs"
+
+        async def make_order() -> RestoreOrder:
+            return self._order(run, vault, snapshot, request)
+
+        return await agents_outcome(run, self._agents, make_order)
+
+    async def _grant(self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, request: RestoreJob) -> Grant:
+        paths = tuple(parse_shown(path) for path in request.paths)
+
+        def plan() -> Grant:
+            grant = plan_grant(vault, snapshot, paths, run.stop)
+            packs = grant.packs
+            for start in range(0, len(packs), GRANT_BATCH):
+                vault.node.grant(run.job.id, packs[start : start + GRANT_BATCH])
+            return grant
+
+        grant = await run.in_thread(plan)
+        self._keys.grant(run.job.id, grant)
+        for path, reason in grant.unreadable[:100]:
+            await run.note(f"{path} can't be read from the vault ({reason}).", "warning")
+        return grant
+
+    def _order(self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, request: RestoreJob) -> RestoreOrder:
+        keys = vault.key.domain_keys(snapshot.domain, snapshot.epoch)
+        return RestoreOrder(
+            job=run.job.id,
+            server_id=snapshot.server_id,
+            domain=DomainAccess(
+                domain=keys.domain,
+                epoch=keys.epoch,
+                data_id_key=keys.data_id_key,
+                meta_id_key=keys.meta_id_key,
+                index_key=b"",
+                chunker_seed=0,
+            ),
+            storage=self._assigner.access(
+                vault, run.job.id, request.agent_id, run.job.agent_id, run.job.lease, RESTORE
+            ),
+            snapshot_id=snapshot.id,
+            root=snapshot.root,
+            paths=tuple(parse_shown(path) for path in request.paths),
+            destination=parse_shown(request.destination),
+            conflict=request.conflict,
+            check_only=request.check_only,
+            workers=self._settings.whole("restore.workers"),
+        )
+
+    async def _conclude(self, run: JobRun, outcome: ReportBody) -> Finish:
+        if not isinstance(outcome, RestoreResult):
+            raise JobAborted(detail=f"The agent answered a restore with {type(outcome).__name__}")
+        await self._jobs.set_files(run.job.id, "missing", file_pairs(outcome.missing))
+        await self._jobs.set_files(run.job.id, "note", file_pairs(outcome.not_applied))
+        request = msgspec.json.decode(run.job.request, type=RestoreJob)
+        return Finish(
+            state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count else JobState.SUCCESSFUL,
+            result=numbers(outcome, without=("missing", "missing_count", "not_applied")),
+            snapshot_id=request.snapshot_id,
+            missing_count=outcome.missing_count,
+        )
+
+    async def _release(self, run: JobRun) -> None:
+        vault = self._seat.opened
+        if vault is not None:
+            await self._assigner.close(vault, run.job.lease)

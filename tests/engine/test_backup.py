@@ -1,0 +1,58 @@
+"""Backups end to end through the engine, with a scripted agent."""
+
+import asyncio
+import os
+
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.domain.states import JobState, StepState
+from phoenix_core.domain.views import BackupRequest
+from phoenix_core.host.process import host_facts
+from tests.engine.rig import Rig
+
+
+async def test_a_backup_ends_as_a_recorded_snapshot_with_all_steps_done(rig: Rig) -> None:
+    agent = await rig.agent()
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    assert job.state in {JobState.QUEUED, JobState.RUNNING}
+    done = await rig.ended(job.id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    assert [(step.id, step.state) for step in done.steps] == [
+        (step, StepState.DONE)
+        for step in ("WF5.2", "WF1.2", "WF1.3", "WF5.1", "WF5.3", "WF5.4", "WF5.5", "WF5.6", "WF1.4", "record")
+    ]
+    (snapshot,) = await rig.client.snapshots()
+    assert snapshot.id == done.snapshot_id
+    assert snapshot.paths == ("/srv",)
+    assert agent.orders[0].storage.socket_path == str(rig.data.storage_socket)
+
+
+async def test_an_agent_gets_its_storage_at_the_address_by_which_it_reached_the_core(rig: Rig) -> None:
+    agent = await rig.agent()
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    await rig.ended(job.id)
+    assert rig.core is not None
+    assert agent.orders[0].storage.url == rig.core.link_url
+    await agent.disconnect()
+    await rig.until(lambda: away(rig))
+    agent.dial("https://localhost:" + rig.core.link_url.rsplit(":", 1)[1])
+    await agent.start()
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert agent.orders[1].storage.url.startswith("https://localhost:")
+
+
+async def away(rig: Rig) -> bool:
+    return not (await rig.client.server("web1")).connected
+
+
+async def test_only_an_agent_on_the_cores_own_host_leaves_the_data_directory_out(rig: Rig) -> None:
+    remote = await rig.agent("web1")
+    own = await rig.agent("here", await asyncio.to_thread(host_facts))
+    for server in ("web1", "here"):
+        job = await rig.client.backup(BackupRequest(server=server, paths=("/srv",)))
+        await rig.ended(job.id)
+    assert isinstance(remote.orders[0], BackupOrder)
+    assert isinstance(own.orders[0], BackupOrder)
+    assert remote.orders[0].never_write_under == ()
+    assert os.fsencode(rig.data.root) in own.orders[0].never_write_under
+    assert {server.name: server.this_host for server in await rig.client.servers()} == {"web1": False, "here": True}

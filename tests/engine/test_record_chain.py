@@ -1,0 +1,59 @@
+"""The chain of records goes on whatever happens to the answer of the storage node."""
+
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.domain.clock import SystemClock
+from phoenix_core.domain.ids import LeaseId
+from phoenix_core.engine.record_chain import RecordChain
+from phoenix_core.storage.errors import RecordRefused, StorageUnreachable
+from phoenix_core.vault.record import RecordKind
+from tests.vault_maintenance.rig import Rig
+
+SNAPSHOT = "ab" * 32
+AGENT = bytes(32)
+
+
+class LosesAnswers:
+    """A storage node whose answer to the first record is lost on the way, after it was written."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._node = rig.node
+        self.lost = False
+
+    def append_record(self, sequence: int, record: bytes, lease: LeaseId | None = None) -> None:
+        self._node.append_record(sequence, record, lease)
+        if not self.lost:
+            self.lost = True
+            raise StorageUnreachable(place="there", detail="the connection was reset")
+
+    def records(self, after: int = 0) -> list[tuple[int, bytes]]:
+        return self._node.records(after)
+
+
+def chain_of(rig: Rig, node: object) -> RecordChain:
+    chain = RecordChain(node, rig.key.record_signing_key(), SystemClock())  # type: ignore[arg-type]
+    chain.load()
+    return chain
+
+
+def test_a_record_whose_answer_was_lost_counts_and_the_next_follows_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    chain = chain_of(rig, LosesAnswers(rig))
+    first = chain.commit(SNAPSHOT, "sweb", AGENT, None)  # type: ignore[arg-type]
+    second = chain.commit("cd" * 32, "sweb", AGENT, None)  # type: ignore[arg-type]
+    assert (first.sequence, second.sequence, chain.last) == (1, 2, 2)
+    again = chain_of(rig, rig.node)
+    assert (again.last, again.broken) == (2, None)
+    rig.close()
+
+
+def test_a_record_that_says_something_else_is_never_taken_for_ones_own(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    chain = chain_of(rig, rig.node)
+    rig.append(RecordKind.COMMIT, "ef" * 32, "sother")  # type: ignore[arg-type]
+    with pytest.raises(RecordRefused):
+        chain.commit(SNAPSHOT, "sweb", AGENT, None)  # type: ignore[arg-type]
+    assert chain.last == 0
+    rig.close()

@@ -1,0 +1,1 @@
+"""The file-server agent: backup and restore at the protected server."""

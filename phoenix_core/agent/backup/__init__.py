@@ -1,0 +1,1 @@
+"""Backs up files on Linux (WF5): scan, estimate, transfer by worker processes, trees, snapshot."""

@@ -1,0 +1,334 @@
+"""One backup from order to staged snapshot (WF5): scan, estimate, transfer, trees, signature."""
+
+import os
+import socket
+import time
+
+import msgspec
+
+from phoenix_core import __version__
+from phoenix_core.agent.backup import estimate
+from phoenix_core.agent.backup import workermessages as wire
+from phoenix_core.agent.backup.metawriter import MetaVault
+from phoenix_core.agent.backup.mounts import Mounts
+from phoenix_core.agent.backup.parenttree import ParentTrees
+from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
+from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.agent.backup.pool import backup_pool
+from phoenix_core.agent.backup.records import Lost, ReadItem, Record
+from phoenix_core.agent.backup.scan import EXCLUDED, NOT_FOUND, OWN_DATA, VIRTUAL, Scan, ScanCounts, ScanRules
+from phoenix_core.agent.backup.sources import SourceNode, canonical, source_tree
+from phoenix_core.agent.backup.spool import Spool
+from phoenix_core.agent.backup.tokens import TokenKeeper
+from phoenix_core.agent.backup.transfer import BATCH_BYTES, BATCH_FILES, Transfer
+from phoenix_core.agent.backup.treebuild import TreeBuilder, TreeCounts
+from phoenix_core.agent.backup.watch import Watch
+from phoenix_core.agent.errors import PathExcluded, PathNotFound, PathUnreadable
+from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agent.steps import Steps
+from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
+from phoenix_core.domain.names import shown
+from phoenix_core.vault.filelists import MissingEntry, write_missing
+from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
+
+REPORTED_MAX = 1000
+_NEVER = {
+    EXCLUDED: "a pattern excludes it",
+    VIRTUAL: "the kernel makes its files up",
+    OWN_DATA: "Phoenix keeps its own data there",
+}
+WORKERS_MAX = 8
+
+
+class BackupJob:
+    """`run` it once, in a thread of its own."""
+
+    def __init__(self, order: BackupOrder, ports: JobPorts, *, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: how long storage that is away is waited for."""
+        self._order = order
+        self._ports = ports
+        self._steps = Steps(ports)
+        self._began = time.monotonic()
+        self._started_ns = time.time_ns()
+        self._tls = ports.tls
+        self._patience_s = patience_s
+        self._node: PatientNode | None = None
+        self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
+        self._token = order.storage.token
+        self._pool = backup_pool(self._setup)
+        self._transfer: Transfer | None = None
+        self._records: Spool[Record] = Spool(ports.state_dir, Record)
+        self._reads: Spool[ReadItem] = Spool(ports.state_dir, ReadItem)
+        self._missing: Spool[MissingEntry] = Spool(ports.state_dir, MissingEntry)
+        self._changed: list[str] = []
+        self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
+
+    def run(self) -> BackupResult:
+        """Raises `Cancelled`, `AgentError`, `StorageError`; `RemoteError` with what a worker or the core answered."""
+        try:
+            with self._keeper:
+                self._node = connect_patiently(
+                    self._order.storage, self._tls, patience_s=self._patience_s, tick=self._watch.tick
+                )
+                return self._run(self._node)
+        finally:
+            self._pool.stop()
+            for spool in (self._records, self._reads, self._missing):
+                spool.close()
+            if self._node is not None:
+                self._node.close()
+
+    def _run(self, node: PatientNode) -> BackupResult:
+        order = self._order
+        with self._steps.step("WF5.1") as step:
+            paths = tuple(sorted({canonical(path) for path in order.paths}))
+            sources = source_tree(paths)
+            excludes = Patterns(order.excludes)
+            step.detail = ", ".join(map(shown, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        self._steps.done("WF5.3", f"incremental to {order.parent.snapshot_id[:12]}" if order.parent else "full")
+        self._watch.enter("scan")
+        meta = MetaVault(order, node, self._ports)
+        with self._steps.step("WF5.4") as step:
+            scan = self._scan(sources, excludes, meta.parent_trees(lambda text: self._steps.log("warning", text)))
+            step.detail = f"{scan.counts.files} files, {scan.counts.folders} folders"
+        scan_s = time.monotonic() - self._began
+        throughput = estimate.load(self._ports.state_dir)
+        with self._steps.step("WF5.5") as step:
+            expected_s = self._estimate(scan.counts, throughput)
+            step.detail = f"about {expected_s:.0f} s for {scan.counts.changed_bytes} bytes to read"
+        self._steps.done("WF5.6", f"{scan.counts.changed_files} new or changed files")
+        if order.dry_run:
+            self._collect_lost()
+            return _dry_result(scan.counts, scan_s, self._first_missing())
+        return self._carry_over(node, paths, scan.counts, meta, scan_s, throughput)
+
+    def _scan(self, sources: SourceNode, excludes: Patterns, parent: ParentTrees | None) -> Scan:
+        order = self._order
+        never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(self._ports.state_dir)))
+        rules = ScanRules(excludes, Mounts.current(), order.cross_mounts, never)
+        scan = Scan(sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path))
+        scan.run()
+        if not scan.sources_found:
+            raise _nothing_there(scan.source_problems)
+        for path, reason in scan.source_problems.items():
+            self._steps.log("warning", f"{shown(path)} is not backed up: {reason}")
+        return scan
+
+    def _scanned(self, scan: Scan, path: bytes) -> None:
+        watch, counts = self._watch, scan.counts
+        watch.files_done, watch.bytes_done, watch.current = counts.files, counts.bytes, path
+        watch.tick()
+        if not self._order.dry_run and counts.changed_files and len(self._pool) < self._workers_for(counts):
+            self._pool.start_one()
+
+    def _estimate(self, counts: ScanCounts, throughput: estimate.Throughput) -> float:
+        expected_s = throughput.estimate_s(counts.changed_files, counts.changed_bytes)
+        self._ports.report(
+            EstimateReport(
+                files=counts.files,
+                directories=counts.folders,
+                bytes=counts.bytes,
+                changed_files=counts.changed_files,
+                changed_bytes=counts.changed_bytes,
+                seconds=expected_s,
+            )
+        )
+        return expected_s
+
+    def _carry_over(
+        self,
+        node: PatientNode,
+        paths: tuple[bytes, ...],
+        counts: ScanCounts,
+        meta: MetaVault,
+        scan_s: float,
+        throughput: estimate.Throughput,
+    ) -> BackupResult:
+        transfer_began = time.monotonic()
+        watch = self._watch
+        watch.files_done = watch.bytes_done = 0
+        watch.files_total, watch.bytes_total = counts.changed_files, counts.changed_bytes
+        watch.expected_s = throughput.estimate_s(counts.changed_files, counts.changed_bytes)
+        watch.enter("transfer")
+        with self._steps.step("WF1.4") as step:
+            transfer = Transfer(self._pool, iter(self._reads), self._workers_for(counts), self._transferred)
+            self._transfer = transfer
+            builder = TreeBuilder(
+                meta.writer,
+                transfer.next_result,
+                transfer.read_now,
+                missing=lambda path, reason: self._missing.append(MissingEntry(path, reason)),
+                changed=self._was_changed,
+            )
+            root = builder.build(self._records, self._transferred)
+            transfer.flush()
+            missing_list = write_missing(meta.writer, self._missing) if self._missing.count else b""
+            meta.writer.close()
+            transfer_s = time.monotonic() - transfer_began
+            result = _result(builder.counts, transfer, meta, scan_s, transfer_s)
+            step.detail = f"{result.stored_bytes} bytes stored in {result.packs} packs"
+        self._learn(throughput, builder.counts, transfer_s)
+        watch.enter("commit")
+        commit_began = time.monotonic()
+        signing_key = self._ports.signing_key
+        packs = (*transfer.packs, *meta.packs)
+        public_key = signing_key.public_key().public_bytes_raw()
+        body = self._body(paths, result, root, missing_list, packs, public_key)
+        sealed = seal_snapshot(body, signing_key, self._order.vault_public_key)
+        watch.check()
+        snapshot_id = node.stage_snapshot(sealed)
+        return msgspec.structs.replace(
+            result,
+            snapshot_id=snapshot_id,
+            commit_s=time.monotonic() - commit_began,
+            missing=self._first_missing(),
+            changed_while_read=tuple(self._changed),
+        )
+
+    def _transferred(self) -> None:
+        watch = self._watch
+        if self._transfer is not None:
+            counts = self._transfer.counts
+            watch.files_done, watch.current = counts.files_done, counts.current
+            watch.bytes_done = min(counts.bytes_done, watch.bytes_total)
+            watch.sent_bytes = counts.stored_bytes
+        watch.tick()
+
+    def _body(
+        self,
+        paths: tuple[bytes, ...],
+        result: BackupResult,
+        root: bytes,
+        missing_list: bytes,
+        packs: tuple[bytes, ...],
+        public_key: bytes,
+    ) -> SnapshotBody:
+        order = self._order
+        return SnapshotBody(
+            vault_id=order.vault_id,
+            server_id=order.server_id,
+            job_id=order.job,
+            domain=order.domain.domain,
+            epoch=order.domain.epoch,
+            root=root,
+            paths=paths,
+            agent_public_key=public_key,
+            hostname=socket.gethostname(),
+            agent_version=__version__,
+            excludes=order.excludes,
+            cross_mounts=order.cross_mounts,
+            parent=order.parent.snapshot_id if order.parent else "",
+            started_ns=self._started_ns,
+            finished_ns=time.time_ns(),
+            files=result.files,
+            directories=result.directories,
+            other_entries=result.other_entries,
+            bytes=result.bytes,
+            changed_files=result.changed_files,
+            read_bytes=result.read_bytes,
+            new_chunks=result.new_chunks,
+            new_raw_bytes=result.new_raw_bytes,
+            stored_bytes=result.stored_bytes,
+            missing_list=missing_list,
+            missing_count=result.missing_count,
+            packs=packs,
+        )
+
+    def _setup(self) -> wire.Setup:
+        order, tls = self._order, self._tls
+        return wire.Setup(
+            order.vault_id,
+            order.server_id,
+            order.vault_public_key,
+            order.domain,
+            msgspec.structs.replace(order.storage, token=self._token),
+            wire.TlsPaths(str(tls.cert), str(tls.key), str(tls.ca)) if tls else None,
+            order.compression_level,
+            order.fixed_chunk_patterns,
+            self._patience_s,
+        )
+
+    def _workers_for(self, counts: ScanCounts) -> int:
+        """As many as the processors, but no more than there is work for."""
+        most = self._order.workers or min(max(len(os.sched_getaffinity(0)), 2), WORKERS_MAX)
+        wanted = 1 + max(counts.changed_bytes // BATCH_BYTES, counts.changed_files // BATCH_FILES)
+        return max(1, min(most, wanted))
+
+    def _use_fresh_token(self) -> None:
+        token = self._keeper.take()
+        if token:
+            if self._node is not None:
+                self._node.use_token(token)
+            self._token = token
+            self._pool.send_all(wire.encode(wire.Token(token)))
+
+    def _renew_lease(self) -> None:
+        if self._node is not None:
+            self._node.renew_lease()
+
+    def _collect_lost(self) -> None:
+        for record in self._records:
+            if isinstance(record, Lost):
+                self._missing.append(MissingEntry(record.path, record.reason))
+
+    def _was_changed(self, path: bytes) -> None:
+        if len(self._changed) < REPORTED_MAX:
+            self._changed.append(shown(path))
+
+    def _first_missing(self) -> tuple[MissingFile, ...]:
+        found: list[MissingFile] = []
+        for missing in self._missing:
+            if len(found) == REPORTED_MAX:
+                break
+            found.append(MissingFile(path=shown(missing.path), reason=missing.reason))
+        return tuple(found)
+
+    def _learn(self, throughput: estimate.Throughput, counts: TreeCounts, seconds: float) -> None:
+        try:
+            estimate.save(self._ports.state_dir, throughput.learned(counts.changed_files, counts.read_bytes, seconds))
+        except OSError as error:
+            self._steps.log("warning", f"The throughput could not be remembered: {error.strerror}")
+
+
+def _nothing_there(problems: dict[bytes, str]) -> PathNotFound | PathUnreadable | PathExcluded:
+    path, reason = next(iter(problems.items()), (b"/", NOT_FOUND))
+    if reason == NOT_FOUND:
+        return PathNotFound(path=shown(path))
+    if reason in _NEVER:
+        return PathExcluded(path=shown(path), reason=_NEVER[reason])
+    return PathUnreadable(path=shown(path), reason=reason)
+
+
+def _dry_result(counts: ScanCounts, scan_s: float, missing: tuple[MissingFile, ...]) -> BackupResult:
+    return BackupResult(
+        snapshot_id="",
+        files=counts.files,
+        directories=counts.folders,
+        other_entries=counts.others,
+        bytes=counts.bytes,
+        changed_files=counts.changed_files,
+        scan_s=scan_s,
+        missing=missing,
+        missing_count=counts.lost,
+        dry_run=True,
+    )
+
+
+def _result(counts: TreeCounts, transfer: Transfer, meta: MetaVault, scan_s: float, transfer_s: float) -> BackupResult:
+    sent, written = transfer.counts, meta.writer.stats
+    return BackupResult(
+        snapshot_id="",
+        files=counts.files,
+        directories=counts.folders,
+        other_entries=counts.others,
+        bytes=counts.bytes,
+        changed_files=counts.changed_files,
+        read_bytes=counts.read_bytes,
+        new_chunks=sent.new_chunks + written.new_chunks,
+        new_raw_bytes=sent.new_raw_bytes + written.new_raw_bytes,
+        stored_bytes=sent.stored_bytes + written.stored_bytes,
+        packs=len(transfer.packs) + len(meta.packs),
+        scan_s=scan_s,
+        transfer_s=transfer_s,
+        missing_count=counts.missing,
+    )

@@ -1,0 +1,194 @@
+"""Reads one file into chunks, and says what became of it: read, changed meanwhile, or missing."""
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, RETRY_WAITS_S, VANISHED, reason_of
+from phoenix_core.agent.backup.folders import FolderCache
+from phoenix_core.agent.backup.metadata import EntryMaker
+from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.windows import Windows
+from phoenix_core.vault.chunker import WHOLE_FILE_MAX, Chunker
+from phoenix_core.vault.entry import ChunkRef, Entry
+from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX
+
+SETTLE_NS = 20_000_000
+"""A file that changed less than this ago is read a moment later: a kernel's time stamps are up to 10 ms coarse, and a
+change after the read must show in them."""
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+REF_BYTES = 36
+
+AddChunk = Callable[[memoryview], ChunkRef]
+
+
+class FileResult(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one file."""
+
+    entry: Entry | None = None
+    """None: it is missing."""
+    packed_chunks: bytes = b""
+    """Where there are too many chunks for the entry: all of them, packed by `pack_ref`."""
+    reason: str = ""
+    """Why it is missing."""
+    path: bytes = b""
+    """Of a missing file."""
+    changed: bool = False
+    """It was being changed while it was read: the content is from more than one moment."""
+    read_bytes: int = 0
+
+
+def pack_ref(ref: ChunkRef) -> bytes:
+    """A chunk's id and length in 36 bytes."""
+    return ref.id + ref.length.to_bytes(4, "little")
+
+
+def unpack_refs(packed: bytes) -> Iterator[ChunkRef]:
+    for at in range(0, len(packed), REF_BYTES):
+        yield ChunkRef(packed[at : at + 32], int.from_bytes(packed[at + 32 : at + REF_BYTES], "little"))
+
+
+class FileReader:
+    """Owns the buffers of one worker. Not thread-safe."""
+
+    def __init__(
+        self,
+        add: AddChunk,
+        chunker_seed: int,
+        fixed: Patterns,
+        *,
+        tick: Callable[[int], None] = lambda count: None,
+        opened: Callable[[ReadItem, int], None] = lambda item, fd: None,
+    ) -> None:
+        """`add` stores a chunk. `fixed`: files that are cut at fixed offsets. `tick` is told the bytes read.
+        `opened` is called after a file was opened and looked at, before its content is read."""
+        self._add = add
+        self._chunker = Chunker(chunker_seed)
+        self._fixed = fixed
+        self._windows = Windows(tick)
+        self._maker = EntryMaker()
+        self._folders = FolderCache()
+        self._tick = tick
+        self._opened = opened
+
+    def close(self) -> None:
+        self._folders.close()
+
+    def read(self, item: ReadItem) -> FileResult:
+        """Raises what storing a chunk raises, and OSError for trouble that isn't about the file."""
+        for wait_s in (*RETRY_WAITS_S, None):
+            try:
+                return self._read(item)
+            except OSError as error:
+                if error.errno in RETRIED and wait_s is not None:
+                    time.sleep(wait_s)
+                    continue
+                return FileResult(reason=reason_of(error), path=item.path)
+        return FileResult(reason=VANISHED, path=item.path)
+
+    def _read(self, item: ReadItem) -> FileResult:
+        try:
+            fd = self._open(item)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+                return self._not_a_file(item)
+            raise
+        try:
+            status = _settled(fd)
+            if not stat.S_ISREG(status.st_mode):
+                return self._not_a_file(item)
+            self._opened(item, fd)
+            return self._content(item, fd, status)
+        finally:
+            os.close(fd)
+
+    def _open(self, item: ReadItem) -> int:
+        try:
+            return _open_file(self._folders.open(item.folder), item.name)
+        except FileNotFoundError:
+            # The folder itself may have been replaced since it was opened.
+            self._folders.forget(item.folder)
+            return _open_file(self._folders.open(item.folder), item.name)
+
+    def _not_a_file(self, item: ReadItem) -> FileResult:
+        """The name stands for something else since the scan: a link, FIFO, socket or device is taken as it is."""
+        folder = self._folders.open(item.folder)
+        status = os.lstat(item.name, dir_fd=folder)
+        if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
+            return FileResult(reason=CHANGED_TYPE, path=item.path)
+        try:
+            return FileResult(self._maker.in_folder(folder, item.name, status), changed=True)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return FileResult(reason=CHANGED_TYPE, path=item.path)
+            raise
+
+    def _content(self, item: ReadItem, fd: int, status: os.stat_result) -> FileResult:
+        entry = self._maker.of_open(fd, item.name, status)
+        if status.st_size == 0:
+            return FileResult(entry, changed=_changed(status, os.fstat(fd)))
+        fixed = status.st_size > WHOLE_FILE_MAX and self._fixed.match(item.path)
+        windows = self._windows
+        windows.begin(fd, status)
+        refs, packed = self._chunks(windows, status.st_size, fixed=fixed)
+        after = os.fstat(fd)
+        entry = msgspec.structs.replace(
+            entry, size=windows.length, extents=windows.extents, chunks=tuple(refs), fixed_chunks=fixed
+        )
+        changed = windows.length != status.st_size or _changed(status, after)
+        return FileResult(entry, bytes(packed), changed=changed, read_bytes=windows.read_bytes)
+
+    def _chunks(self, windows: Windows, size: int, *, fixed: bool) -> tuple[list[ChunkRef], bytearray]:
+        """The chunks, as a list if they are few enough for an entry, else packed."""
+        refs: list[ChunkRef] = []
+        packed = bytearray()
+        for data in self._pieces(windows, size, fixed=fixed):
+            ref = self._add(data)
+            if packed:
+                packed += pack_ref(ref)
+            else:
+                refs.append(ref)
+                if len(refs) > CHUNKS_INLINE_MAX:
+                    packed += b"".join(map(pack_ref, refs))
+                    refs.clear()
+        return refs, packed
+
+    def _pieces(self, windows: Windows, size: int, *, fixed: bool) -> Iterator[memoryview]:
+        if size > WHOLE_FILE_MAX and not fixed:
+            yield from self._chunker.cut(windows.read_into)
+        else:
+            # Up to 256 KiB are one window and one chunk; of a disk image each window, aligned at 1 MiB, is a chunk.
+            while (data := windows.next()) is not None:
+                yield data
+
+
+def _open_file(folder: int, name: bytes) -> int:
+    try:
+        return os.open(name, _OPEN | os.O_NOATIME, dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            raise
+        return os.open(name, _OPEN, dir_fd=folder)
+
+
+def _settled(fd: int) -> os.stat_result:
+    """The file's fstat, at a time when any later change will show."""
+    status = os.fstat(fd)
+    age_ns = time.time_ns() - status.st_ctime_ns
+    if 0 <= age_ns < SETTLE_NS:
+        time.sleep((SETTLE_NS - age_ns) / 1e9)
+        status = os.fstat(fd)
+    return status
+
+
+def _changed(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )

@@ -1,0 +1,64 @@
+"""Opens folders by descent, never through a symbolic link, whatever the length of the path."""
+
+import os
+from collections import OrderedDict
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = _FOLDER | os.O_RDONLY | os.O_NONBLOCK
+KEPT_FOLDERS = 64
+
+
+def open_folder_in(folder: int, name: bytes, *, path_only: bool = False) -> int:
+    """A descriptor of the folder `name` in the open one; `path_only` needs no right to list it. Raises OSError."""
+    if path_only:
+        return os.open(name, _FOLDER | os.O_PATH, dir_fd=folder)
+    try:
+        return os.open(name, _READ | os.O_NOATIME, dir_fd=folder)
+    except PermissionError:
+        return os.open(name, _READ, dir_fd=folder)
+
+
+def open_path(path: bytes) -> int:
+    """A descriptor, for its path only, of the folder at an absolute path without links. Raises OSError."""
+    fd = os.open(b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in path.split(b"/"):
+        if name:
+            try:
+                below = os.open(name, _FOLDER | os.O_PATH, dir_fd=fd)
+            finally:
+                os.close(fd)
+            fd = below
+    return fd
+
+
+class FolderCache:
+    """Folders open for their path; those used last are kept, so that neighbours cost one call."""
+
+    def __init__(self, kept: int = KEPT_FOLDERS) -> None:
+        self._kept = kept
+        self._open: OrderedDict[bytes, int] = OrderedDict()
+
+    def open(self, path: bytes) -> int:
+        """The descriptor belongs to the cache and is good until the next call. Raises OSError."""
+        fd = self._open.get(path)
+        if fd is not None:
+            self._open.move_to_end(path)
+            return fd
+        above, _, name = path.rpartition(b"/")
+        near = self._open.get(above)
+        fd = os.open(name, _FOLDER | os.O_PATH, dir_fd=near) if near is not None and name else open_path(path)
+        self._open[path] = fd
+        if len(self._open) > self._kept:
+            os.close(self._open.popitem(last=False)[1])
+        return fd
+
+    def forget(self, path: bytes) -> None:
+        """Let go of a folder, so that the next `open` finds what is there then."""
+        fd = self._open.pop(path, None)
+        if fd is not None:
+            os.close(fd)
+
+    def close(self) -> None:
+        for fd in self._open.values():
+            os.close(fd)
+        self._open.clear()

@@ -1,0 +1,62 @@
+"""A backup's metadata in the vault: the writer of its trees, and the reader of its parent's."""
+
+from collections.abc import Callable, Sequence
+
+from phoenix_core.agent.backup.parenttree import LocateAhead, ParentTrees
+from phoenix_core.agent.domainaccess import domain_keys
+from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.blockkeys import block_key
+from phoenix_core.vault.chunkreader import ChunkReader
+from phoenix_core.vault.chunkwriter import ChunkWriter
+from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.location import BlockRef
+from phoenix_core.vault.packhead import PackIdentity
+from phoenix_core.vault.packwriter import FinishedPack
+
+
+class MetaVault:
+    def __init__(self, order: BackupOrder, node: JobNode, ports: JobPorts) -> None:
+        self._order = order
+        self._node = node
+        self._ports = ports
+        self._keys = domain_keys(order.domain)
+        self._pack_keys: dict[bytes, bytes] = {}
+        self.packs: list[bytes] = []
+        """Ids of the packs written."""
+        self.writer = ChunkWriter(
+            PackKind.META,
+            PackIdentity(order.vault_id, order.server_id),
+            self._keys,
+            order.vault_public_key,
+            node.present,
+            self._store,
+            order.compression_level,
+        )
+
+    def parent_trees(self, warn: Callable[[str], None]) -> ParentTrees | None:
+        """The parent snapshot's trees; None for a full backup."""
+        parent = self._order.parent
+        if parent is None:
+            return None
+        locate = LocateAhead(self._node.locate)
+        reader = ChunkReader(locate, self._node.open_pack, self._block_keys, self._keys, PackKind.META)
+        unusable = frozenset(parent.unusable_chunks)
+        return ParentTrees(reader, parent.root, unusable=unusable, hint=locate.hint, warn=warn)
+
+    def _store(self, pack: FinishedPack) -> None:
+        self._node.put_pack(pack.pack_id, pack.fd, pack.length)
+        self.packs.append(pack.pack_id)
+        self._ports.remember_pack_keys({pack.pack_id: pack.pack_key})
+
+    def _block_keys(self, refs: Sequence[BlockRef]) -> list[bytes]:
+        """From the agent's own cache; what isn't there the core is asked for."""
+        unknown = list({ref.pack_id for ref in refs if ref.pack_id not in self._pack_keys})
+        if unknown:
+            self._pack_keys.update(self._ports.recall_pack_keys(unknown))
+        asked = [ref for ref in refs if ref.pack_id not in self._pack_keys]
+        answered = dict(zip(asked, self._ports.block_keys(asked), strict=True)) if asked else {}
+        return [
+            answered[ref] if ref in answered else block_key(self._pack_keys[ref.pack_id], ref.ordinal) for ref in refs
+        ]

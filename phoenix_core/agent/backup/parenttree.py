@@ -1,0 +1,133 @@
+"""The parent snapshot's trees, read alongside the scan: both come sorted by name, so they are merged as they pass."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.ids import ChunkId
+from phoenix_core.vault.chunkreader import ChunkSource
+from phoenix_core.vault.entry import Entry
+from phoenix_core.vault.errors import VaultError
+from phoenix_core.vault.location import Locate, Location
+from phoenix_core.vault.tree import entry_chunks, read_tree
+from phoenix_core.vault.treewalk import RecordingSource
+
+ASK_CHUNKS = 256
+KNOWN_MAX = 2**16
+_AHEAD = 512
+
+
+class LocateAhead:
+    """Asks the node also for trees that will be wanted soon: one call for some hundred folders instead of one each."""
+
+    def __init__(self, locate: Locate) -> None:
+        self._locate = locate
+        self._hinted: dict[ChunkId, None] = {}
+        self._known: dict[ChunkId, Location | None] = {}
+
+    def hint(self, ids: Sequence[ChunkId]) -> None:
+        """These will be wanted, in this order, before those hinted earlier."""
+        if len(self._hinted) > KNOWN_MAX:
+            self._hinted.clear()
+        for chunk in reversed(ids):
+            self._hinted.pop(chunk, None)
+            self._hinted[chunk] = None
+
+    def __call__(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        wanted = [chunk for chunk in ids if chunk not in self._known]
+        if wanted:
+            for chunk in wanted:
+                self._hinted.pop(chunk, None)
+            while self._hinted and len(wanted) < ASK_CHUNKS:
+                wanted.append(self._hinted.popitem()[0])
+            if len(self._known) > KNOWN_MAX:
+                self._known = {chunk: self._known[chunk] for chunk in ids if chunk in self._known}
+            self._known.update(zip(wanted, self._locate(wanted), strict=True))
+        return [self._known[chunk] for chunk in ids]
+
+
+class ParentTrees:
+    """What the parent snapshot says of each folder."""
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        root: bytes,
+        *,
+        unusable: frozenset[bytes] = frozenset(),
+        hint: Callable[[Sequence[ChunkId]], None] = lambda ids: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """`unusable`: chunks that count as missing now. `warn` is told once of a tree that can't be read."""
+        self._source = source
+        self._root = root
+        self._unusable = unusable
+        self._hint = hint
+        self._warn = warn
+        self._warned = False
+
+    def root(self) -> "ParentFolder":
+        return ParentFolder(self._entries(self._root))
+
+    def below(self, entry: Entry | None) -> "ParentFolder | None":
+        """The parent's folder of this entry, if it is one."""
+        if entry is None or not entry.is_directory:
+            return None
+        return ParentFolder(self._entries(entry.tree))
+
+    def is_usable(self, entry: Entry) -> bool:
+        """Whether all chunks of a file are still there."""
+        if not self._unusable:
+            return True
+        if any(ref.id in self._unusable for ref in entry.chunks):
+            return False
+        if not entry.chunk_list:
+            return True
+        recording = RecordingSource(self._source)
+        try:
+            ids = {ref.id for ref in entry_chunks(recording, entry)}
+        except VaultError:
+            return False
+        return self._unusable.isdisjoint(ids) and self._unusable.isdisjoint(recording.ids)
+
+    def _entries(self, tree: bytes) -> Iterator[Entry]:
+        """The folder's entries. A tree that can't be read is like an empty one: its files are read anew."""
+        entries = read_tree(self._source, tree)
+        try:
+            while some := list(islice(entries, _AHEAD)):
+                self._hint([ChunkId(entry.tree) for entry in some if entry.is_directory])
+                yield from some
+        except (VaultError, RemoteError) as error:
+            if not self._warned:
+                self._warned = True
+                self._warn(f"A tree of the parent snapshot can't be read, its files are read anew: {error}")
+
+
+class ParentFolder:
+    """One folder of the parent, asked for ascending names."""
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+        self._next: Entry | None = None
+        self._begun = False
+
+    def find(self, name: bytes) -> Entry | None:
+        """The entry of this name; every call names a later one than the call before."""
+        if not self._begun:
+            self._begun = True
+            self._next = next(self._entries, None)
+        while self._next is not None and self._next.name < name:
+            self._next = next(self._entries, None)
+        found = self._next
+        return found if found is not None and found.name == name else None
+
+
+def is_unchanged(entry: Entry, status: os.stat_result) -> bool:
+    """Whether size, times and inode are those that the parent has of this file, link or node."""
+    return (
+        entry.ctime_ns == status.st_ctime_ns
+        and entry.mtime_ns == status.st_mtime_ns
+        and entry.inode == status.st_ino
+        and (not entry.is_file or entry.size == status.st_size)
+    )

@@ -1,0 +1,32 @@
+"""Patterns of gitwildmatch form, matched against absolute paths."""
+
+import os
+from collections.abc import Sequence
+
+from pathspec import GitIgnoreSpec
+
+from phoenix_core.agent.errors import PatternInvalid
+
+_LINE_BREAKS = str.maketrans({"\n": "\udc0a", "\r": "\udc0d"})
+"""A path's line breaks stand as characters that no path has: regular expressions treat real ones apart."""
+
+
+class Patterns:
+    """A list of patterns as in a .gitignore file at `/`: the last one that matches decides, `!` takes back."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Raises `PatternInvalid`."""
+        for line in lines:
+            try:
+                GitIgnoreSpec.from_lines([line])
+            except ValueError as error:
+                raise PatternInvalid(pattern=line, detail=error) from error
+        self._spec = GitIgnoreSpec.from_lines(line.translate(_LINE_BREAKS) for line in lines)
+        self.empty = not any(pattern.include is not None for pattern in self._spec.patterns)
+
+    def match(self, path: bytes, *, is_folder: bool = False) -> bool:
+        """Whether the absolute path, or a folder above it, is meant."""
+        if self.empty:
+            return False
+        text = os.fsdecode(path).lstrip("/").translate(_LINE_BREAKS)
+        return bool(text) and self._spec.match_file(text + "/" if is_folder else text)

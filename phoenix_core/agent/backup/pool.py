@@ -1,0 +1,25 @@
+"""The worker processes of one backup."""
+
+from collections.abc import Callable
+
+from phoenix_core.agent.backup import workermessages as wire
+from phoenix_core.agent.backup.worker import worker_main
+from phoenix_core.agent.workerpool import WorkerPool
+from phoenix_core.domain.errors import RemoteError
+
+BackupPool = WorkerPool[wire.FromWorker]
+
+
+def backup_pool(setup: Callable[[], wire.Setup]) -> BackupPool:
+    """A pool without a worker yet. `setup` is asked when a worker gets its first work."""
+    return WorkerPool(
+        worker_main, lambda number: wire.encode(setup()), _take, lambda message: isinstance(message, wire.Flushed)
+    )
+
+
+def _take(message: bytes) -> wire.FromWorker:
+    """Raises the error that a worker failed with."""
+    decoded: wire.FromWorker = wire.from_worker.decode(message)
+    if isinstance(decoded, wire.Failed):
+        raise RemoteError(decoded.error)
+    return decoded

@@ -1,0 +1,374 @@
+"""The one walk over the live files and folders (WF5.4), compared with the parent snapshot as it goes.
+
+Descends by folder descriptors, so that paths may be of any length, and keeps at most `OPEN_FOLDERS` of them open.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
+from phoenix_core.agent.backup.folders import open_folder_in, open_path
+from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
+from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
+from phoenix_core.agent.backup.parenttree import ParentFolder, ParentTrees, is_unchanged
+from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record, join
+from phoenix_core.agent.backup.sources import SourceNode
+from phoenix_core.agent.backup.spool import Spool
+from phoenix_core.vault.entry import Entry
+from phoenix_core.vault.treewalk import MAX_DEPTH
+
+OPEN_FOLDERS = 200
+TICK_ENTRIES = 512
+NOT_FOUND = "not_found"
+EXCLUDED = "excluded"
+VIRTUAL = "virtual_file_system"
+OWN_DATA = "own_data"
+TOO_DEEP = "too_deep"
+
+
+@dataclass
+class ScanCounts:
+    files: int = 0
+    folders: int = 0
+    others: int = 0
+    bytes: int = 0
+    """Sizes of all files, hard links once."""
+    changed_files: int = 0
+    changed_bytes: int = 0
+    """Of the files to be read: their sizes, holes left out."""
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class _Frame:
+    path: bytes
+    fd: int
+    status: os.stat_result
+    names: Iterator[bytes]
+    parent: ParentFolder | None
+    node: SourceNode | None
+    partial: bool
+
+
+@dataclass(slots=True)
+class _LinkGroup:
+    identity: int
+    remaining: int
+
+
+@dataclass(frozen=True)
+class ScanRules:
+    """What is taken and what is left out."""
+
+    excludes: Patterns
+    mounts: Mounts
+    cross_mounts: bool = False
+    never: tuple[bytes, ...] = ()
+    """Real paths of folders that are left out without a word."""
+
+
+class Scan:
+    """Walks the sources once and fills the two spools. `counts` rise while it runs."""
+
+    def __init__(
+        self,
+        sources: SourceNode,
+        rules: ScanRules,
+        parent: ParentTrees | None,
+        records: Spool[Record],
+        reads: Spool[ReadItem],
+        tick: Callable[[bytes], None],
+    ) -> None:
+        """`tick` is called with the current path once a folder and every some hundred entries; what it raises ends the
+        scan."""
+        self.counts = ScanCounts()
+        self.source_problems: dict[bytes, str] = {}
+        """Sources that are not in the snapshot, and why."""
+        self.sources_found = 0
+        self._sources = sources
+        self._rules = rules
+        self._never_ids = {(status.st_dev, status.st_ino) for status in map(_stat_or_none, rules.never) if status}
+        self._parent = parent
+        self._records = records
+        self._reads = reads
+        self._tick = tick
+        self._maker = EntryMaker()
+        self._links: dict[tuple[int, int], _LinkGroup] = {}
+        self._identities = 0
+        self._stack: list[_Frame] = []
+        self._seen = 0
+
+    def run(self) -> None:
+        """Raises what `tick` and the spools raise, and OSError for trouble that isn't about a file."""
+        try:
+            self._begin()
+            while self._stack:
+                frame = self._stack[-1]
+                name = next(frame.names, None)
+                if name is None:
+                    self._leave()
+                else:
+                    self._visit(frame, name)
+        finally:
+            for frame in self._stack:
+                if frame.fd >= 0:
+                    os.close(frame.fd)
+
+    def _begin(self) -> None:
+        root = self._sources
+        fd = os.open(b"/", os.O_DIRECTORY | os.O_CLOEXEC | (os.O_RDONLY if root.is_source else os.O_PATH))
+        names = _listing(fd) if root.is_source else sorted(root.below)
+        self.sources_found += root.is_source
+        parent = self._parent.root() if self._parent else None
+        self._stack.append(_Frame(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source))
+
+    def _visit(self, frame: _Frame, name: bytes) -> None:
+        self._seen += 1
+        path = join(frame.path, name)
+        if self._seen % TICK_ENTRIES == 0:
+            self._tick(path)
+        node = frame.node.below.get(name) if frame.node else None
+        known = frame.parent.find(name) if frame.parent else None
+        if path in self._rules.never:
+            self._note(path, node, OWN_DATA)
+            return
+        status = self._look_at(frame, name, path, node)
+        if status is None:
+            return
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if (node is None or node.is_source) and self._rules.excludes.match(path, is_folder=is_folder):
+            self._note(path, node, EXCLUDED)
+            return
+        if is_folder:
+            self._visit_folder(frame, name, path, status, node, known)
+        elif node is not None and not node.is_source:
+            self._lose_source(path, node, NOT_FOUND)
+        elif self._rules.mounts.is_virtual_device(status.st_dev):
+            if node is not None:
+                self._lose_source(path, node, VIRTUAL)
+        else:
+            self.sources_found += node is not None
+            if stat.S_ISREG(status.st_mode):
+                self._visit_file(frame, name, status, known)
+            else:
+                self._visit_other(frame, name, path, status, known)
+
+    def _look_at(self, frame: _Frame, name: bytes, path: bytes, node: SourceNode | None) -> os.stat_result | None:
+        """The entry's lstat; None if there is none, which is recorded unless it was just deleted."""
+        try:
+            return os.lstat(name, dir_fd=frame.fd)
+        except OSError as error:
+            reason = reason_of(error)
+        if node is not None:
+            self._lose_source(path, node, NOT_FOUND if reason == VANISHED else reason)
+        elif reason != VANISHED:
+            self._lose(path, reason)
+        return None
+
+    def _visit_file(self, frame: _Frame, name: bytes, status: os.stat_result, known: Entry | None) -> None:
+        first, identity = True, 0
+        if status.st_nlink > 1:
+            first, identity = self._link_identity(status)
+        self.counts.files += 1
+        if first:
+            self.counts.bytes += status.st_size
+        if known and known.is_file and is_unchanged(known, status) and self._parent and self._parent.is_usable(known):
+            self._records.append(Keep(_on_device(known, status), first, identity))
+            return
+        item = ReadItem(frame.path, name, min(status.st_size, status.st_blocks * 512))
+        if not first:
+            self._records.append(Link(identity, item))
+            return
+        self.counts.changed_files += 1
+        self.counts.changed_bytes += item.data_bytes
+        self._reads.append(item)
+        self._records.append(Read(identity))
+
+    def _link_identity(self, status: os.stat_result) -> tuple[bool, int]:
+        """Whether it is the first of its hard links that is met, and their number."""
+        key = (status.st_dev, status.st_ino)
+        group = self._links.get(key)
+        if group is None:
+            self._identities += 1
+            self._links[key] = _LinkGroup(self._identities, status.st_nlink - 1)
+            return True, self._identities
+        group.remaining -= 1
+        if group.remaining <= 0:
+            del self._links[key]
+        return False, group.identity
+
+    def _visit_other(
+        self, frame: _Frame, name: bytes, path: bytes, status: os.stat_result, known: Entry | None
+    ) -> None:
+        """A link, FIFO, socket or device: all of it is metadata."""
+        if known and known.type is TYPES[stat.S_IFMT(status.st_mode)] and is_unchanged(known, status):
+            entry = _on_device(known, status)
+        else:
+            try:
+                entry = self._maker.in_folder(frame.fd, name, status)
+            except OSError as error:
+                reason = reason_of(error)
+                self._lose(path, CHANGED_TYPE if reason == "EINVAL" else reason)
+                return
+        self.counts.others += 1
+        self._records.append(Keep(entry))
+
+    def _visit_folder(
+        self,
+        frame: _Frame,
+        name: bytes,
+        path: bytes,
+        status: os.stat_result,
+        node: SourceNode | None,
+        known: Entry | None,
+    ) -> None:
+        mounts = self._rules.mounts
+        is_mount = status.st_dev != frame.status.st_dev or mounts.is_point(path)
+        is_virtual = mounts.is_virtual_device(status.st_dev)
+        stays_out = is_mount and not self._rules.cross_mounts
+        if (status.st_dev, status.st_ino) in self._never_ids:
+            self._note(path, node, OWN_DATA)
+            return
+        is_way = node is not None and not node.is_source
+        if (is_virtual and not is_way) or (stays_out and node is None):
+            self._closed_folder(name, status, node, path, is_virtual=is_virtual)
+            return
+        partial = is_way and (frame.partial or stays_out or is_virtual)
+        try:
+            fd = open_folder_in(frame.fd, name, path_only=partial)
+        except OSError as error:
+            self._lose_folder(path, node, reason_of(error))
+            return
+        try:
+            status = os.fstat(fd)
+            if is_mount and not is_way and is_virtual_folder(fd):
+                os.close(fd)
+                self._closed_folder(name, status, node, path, is_virtual=True)
+                return
+            names = sorted(node.below) if partial and node else _listing(fd)
+            entry = self._folder_entry(fd, name, status, known, partial=partial)
+        except OSError as error:
+            os.close(fd)
+            self._lose_folder(path, node, reason_of(error))
+            return
+        if len(self._stack) >= MAX_DEPTH:
+            os.close(fd)
+            self._lose_folder(path, node, TOO_DEEP)
+            return
+        self._enter(_Frame(path, fd, status, iter(names), None, node, partial), entry, known)
+        if node is not None and not partial:
+            self._lose_absent(path, node, names)
+
+    def _enter(self, frame: _Frame, entry: Entry, known: Entry | None) -> None:
+        frame.parent = self._parent.below(known) if self._parent else None
+        if not frame.partial:
+            self.counts.folders += 1
+            if frame.node is not None and frame.node.is_source:
+                self.sources_found += 1
+        self._records.append(Enter(entry))
+        self._stack.append(frame)
+        if len(self._stack) > OPEN_FOLDERS:
+            shallow = self._stack[-OPEN_FOLDERS - 1]
+            if shallow.fd >= 0:
+                os.close(shallow.fd)
+                shallow.fd = -1
+        self._tick(frame.path)
+
+    def _leave(self) -> None:
+        frame = self._stack.pop()
+        if self._stack:
+            self._records.append(Leave())
+            above = self._stack[-1]
+            if above.fd < 0:
+                self._reopen(above, frame.fd)
+        os.close(frame.fd)
+
+    def _reopen(self, frame: _Frame, below: int) -> None:
+        """Open again a folder whose descriptor was given up; its rest is lost where it can't be found."""
+        for attempt in ("..", "path"):
+            try:
+                fd = open_folder_in(below, b"..") if attempt == ".." else open_path(frame.path)
+            except OSError as error:
+                reason_of(error)
+                continue
+            if os.path.samestat(os.fstat(fd), frame.status):
+                frame.fd = fd
+                return
+            os.close(fd)
+        for name in frame.names:
+            self._lose(join(frame.path, name), VANISHED)
+        frame.fd = os.open(b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def _folder_entry(
+        self, fd: int, name: bytes, status: os.stat_result, known: Entry | None, *, partial: bool
+    ) -> Entry:
+        if known and known.is_directory and is_unchanged(known, status):
+            return msgspec.structs.replace(known, tree=b"", partial=partial)
+        make = self._maker.of_path_only if partial else self._maker.of_open
+        entry = make(fd, name, status)
+        return msgspec.structs.replace(entry, partial=True) if partial else entry
+
+    def _closed_folder(
+        self, name: bytes, status: os.stat_result, node: SourceNode | None, path: bytes, *, is_virtual: bool
+    ) -> None:
+        """A mount point that isn't crossed: a folder with nothing in it."""
+        if is_virtual and node is not None:
+            self._lose_source(path, node, VIRTUAL)
+            return
+        self.counts.folders += 1
+        self._records.append(Enter(self._maker.bare(name, status)))
+        self._records.append(Leave())
+
+    def _lose_absent(self, path: bytes, node: SourceNode, names: list[bytes]) -> None:
+        """Sources named below a folder that is taken whole, but aren't there."""
+        for name in sorted(node.below.keys() - set(names)):
+            self._lose_source(join(path, name), node.below[name], NOT_FOUND)
+
+    def _lose_folder(self, path: bytes, node: SourceNode | None, reason: str) -> None:
+        if node is not None:
+            self._lose_source(path, node, NOT_FOUND if reason == VANISHED else reason)
+        else:
+            self._lose(path, reason)
+
+    def _lose_source(self, path: bytes, node: SourceNode, reason: str, *, note_only: bool = False) -> None:
+        """The sources at and below a path can't be read."""
+        waiting = [(path, node)]
+        while waiting:
+            at, here = waiting.pop()
+            if here.is_source:
+                self.source_problems[at] = reason
+                if not note_only:
+                    self._lose(at, reason)
+            waiting += [(join(at, name), below) for name, below in here.below.items()]
+
+    def _note(self, path: bytes, node: SourceNode | None, reason: str) -> None:
+        """Sources that are left out because someone wanted it: no missing files."""
+        if node is not None:
+            self._lose_source(path, node, reason, note_only=True)
+
+    def _lose(self, path: bytes, reason: str) -> None:
+        self.counts.lost += 1
+        self._records.append(Lost(path, reason))
+
+
+def _listing(fd: int) -> list[bytes]:
+    return sorted([os.fsencode(name) for name in os.listdir(fd)])
+
+
+def _on_device(entry: Entry, status: os.stat_result) -> Entry:
+    """The parent's entry with the device number of today, which hard links share."""
+    if entry.links > 1 and entry.device != status.st_dev:
+        return msgspec.structs.replace(entry, device=status.st_dev)
+    return entry
+
+
+def _stat_or_none(path: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None

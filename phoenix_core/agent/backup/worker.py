@@ -1,0 +1,122 @@
+"""A worker process: owns the whole pipeline from open to stored pack, over a connection of its own to the storage node.
+
+Dies with the job's process: by the kernel's parent-death signal, and when the pipe ends.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+
+from phoenix_core.agent.backup import workermessages as wire
+from phoenix_core.agent.backup.filereader import FileReader, FileResult
+from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
+from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.domainaccess import domain_keys
+from phoenix_core.agent.workerprocess import run_worker
+from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.vault.chunkwriter import ChunkWriter
+from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.packhead import PackIdentity
+from phoenix_core.vault.packwriter import FinishedPack
+
+WORKING_S = 0.4
+
+
+def worker_main(connection: Connection, parent: int) -> None:
+    """The process's main function. `parent` is the process id of the job's process."""
+    run_worker(connection, parent, _work, lambda error: wire.encode(wire.Failed(error)))
+
+
+def _work(connection: Connection) -> None:
+    setup = wire.to_worker.decode(connection.recv_bytes())
+    if isinstance(setup, wire.Setup):
+        _Worker(connection, setup).run()
+
+
+class _Worker:
+    def __init__(self, connection: Connection, setup: wire.Setup) -> None:
+        self._connection = connection
+        self._inbox: SimpleQueue[wire.ToWorker] = SimpleQueue()
+        self._packs: list[bytes] = []
+        self._path = b""
+        self._bytes_done = 0
+        self._told = time.monotonic()
+        tls = setup.tls and TlsFiles(Path(setup.tls.cert), Path(setup.tls.key), Path(setup.tls.ca))
+        self._token = ""
+        self._connected: PatientNode | None = None
+        threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
+        self._node = connect_patiently(setup.storage, tls or None, patience_s=setup.patience_s)
+        self._connected = self._node
+        if self._token:
+            self._node.use_token(self._token)
+        keys = domain_keys(setup.domain)
+        self._writer = ChunkWriter(
+            PackKind.DATA,
+            PackIdentity(setup.vault_id, setup.server_id),
+            keys,
+            setup.public_key,
+            self._node.present,
+            self._store,
+            setup.level,
+        )
+        self._reader = FileReader(
+            self._writer.add, keys.chunker_seed, Patterns(setup.fixed_patterns), tick=self._progress
+        )
+
+    def run(self) -> None:
+        while True:
+            message = self._inbox.get()
+            if isinstance(message, wire.Batch):
+                self._bytes_done = 0
+                results = tuple(self._results(message.items))
+                self._send(wire.Done(message.number, results, self._stats()))
+            elif isinstance(message, wire.Flush):
+                self._writer.flush()
+                self._send(wire.Flushed(self._stats(), tuple(self._packs)))
+                return
+
+    def _results(self, items: Iterable[ReadItem]) -> Iterable[FileResult]:
+        for item in items:
+            self._path = item.path
+            yield self._reader.read(item)
+
+    def _receive(self) -> None:
+        """Always takes what comes, so that the job never blocks while sending."""
+        try:
+            while True:
+                message = wire.to_worker.decode(self._connection.recv_bytes())
+                if isinstance(message, wire.Token):
+                    self._use_token(message.token)
+                else:
+                    self._inbox.put(message)
+        except (EOFError, OSError):
+            os._exit(1)
+
+    def _progress(self, count: int) -> None:
+        self._bytes_done += count
+        now = time.monotonic()
+        if now - self._told >= WORKING_S:
+            self._told = now
+            self._send(wire.Working(self._path, self._bytes_done, self._stats()))
+
+    def _use_token(self, token: str) -> None:
+        """At once, since a call may be waiting for it; or when there is a connection."""
+        self._token = token
+        if self._connected is not None:
+            self._connected.use_token(token)
+
+    def _store(self, pack: FinishedPack) -> None:
+        self._node.put_pack(pack.pack_id, pack.fd, pack.length)
+        self._packs.append(pack.pack_id)
+
+    def _stats(self) -> wire.WorkerStats:
+        stats = self._writer.stats
+        return wire.WorkerStats(stats.new_chunks, stats.new_raw_bytes, stats.stored_bytes)
+
+    def _send(self, message: wire.FromWorker) -> None:
+        self._connection.send_bytes(wire.encode(message))

@@ -1,0 +1,85 @@
+"""Errors of the file agent's backup and of its process."""
+
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError
+
+
+class AgentError(PhoenixError):
+    """Base of what goes wrong at the agent."""
+
+
+class NothingToBackUp(AgentError):
+    code = "order_without_path"
+    template = "The backup names no path."
+    hint = "Name at least one absolute path."
+    exit_code = EXIT_USAGE
+
+
+class PathNotAbsolute(AgentError):
+    code = "path_not_absolute"
+    template = "{path} is not an absolute path."
+    hint = "Name the path from the root of the server's file system, beginning with /."
+    exit_code = EXIT_USAGE
+
+
+class PathNotFound(AgentError):
+    code = "path_not_found"
+    template = "There is nothing at {path} on this server."
+    hint = "Check the path; it is one of the protected server, not of the machine that you type on."
+
+
+class PathUnreadable(AgentError):
+    code = "path_unreadable"
+    template = "The agent can't read {path}: {reason}."
+    hint = "Run the agent as a user that may read it (root reads everything), or back up another path."
+
+
+class PathExcluded(AgentError):
+    code = "path_excluded"
+    template = "{path} is never backed up: {reason}."
+    hint = "Name another path, or take the exclude pattern away."
+
+
+class PatternInvalid(AgentError):
+    code = "pattern_invalid"
+    template = "The pattern {pattern} can't be understood: {detail}."
+    hint = "Write it as in a .gitignore file."
+    exit_code = EXIT_USAGE
+
+
+class WorkerDied(AgentError):
+    code = "worker_died"
+    template = "A worker process of the job ended unexpectedly ({how})."
+    hint = (
+        "Start the job again; what was done already is not done anew. If it happens again, look for the out-of-memory"
+        " killer in the system's log."
+    )
+    retryable = True
+
+
+class WorkerFailed(AgentError):
+    code = "worker_failed"
+    template = "A worker process of the job failed: {detail}."
+    hint = "Start the job again; what was done already is not done anew. The agent's log has the details."
+    retryable = True
+
+
+class StateUnusable(AgentError):
+    code = "agent_state_unusable"
+    template = "The agent's folder {path} can't be used: {detail}."
+    hint = "See that there is space and that the agent may write there."
+    retryable = True
+
+
+class AgentRunning(AgentError):
+    code = "agent_running"
+    template = "An agent already runs on {path} (process {pid})."
+    hint = "Use that one, or stop it first."
+    retryable = True
+    http_status = 409
+
+
+class AgentStopping(AgentError):
+    code = "agent_stopping"
+    template = "The agent was stopped while it worked on the job."
+    hint = "Start the agent, then the job again; what was stored already is reused."
+    retryable = True

@@ -1,0 +1,109 @@
+"""A file's content: laid out over its extents, written with holes, and compared with what lies at the destination."""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from phoenix_core.domain.ids import ChunkId
+from phoenix_core.vault.chunkid import keyed_id
+from phoenix_core.vault.chunkreader import ChunkSource
+from phoenix_core.vault.entry import ChunkRef, Entry, Extent
+from phoenix_core.vault.errors import ChunkDamaged
+
+_READ_BYTES = 2**20
+_ZEROS = bytes(_READ_BYTES)
+Tick = Callable[[int], None]
+
+
+def extents_of(entry: Entry) -> tuple[Extent, ...]:
+    """Where a file's data lies."""
+    if entry.extents is not None:
+        return entry.extents
+    return (Extent(0, entry.size),) if entry.size else ()
+
+
+def write_chunks(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], source: ChunkSource, tick: Tick) -> None:
+    """Write chunks to an open file, laid out over these extents, which are as long together.
+
+    Raises `ChunkMissing`, `ChunkDamaged`, what the node and the core raise, and OSError."""
+    places = _places(extents)
+    at, left = 0, 0
+    for ref in refs:
+        data = source.read_one(ChunkId(ref.id))
+        if len(data) != ref.length:
+            raise ChunkDamaged(chunk=ref.id.hex(), pack="", detail="its length is not what its file says")
+        view = memoryview(data)
+        while view:
+            if not left:
+                at, left = next(places)
+            piece = view[:left]
+            _write_all(fd, piece, at)
+            at += len(piece)
+            left -= len(piece)
+            view = view[len(piece) :]
+        tick(ref.length)
+
+
+def _places(extents: Iterable[Extent]) -> Iterator[tuple[int, int]]:
+    for extent in extents:
+        yield extent.offset, extent.length
+    raise ChunkDamaged(chunk="", pack="", detail="a file's chunks are longer than its data")
+
+
+def _write_all(fd: int, view: memoryview, at: int) -> None:
+    while view:
+        written = os.pwrite(fd, view, at)
+        at += written
+        view = view[written:]
+
+
+def has_content(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], id_key: bytes, tick: Tick) -> bool:
+    """Whether an open file holds these chunks in these extents. Raises OSError."""
+    places = _places(extents)
+    at, left = 0, 0
+    for ref in refs:
+        parts: list[bytes] = []
+        wanted = ref.length
+        while wanted:
+            if not left:
+                at, left = next(places)
+            data = os.pread(fd, min(wanted, left), at)
+            if not data:
+                return False
+            parts.append(data)
+            at += len(data)
+            left -= len(data)
+            wanted -= len(data)
+        if keyed_id(id_key, b"".join(parts)) != ref.id:
+            return False
+        tick(ref.length)
+    return True
+
+
+def has_holes(fd: int, entry: Entry) -> bool:
+    """Whether an open file is zero wherever the entry has holes. Raises OSError."""
+    end = 0
+    for extent in extents_of(entry):
+        if not _is_zero(fd, end, extent.offset):
+            return False
+        end = extent.offset + extent.length
+    return _is_zero(fd, end, entry.size)
+
+
+def _is_zero(fd: int, start: int, end: int) -> bool:
+    while start < end:
+        try:
+            start = os.lseek(fd, start, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return True
+            raise
+        if start >= end:
+            return True
+        data = os.pread(fd, min(_READ_BYTES, end - start), start)
+        if not data:
+            return True
+        if data != _ZEROS[: len(data)]:
+            return False
+        start += len(data)
+    return True

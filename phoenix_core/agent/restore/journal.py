@@ -1,0 +1,216 @@
+"""What an interrupted restore has completed, so that the same restore, started again, goes on instead of anew.
+
+One SQLite file per snapshot, destination and paths in the agent's state folder, removed when a restore ends. It
+survives a kill of the agent. After a crash of the host it isn't believed about content, which may not have reached the
+disk: then what is there is compared with the snapshot's chunks.
+"""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from phoenix_core.agent.restore.records import Known
+
+FOLDER = "restores"
+KEPT_S = 30 * 86400
+_ASK_AT_ONCE = 500
+_KEY_BYTES = 16
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
+    "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS done (path BLOB PRIMARY KEY, inode INTEGER, ctime_ns INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS made (path BLOB PRIMARY KEY) WITHOUT ROWID",
+)
+
+
+class Journal:
+    """Not thread-safe. Where it can't be kept (the disk is full; an equal restore is under way and has it) the restore
+    goes on without: `trouble` says why."""
+
+    def __init__(self, state_dir: Path, target: str, job: str, began_ns: int) -> None:
+        """`target` names snapshot, destination and paths."""
+        folder = state_dir / FOLDER
+        name = blake3(target.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._path = folder / f"{name}.sqlite"
+        self._lock_path = folder / f"{name}.lock"
+        self._lock = -1
+        self._db: sqlite3.Connection | None = None
+        self._begun = False
+        self.job = job
+        self.trouble = ""
+        self.earlier_jobs: list[str] = []
+        """Jobs that were interrupted; what they left under temporary names is to go."""
+        self.began_ns = began_ns
+        """When the first of them began."""
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _remove_old(folder)
+            self._lock = _locked(self._lock_path)
+            self._db = self._opened()
+        except (OSError, sqlite3.Error) as error:
+            self.trouble = str(error)
+
+    @property
+    def is_resumed(self) -> bool:
+        return bool(self.earlier_jobs)
+
+    def known(self, paths: Sequence[bytes]) -> dict[bytes, Known]:
+        """Those of the paths (in the snapshot) that were completed."""
+        by_key = {_key(path): path for path in paths} if self.is_resumed else {}
+        found: dict[bytes, Known] = {}
+        keys = list(by_key)
+        for at in range(0, len(keys), _ASK_AT_ONCE):
+            some = keys[at : at + _ASK_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            question = f"SELECT path, inode, ctime_ns FROM done WHERE path IN ({marks})"  # noqa: S608 - question marks
+            for key, inode, ctime_ns in self._ask(question, some):
+                found[by_key[key]] = Known(inode, ctime_ns)
+        return found
+
+    def complete(self, entries: Iterable[tuple[bytes, int, int]]) -> None:
+        """Remember what is in place: path, inode and ctime."""
+        rows = [(_key(path), inode, ctime_ns) for path, inode, ctime_ns in entries]
+        self._try(lambda db: db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", rows))
+        self._try(lambda db: db.commit())
+
+    def will_make(self, path: bytes) -> None:
+        """A folder (below the destination) isn't there yet; kept with `begin`."""
+        self._try(lambda db: db.execute("INSERT OR REPLACE INTO made VALUES (?)", (_key(path),)))
+
+    def begin(self) -> None:
+        """The plan is made, and writing begins."""
+        self._try(lambda db: db.commit())
+        self._begun = True
+
+    def has_made(self, path: bytes) -> bool:
+        """Whether the folder was made by this restore or an interrupted one."""
+        return bool(self._ask("SELECT 1 FROM made WHERE path = ?", (_key(path),)))
+
+    def keep(self) -> None:
+        """The restore was interrupted: the next one goes on, if there is anything to go on with."""
+        self._close(remove=not self._begun and not self.is_resumed)
+
+    def drop(self) -> None:
+        """The restore has ended."""
+        self._close(remove=True)
+
+    def _close(self, *, remove: bool) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        if self._lock < 0:
+            return
+        if remove:
+            with suppress(OSError):
+                self._remove_database()
+                self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = -1
+
+    def _opened(self) -> sqlite3.Connection:
+        """The database, with what earlier jobs left in it; one that is damaged is begun anew."""
+        try:
+            return self._load(_database(self._path))
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._remove_database()
+            return self._load(_database(self._path))
+
+    def _load(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            self.earlier_jobs = [str(row[0]) for row in db.execute("SELECT job FROM jobs")]
+            self.began_ns = int(_fact(db, "began_ns", str(self.began_ns)))
+            boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+            if _fact(db, "boot", boot) != boot:
+                db.execute("DELETE FROM done")
+                db.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
+            db.execute("INSERT OR REPLACE INTO jobs VALUES (?)", (self.job,))
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _remove_database(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _ask(self, question: str, values: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        self._try(lambda db: found.extend(db.execute(question, values)))
+        return found
+
+    def _try(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Give the journal up where it fails; what was kept before still serves."""
+        if self._db is None:
+            return
+        try:
+            work(self._db)
+        except sqlite3.Error as error:
+            self.trouble = str(error)
+            self._db.close()
+            self._db = None
+
+
+def _fact(db: sqlite3.Connection, name: str, value: str) -> str:
+    """The value kept; this one where there is none."""
+    db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value))
+    return str(db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0])
+
+
+def _database(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = OFF")
+        for table in _TABLES:
+            db.execute(table)
+        db.commit()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _locked(path: Path) -> int:
+    """A descriptor that holds the lock. Raises BlockingIOError where another restore has it."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, fd):
+                return fd
+        except BlockingIOError as error:
+            os.close(fd)
+            raise BlockingIOError(error.errno, "the same restore is under way already") from error
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # removed by whoever held it before
+
+
+def _is_still(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_old(folder: Path) -> None:
+    """Restores that nobody has gone on with."""
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_S:
+                path.unlink()
+
+
+def _key(path: bytes) -> bytes:
+    return blake3(path).digest(_KEY_BYTES)

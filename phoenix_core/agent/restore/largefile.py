@@ -1,0 +1,136 @@
+"""Restores one large file at a time, as the job sees it: its parts go to all workers."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from phoenix_core.agent.restore import workermessages as wire
+from phoenix_core.agent.restore.blockplan import BlockPlan
+from phoenix_core.agent.restore.content import extents_of
+from phoenix_core.agent.restore.damage import damage_reason
+from phoenix_core.agent.restore.dispatch import Dispatcher
+from phoenix_core.agent.restore.records import MISSING, Item, Outcome, missing
+from phoenix_core.agent.restore.workermessages import LargeStep
+from phoenix_core.agent.restore.writelarge import BEGUN, SEEMS_EQUAL
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.vault.entry import ChunkRef, Entry, Extent
+
+LARGE_BYTES = 64 * 2**20
+PART_BYTES = 16 * 2**20
+PART_CHUNKS = 1024
+
+
+def is_large(entry: Entry) -> bool:
+    """Whether a file is restored in parts."""
+    return entry.is_file and (bool(entry.chunk_list) or entry.data_bytes >= LARGE_BYTES)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a file's chunks, and where they lie in it."""
+
+    extents: tuple[Extent, ...]
+    refs: tuple[ChunkRef, ...]
+
+
+def parts_of(entry: Entry, refs: Iterable[ChunkRef]) -> Iterator[Part]:
+    """The file's chunks in parts of about 16 MiB, laid out over its extents. Raises what `refs` raises."""
+    places = ((extent.offset, extent.length) for extent in extents_of(entry))
+    at, left = 0, 0
+    extents: list[Extent] = []
+    held: list[ChunkRef] = []
+    size = 0
+    for ref in refs:
+        wanted = ref.length
+        while wanted:
+            if not left:
+                at, left = next(places)
+            length = min(wanted, left)
+            if extents and extents[-1].offset + extents[-1].length == at:
+                extents[-1] = Extent(extents[-1].offset, extents[-1].length + length)
+            else:
+                extents.append(Extent(at, length))
+            at, left, wanted = at + length, left - length, wanted - length
+        held.append(ref)
+        size += ref.length
+        if size >= PART_BYTES or len(held) >= PART_CHUNKS:
+            yield Part(tuple(extents), tuple(held))
+            extents, held, size = [], [], 0
+    if held:
+        yield Part(tuple(extents), tuple(held))
+
+
+class LargeFiles:
+    def __init__(self, dispatcher: Dispatcher, plan: BlockPlan) -> None:
+        self._dispatcher = dispatcher
+        self._plan = plan
+        self.current: Item | None = None
+        """The file under work: a temporary file of it may lie in its folder."""
+
+    def restore(self, item: Item, chunks: Callable[[], Iterable[ChunkRef]]) -> Outcome:
+        """Blocks until the file is through; other work goes on meanwhile. `chunks` gives its chunks, anew at each call.
+
+        Raises the error that a worker failed with, and what the node and the core raise."""
+        self.current = item
+        try:
+            return self._restore(item, chunks)
+        except PhoenixError as error:
+            reason = damage_reason(error)
+            if not reason:
+                raise
+            return missing(reason)
+        finally:
+            self.current = None
+
+    def _restore(self, item: Item, chunks: Callable[[], Iterable[ChunkRef]]) -> Outcome:
+        outcome = self._step(item, LargeStep.BEGIN)
+        if outcome.state == SEEMS_EQUAL:
+            outcome = self._check(item, outcome.name, chunks())
+            if outcome.state == MISSING:
+                outcome = self._step(item, LargeStep.BEGIN_ANEW)
+        if outcome.state != BEGUN:
+            return outcome
+        temp = outcome.name
+        try:
+            failed = self._all_parts(item, LargeStep.WRITE, temp, chunks())
+        except PhoenixError as error:
+            reason = damage_reason(error)
+            if not reason:
+                raise
+            self._dispatcher.drain()
+            failed = missing(reason)
+        if failed is not None:
+            self._step(item, LargeStep.DROP, temp)
+            return failed
+        return self._step(item, LargeStep.FINISH, temp)
+
+    def _check(self, item: Item, name: bytes, chunks: Iterable[ChunkRef]) -> Outcome:
+        return self._all_parts(item, LargeStep.CHECK, name, chunks) or self._step(item, LargeStep.SETTLE, name)
+
+    def _all_parts(self, item: Item, step: LargeStep, name: bytes, chunks: Iterable[ChunkRef]) -> Outcome | None:
+        """Returns what went wrong with one of the parts; the rest is then not begun."""
+        failed: list[Outcome] = []
+        light = msgspec.structs.replace(item, entry=msgspec.structs.replace(item.entry, extents=None))
+
+        def take(outcome: Outcome) -> None:
+            if outcome.state == MISSING:
+                failed.append(outcome)
+
+        for part in parts_of(item.entry, chunks):
+            if failed:
+                break
+            blocks, places = self._plan.for_chunks(part.refs) if step is LargeStep.WRITE else ((), ())
+            number = self._dispatcher.next_number()
+            work = wire.Large(number, step, light, name, part.extents, part.refs, blocks, places)
+            self._dispatcher.submit(work, lambda outcomes: take(outcomes[0]))
+        self._dispatcher.drain()
+        return failed[0] if failed else None
+
+    def _step(self, item: Item, step: LargeStep, name: bytes = b"") -> Outcome:
+        answer: list[Outcome] = []
+        work = wire.Large(self._dispatcher.next_number(), step, item, name)
+        self._dispatcher.submit(work, lambda outcomes: answer.append(outcomes[0]))
+        while not answer:
+            self._dispatcher.receive()
+        return answer[0]

@@ -1,0 +1,353 @@
+"""The file set (WF6.5): walks the selected paths in the snapshot, and the destination alongside, once.
+
+Writes nothing. What it leaves are records in the order of the trees, counts, and the space that each file system needs.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import msgspec
+
+from phoenix_core.agent.backup.spool import Spool
+from phoenix_core.agent.restore.conflict import Action, decide, is_folder, restored_name
+from phoenix_core.agent.restore.damage import damage_reason
+from phoenix_core.agent.restore.destination import SpaceNeeds
+from phoenix_core.agent.restore.errors import raise_if_general, reason_of
+from phoenix_core.agent.restore.folders import Descent, join
+from phoenix_core.agent.restore.records import Enter, FileRecord, FolderRecord, LatePut, Leave, Put
+from phoenix_core.agent.restore.slots import is_type, status_of
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import ChunkId
+from phoenix_core.domain.names import shown
+from phoenix_core.domain.states import ConflictRule
+from phoenix_core.vault.chunkreader import ChunkSource
+from phoenix_core.vault.entry import Entry, EntryType
+from phoenix_core.vault.errors import HostileTree, PathNotInSnapshot
+from phoenix_core.vault.tree import read_tree
+from phoenix_core.vault.treewalk import MAX_DEPTH, descend, parts
+
+IN_THE_WAY = "in_the_way"
+TOO_DEEP = "too_deep"
+MAX_PATH_BYTES = 2**20
+"""Longer paths than this are refused: no file system that people use has them, and each file's record holds its own."""
+_AHEAD = 512
+_TICK_ENTRIES = 512
+
+
+@dataclass
+class PlanCounts:
+    files: int = 0
+    folders: int = 0
+    others: int = 0
+    bytes: int = 0
+    """Sizes of all files, hard links once."""
+    data_bytes: int = 0
+    """The same without holes: what is to be read from storage, at most."""
+    skipped: int = 0
+    """Folders that the conflict rule keeps out, each counted as one entry."""
+
+
+@dataclass
+class Records:
+    """The plan's lists."""
+
+    files: Spool[FileRecord]
+    folders: Spool[FolderRecord]
+    late: Spool[LatePut]
+
+
+@dataclass(slots=True)
+class _Level:
+    source: bytes
+    """Path in the snapshot, without a slash at the end."""
+    target: bytes
+    exists: bool
+    entries: Iterator[Entry] = field(default_factory=lambda: iter(()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    identity: int
+    type: EntryType
+    size: int
+    mtime_ns: int
+
+
+class Planner:
+    """`run` it once."""
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        hint: Callable[[Sequence[ChunkId]], None],
+        records: Records,
+        needs: SpaceNeeds,
+        rule: ConflictRule,
+        stamp: str,
+        *,
+        original: bool,
+        will_make: Callable[[bytes], None],
+        lose: Callable[[bytes, str], None],
+        tick: Callable[[bytes], None],
+    ) -> None:
+        """`source` gives trees; `hint` is told which will be wanted. `original`: folders on the way to what is restored
+        are the host's own and never replaced. `will_make` is told the folders that aren't there yet, by their paths
+        below the destination. `lose` is told what can't be restored. `tick` is called often, with the
+        current path; what it raises ends the plan."""
+        self.counts = PlanCounts()
+        self._source = source
+        self._hint = hint
+        self._records = records
+        self._needs = needs
+        self._rule = rule
+        self._stamp = stamp
+        self._original = original
+        self._will_make = will_make
+        self._lose = lose
+        self._tick = tick
+        self._linked: dict[tuple[int, int], _Linked] = {}
+        self._levels: list[_Level] = []
+        self._seen = 0
+        self._descent: Descent | None = None
+
+    def run(self, root: bytes, paths: Sequence[bytes], folder: int, *, exists: bool) -> None:
+        """`folder` is the open destination, or what exists above it. Raises `PathNotInSnapshot`, what `tick` and the
+        source raise, and `DestinationMoved`."""
+        self._descent = Descent(folder)
+        try:
+            self._needs.at(self._descent.device, folder)
+            self._levels = [_Level(b"", b"", exists)]
+            for way in uncovered(paths):
+                self._select(root, way)
+            self._back_to(1)
+        finally:
+            self._descent.close()
+
+    @property
+    def _at(self) -> Descent:
+        assert self._descent is not None
+        return self._descent
+
+    def _select(self, root: bytes, way: tuple[bytes, ...]) -> None:
+        if not way:
+            self._levels[0].entries = self._read(root)
+            self._walk(1)
+            return
+        path = b"/" + b"/".join(way)
+        try:
+            chain = descend(self._source, root, path)[1:]
+        except PathNotInSnapshot:
+            raise
+        except PhoenixError as error:
+            self._lose_damaged(path, error)
+            return
+        shared = 0
+        while shared < min(len(way), len(self._levels)) - 1 and self._levels[shared + 1].source == chain[shared][0]:
+            shared += 1
+        self._back_to(1 + shared)
+        if not all(self._enter(entry, on_the_way=True) for _, entry in chain[shared:-1]):
+            return
+        depth = len(self._levels)
+        self._visit(chain[-1][1])
+        if len(self._levels) > depth:
+            self._walk(depth + 1)
+            self._leave()
+
+    def _walk(self, depth: int) -> None:
+        """Everything below the level that is the last one now, whose number is `depth`."""
+        while True:
+            level = self._levels[-1]
+            try:
+                entry = next(level.entries, None)
+            except PhoenixError as error:
+                self._lose_damaged(level.source or b"/", error)
+                entry = None
+            if entry is not None:
+                self._visit(entry)
+            elif len(self._levels) == depth:
+                return
+            else:
+                self._leave()
+
+    def _visit(self, entry: Entry) -> None:
+        self._seen += 1
+        if self._seen % _TICK_ENTRIES == 0:
+            self._tick(self._levels[-1].source)
+        if entry.is_directory:
+            if self._enter(entry, on_the_way=entry.partial):
+                self._levels[-1].entries = self._read(entry.tree)
+            return
+        level = self._levels[-1]
+        existing = self._existing(level, entry.name)
+        if entry.links > 1:
+            self._add_linked(level, entry, existing)
+        else:
+            self._add(level, entry, existing, 0)
+
+    def _enter(self, entry: Entry, *, on_the_way: bool) -> bool:
+        level = self._levels[-1]
+        source = level.source + b"/" + entry.name
+        existing = self._existing(level, entry.name)
+        name, exists, older = entry.name, False, False
+        if existing is not None and is_folder(existing):
+            exists, older = True, existing.st_mtime_ns < entry.mtime_ns
+        elif existing is not None:
+            if on_the_way and self._original:
+                self._lose(source, IN_THE_WAY)
+                return False
+            action = decide(self._rule, entry, existing)
+            if action is Action.SKIP:
+                self.counts.skipped += 1
+                return False
+            if action is Action.RENAME:
+                name = restored_name(entry.name, self._stamp)
+                exists = self._existing(level, name) is not None
+        if len(self._levels) >= MAX_DEPTH or len(source) > MAX_PATH_BYTES:
+            self._lose(source, TOO_DEEP)
+            return False
+        if exists and not self._go_down(name, source):
+            return False
+        target = join(level.target, name)
+        if not exists:
+            self._needs.add(self._at.device, entry)
+            self._will_make(target)
+        record = Enter(name, msgspec.structs.replace(entry, tree=b""), on_the_way, older)
+        self._records.files.append(record)
+        self._records.folders.append(record)
+        self.counts.folders += not on_the_way
+        self._levels.append(_Level(source, target, exists))
+        self._tick(source)
+        return True
+
+    def _go_down(self, name: bytes, source: bytes) -> bool:
+        try:
+            self._at.enter(name)
+        except OSError as error:
+            raise_if_general(error, shown(source))
+            self._lose(source, reason_of(error))
+            return False
+        self._needs.at(self._at.device, self._at.fd)
+        return True
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        if level.exists:
+            self._at.leave()
+        self._records.files.append(Leave())
+        self._records.folders.append(Leave())
+
+    def _back_to(self, depth: int) -> None:
+        while len(self._levels) > depth:
+            self._leave()
+
+    def _add_linked(self, level: _Level, entry: Entry, existing: os.stat_result | None) -> None:
+        """An entry with hard links: the first is restored, the others are linked to it."""
+        key = (entry.device, entry.inode)
+        first = self._linked.get(key)
+        if first is None:
+            first = _Linked(len(self._linked) + 1, entry.type, entry.size, entry.mtime_ns)
+            self._linked[key] = first
+            self._add(level, entry, existing, first.identity)
+        elif (first.type, first.size, first.mtime_ns) != (entry.type, entry.size, entry.mtime_ns):
+            self._add(level, entry, existing, 0)
+        else:
+            self.counts.files += entry.is_file
+            self.counts.others += not entry.is_file
+            self._records.late.append(LatePut(level.target, entry, _source(level, entry), first.identity, is_link=True))
+
+    def _add(self, level: _Level, entry: Entry, existing: os.stat_result | None, identity: int) -> None:
+        if entry.is_file:
+            self.counts.files += 1
+            self.counts.bytes += entry.size
+            self.counts.data_bytes += entry.data_bytes
+            self._records.files.append(Put(entry, identity))
+        else:
+            self.counts.others += 1
+            self._records.late.append(LatePut(level.target, entry, _source(level, entry), identity))
+        self._add_need(entry, existing)
+
+    def _add_need(self, entry: Entry, existing: os.stat_result | None) -> None:
+        device = self._at.device
+        if existing is None:
+            self._needs.add(device, entry)
+            return
+        same_file = is_type(existing, EntryType.FILE) and entry.is_file and existing.st_size == entry.size
+        if same_file and existing.st_mtime_ns == entry.mtime_ns:
+            return
+        action = decide(self._rule, entry, existing)
+        if action is Action.RENAME:
+            self._needs.add(device, entry)
+        elif action is Action.WRITE:
+            freed = existing.st_blocks * 512 if existing.st_nlink == 1 and is_type(existing, EntryType.FILE) else 0
+            self._needs.add(device, entry, freed, new_name=False)
+
+    def _existing(self, level: _Level, name: bytes) -> os.stat_result | None:
+        if not level.exists:
+            return None
+        try:
+            return status_of(self._at.fd, name)
+        except OSError as error:
+            raise_if_general(error, shown(level.source))
+            return None  # whoever writes there meets the error again and tells it
+
+    def _read(self, tree: bytes) -> Iterator[Entry]:
+        """A folder's entries; what reads them is told which trees come next."""
+        entries = read_tree(self._source, tree)
+        some: list[Entry] = []
+        while True:
+            some.clear()
+            try:
+                some.extend(islice(entries, _AHEAD))
+            except HostileTree:
+                raise
+            except PhoenixError:
+                yield from some
+                raise
+            if not some:
+                return
+            self._hint([ChunkId(entry.tree) for entry in some if entry.is_directory])
+            yield from some
+
+    def _lose_damaged(self, path: bytes, error: PhoenixError) -> None:
+        reason = damage_reason(error)
+        if not reason:
+            raise error
+        self._lose(path, reason)
+
+
+def _source(level: _Level, entry: Entry) -> bytes:
+    """The entry's path in the snapshot, if it isn't the same at the destination."""
+    return b"" if level.source[1:] == level.target else level.source + b"/" + entry.name
+
+
+def uncovered(paths: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+    """The names of each path, sorted as trees are, those below another one left out; none, or `/`: everything."""
+    kept: list[tuple[bytes, ...]] = []
+    for way in sorted({parts(path) for path in paths} or {()}):
+        if not kept or way[: len(kept[-1])] != kept[-1]:
+            kept.append(way)
+    return kept
+
+
+def tops(source: ChunkSource, root: bytes, paths: Sequence[bytes]) -> list[bytes]:
+    """The paths that a restore writes to: those selected, or the folders with what was backed up. Raises
+    `PathNotInSnapshot`, and what the node and the core raise."""
+    selected = [b"/" + b"/".join(way) for way in uncovered(paths)]
+    if selected != [b"/"]:
+        return selected
+    found: list[bytes] = []
+    pending = [(b"", root)]
+    while pending:
+        path, tree = pending.pop()
+        try:
+            entries = list(read_tree(source, tree))
+        except PhoenixError as error:
+            if not damage_reason(error):
+                raise
+            continue  # the plan meets it again, and tells it
+        pending += [(path + b"/" + entry.name, entry.tree) for entry in entries if entry.is_directory and entry.partial]
+        if not all(entry.is_directory and entry.partial for entry in entries):
+            found.append(path or b"/")
+    return sorted(found) or [b"/"]

@@ -1,0 +1,125 @@
+"""What the plan leaves for the restore: one record per entry, in the order of the trees, and what became of each.
+
+A folder's files come between its `Enter` and its `Leave`, in the order of their names. Links, nodes and further hard
+links are a list of their own, for when all files are in place.
+"""
+
+import os
+
+import msgspec
+
+from phoenix_core.agent.restore.folders import join
+from phoenix_core.vault.entry import Entry
+
+
+class Enter(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A folder begins; its entry lacks the tree."""
+
+    name: bytes
+    """Its name at the destination."""
+    entry: Entry
+    on_the_way: bool = False
+    """Not restored itself: it leads to what is. It gets its metadata only if it has to be made."""
+    older: bool = False
+    """What was there before is older than the entry."""
+
+
+class Leave(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """The folder ends."""
+
+
+class Put(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A file in the folder that was entered last. `identity` is not 0 where further hard links may follow."""
+
+    entry: Entry
+    identity: int = 0
+
+
+class LatePut(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A symbolic link or node, or another name of the file or node with this identity."""
+
+    folder: bytes
+    """Where it goes, below the destination."""
+    entry: Entry
+    source: bytes = b""
+    """Its path in the snapshot, if that isn't the one at the destination."""
+    identity: int = 0
+    is_link: bool = False
+
+    @property
+    def path(self) -> bytes:
+        return self.source or b"/" + join(self.folder, self.entry.name)
+
+
+FolderRecord = Enter | Leave
+FileRecord = Enter | Leave | Put
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """What the journal of an interrupted restore knows of an entry that it completed."""
+
+    inode: int
+    ctime_ns: int
+
+    def is_that(self, status: os.stat_result, entry: Entry) -> bool:
+        """Whether this is the entry as it was completed. A further hard link changes its ctime."""
+        if status.st_ino != self.inode:
+            return False
+        return status.st_ctime_ns == self.ctime_ns or (status.st_nlink > 1 and status.st_mtime_ns == entry.mtime_ns)
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """One entry to be put in place."""
+
+    folder: bytes
+    """Its folder below the destination."""
+    entry: Entry
+    source: bytes = b""
+    """Its path in the snapshot, if that isn't the one at the destination."""
+    fresh: bool = False
+    """Its folder was made by this restore: nothing can be there yet."""
+    known: Known | None = None
+
+    @property
+    def path(self) -> bytes:
+        """Its path in the snapshot."""
+        return self.source or b"/" + join(self.folder, self.entry.name)
+
+
+class Anchor(msgspec.Struct, frozen=True, array_like=True):
+    """A restored file that further names are linked to."""
+
+    folder: bytes
+    name: bytes
+    inode: int
+
+
+WRITTEN = "written"
+COMPLETE = "complete"
+SKIPPED = "skipped"
+MISSING = "missing"
+NOT_MADE = "not_made"
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one entry."""
+
+    state: str
+    """`written`; `complete`: it was there already, equal; `skipped` by the conflict rule; `missing`; `not_made`: this
+    user may not make such a node."""
+    reason: str = ""
+    """Why it is missing or not made."""
+    problems: tuple[str, ...] = ()
+    """Metadata that could not be applied."""
+    inode: int = 0
+    ctime_ns: int = 0
+    name: bytes = b""
+    """Its name at the destination, where it was written."""
+
+    @property
+    def is_there(self) -> bool:
+        return self.state in {WRITTEN, COMPLETE}
+
+
+def missing(reason: str) -> Outcome:
+    return Outcome(MISSING, reason)

@@ -1,0 +1,109 @@
+"""The agent process: keeps the link to the core and works on what is ordered."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from phoenix_core.agent.jobs import AgentJobs
+from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agent.state import AgentLock, AgentState
+from phoenix_core.agentlink.connection import Order
+from phoenix_core.agentlink.link import Link
+from phoenix_core.agentlink.messages import (
+    BackupOrder,
+    CancelOrder,
+    JobKnown,
+    LogReport,
+    RestoreOrder,
+    SnapshotRecorded,
+    Welcome,
+)
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.vault.malloc import keep_large_buffers
+
+FLUSH_S = 2.0
+log = structlog.get_logger(__name__)
+
+
+async def run_agent(state_dir: Path, *, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within some seconds.
+
+    Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
+    keep_large_buffers()
+    lock = AgentLock(state_dir)
+    await asyncio.to_thread(lock.acquire)
+    try:
+        cache = await asyncio.to_thread(KeyCache, state_dir)
+        try:
+            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache).run(stop)
+        finally:
+            await asyncio.to_thread(cache.close)
+    finally:
+        lock.release()
+
+
+async def run_until_signalled(state_dir: Path) -> None:
+    """`run_agent` until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_agent(state_dir, stop=stop)
+
+
+class _Agent:
+    """The handler behind the link."""
+
+    def __init__(self, state_dir: Path, state: AgentState, cache: KeyCache) -> None:
+        self._state = state
+        self._link = Link(state_dir, self)
+        self._jobs = AgentJobs(self._link, state_dir, cache)
+        self._named: set[str] = set()
+        self._told = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """The jobs end first and their last reports go out, then the link."""
+        link_stop = asyncio.Event()
+        link = asyncio.create_task(self._link.run(link_stop), name="agent link")
+        stopping = asyncio.create_task(stop.wait(), name="agent stop")
+        try:
+            await asyncio.wait({link, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if link.done():
+                link.result()
+            log.info("agent stops", jobs=len(self._jobs.running()))
+            await asyncio.to_thread(self._jobs.stop)
+            await self._link.flush(FLUSH_S)
+        finally:
+            link_stop.set()
+            stopping.cancel()
+            await asyncio.gather(link, stopping, return_exceptions=True)
+
+    def running_jobs(self) -> Iterable[str]:
+        self._named = set(self._jobs.running())
+        return tuple(self._named)
+
+    async def on_connect(self, welcome: Welcome) -> None:
+        wrong = self._state.roll_back(welcome.last_record, welcome.vault)
+        self._jobs.notice = wrong
+        if wrong and wrong != self._told:
+            self._told = wrong
+            log.error("the vault was rolled back", newest=welcome.last_record, seen=self._state.seen.last_record)
+            report = LogReport(level="error", text=wrong)
+            await asyncio.to_thread(self._link.report, self._state.seen.last_job, report)
+
+    async def on_order(self, order: Order) -> None:
+        if isinstance(order, BackupOrder | RestoreOrder):
+            self._jobs.start(order)
+        elif isinstance(order, CancelOrder):
+            self._jobs.cancel(order.job, order.who)
+        elif isinstance(order, JobKnown):
+            self._jobs.give_up(self._named - set(order.wanted))
+        elif isinstance(order, SnapshotRecorded):
+            self._jobs.notice = ""
+            await asyncio.to_thread(self._state.recorded, order.job, order.record, order.vault)
+
+    async def on_disconnect(self, reason: PhoenixError) -> None:
+        """Jobs go on without the core; the link waits and dials again."""

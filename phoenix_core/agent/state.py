@@ -1,0 +1,84 @@
+"""What the agent remembers from run to run: the vault's newest record that it has seen; and the lock on its folder."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from phoenix_core.agent.errors import AgentRunning, StateUnusable
+from phoenix_core.host.atomicfile import write_atomic
+
+FILE_NAME = "seen.json"
+LOCK_NAME = "agent.lock"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """`seen.json`."""
+
+    last_record: int = 0
+    """Sequence number of the newest record that the core told of; 0: none yet."""
+    last_job: str = ""
+    """The job that it answered."""
+    vault: str = ""
+    """The vault whose record it is."""
+
+
+class AgentState:
+    """Reads and writes files: not on an event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        try:
+            self.seen = msgspec.json.decode(self._path.read_bytes(), type=Seen)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            self.seen = Seen()
+
+    def recorded(self, job: str, record: int, vault: str = "") -> None:
+        """Remember the record that answered one of our commits. Raises `StateUnusable`."""
+        self.seen = Seen(record, job, vault)
+        try:
+            write_atomic(self._path, msgspec.json.encode(self.seen))
+        except OSError as error:
+            raise StateUnusable(path=self._path.parent, detail=error.strerror) from error
+
+    def roll_back(self, last_record: int, vault: str = "") -> str:
+        """What is wrong if the vault's newest record is this one; empty if nothing is, or if it is another vault than
+        the one whose record is remembered. Neither number nor vault: the core doesn't know."""
+        unknown = not vault and not last_record
+        if unknown or vault != self.seen.vault or last_record >= self.seen.last_record:
+            return ""
+        return (
+            f"The vault was rolled back: its newest record is number {last_record}, but number"
+            f" {self.seen.last_record} answered a backup of this server (job {self.seen.last_job})."
+            " Snapshots may be lost; run `phoenix vault verify`."
+        )
+
+
+class AgentLock:
+    """Held by the one agent process that runs on a folder; the file names it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Raises `AgentRunning`, `StateUnusable`."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateUnusable(path=self._path.parent, detail=error.strerror) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise AgentRunning(path=self._path.parent, pid=holder) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

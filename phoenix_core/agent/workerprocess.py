@@ -1,0 +1,59 @@
+"""What is the same in every worker process: how it starts, dies with its job's process, and tells what ended it."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from phoenix_core.agent.errors import WorkerFailed
+from phoenix_core.domain.errors import ErrorView, PhoenixError
+from phoenix_core.vault.malloc import keep_large_buffers
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run_worker(
+    connection: Connection, parent: int, work: Callable[[Connection], None], failed: Callable[[ErrorView], bytes]
+) -> None:
+    """Run `work` until it returns or raises; what it raises goes to the job as the message that `failed` makes.
+
+    `parent` is the process id of the job's process: this one ends with it, by the kernel's parent-death signal and when
+    the pipe ends."""
+    _die_with(parent)
+    keep_large_buffers()
+    try:
+        work(connection)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(1)
+    except PhoenixError as error:
+        _tell(connection, failed(error.view()))
+    except Exception as error:
+        _tell(connection, failed(WorkerFailed(detail=_where(error)).view()))
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends; it may have ended before."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells all processes; the job ends its workers
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _tell(connection: Connection, message: bytes) -> None:
+    try:
+        connection.send_bytes(message)
+    except OSError:
+        os._exit(1)
+
+
+def _where(error: Exception) -> str:
+    """The error with the place it came from."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = f" at {os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}" if at else ""
+    return f"{type(error).__name__}: {error}{place}"

@@ -1,0 +1,230 @@
+"""Backups that meet trouble: cancelled, workers killed, storage away or full, files gone after the scan."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.agent.backup import watch
+from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.errors import WorkerDied
+from phoenix_core.agentlink.messages import EstimateReport, Progress, ReportBody
+from phoenix_core.domain.errors import Cancelled, RemoteError
+from phoenix_core.storage.errors import StorageFull, StorageUnreachable
+from phoenix_core.storage.local import LocalStore
+from tests.agent.backup.running import back_up
+from tests.agent.vault_rig import RigPorts, VaultRig
+
+
+def at_estimate(ports: RigPorts, act: Callable[[], object]) -> None:
+    """Do something between the scan and the transfer."""
+    keep = ports.report
+
+    def report(body: ReportBody) -> None:
+        keep(body)
+        if isinstance(body, EstimateReport):
+            act()
+
+    ports.report = report  # type: ignore[method-assign]
+
+
+def once_sent(ports: RigPorts, act: Callable[[], object], *, sent_bytes: int = 1) -> None:
+    """Do something once, when so much has been stored."""
+    keep = ports.progress
+    done: list[Progress] = []
+
+    def progress(now: Progress) -> None:
+        keep(now)
+        if now.phase == "transfer" and now.sent_bytes >= sent_bytes and not done:
+            done.append(now)
+            act()
+
+    ports.progress = progress  # type: ignore[method-assign,assignment]
+
+
+@pytest.fixture
+def much(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Some packs full; and progress is told at every step."""
+    monkeypatch.setattr(watch, "PROGRESS_S", 0.0)
+    for number in range(12):
+        (source / f"file-{number}").write_bytes(os.urandom(10 * 2**20))
+    return source
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_files_that_go_after_the_scan_are_missing(rig: VaultRig, source: Path) -> None:
+    for name in ("gone", "kept", "became a folder", "folder/inside"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(name)
+    first, _ = back_up(rig, source)
+    for name in ("gone", "kept", "became a folder", "folder/inside"):
+        (source / name).write_text(name + " again")
+    order, ports = rig.backup_order(source, parent=first, workers=1)
+
+    def act() -> None:
+        (source / "gone").unlink()
+        (source / "became a folder").unlink()
+        (source / "became a folder").mkdir()
+        (source / "folder").rename(source / "moved")
+
+    at_estimate(ports, act)
+    second = BackupJob(order, ports).run()
+    assert {(os.path.relpath(each.path, source), each.reason) for each in second.missing} == {
+        ("gone", "vanished"),
+        ("became a folder", "changed_type"),
+        ("folder/inside", "vanished"),
+    }
+    assert second.missing_count == 3
+    entries = rig.entries(second.snapshot_id)
+    assert os.fsencode(source / "gone") not in entries, "an old version is not passed off as the current one"
+    assert rig.content(entries[os.fsencode(source / "kept")]) == b"kept again"
+    body = rig.body(second.snapshot_id)
+    assert body.missing_count == 3
+    assert body.missing_list
+    third, _ = back_up(rig, source, parent=second)
+    assert third.missing_count == 0
+    assert os.fsencode(source / "moved/inside") in rig.entries(third.snapshot_id)
+
+
+def test_a_hard_link_whose_first_name_went_is_read_by_its_second(rig: VaultRig, source: Path) -> None:
+    (source / "a").write_bytes(b"linked")
+    for name in ("b", "c"):
+        (source / name).hardlink_to(source / "a")
+    order, ports = rig.backup_order(source, workers=1)
+    at_estimate(ports, (source / "a").unlink)
+    result = BackupJob(order, ports).run()
+    entries = rig.entries(result.snapshot_id)
+    assert [rig.content(entries[os.fsencode(source / name)]) for name in "bc"] == [b"linked"] * 2
+    assert (result.files, result.bytes, result.missing_count) == (2, 6, 1)
+
+
+def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(rig: VaultRig, much: Path) -> None:
+    before = set(rig.state_dir.iterdir())
+    order, ports = rig.backup_order(much, workers=2)
+    job = BackupJob(order, ports)
+    pids: list[int] = []
+    times: list[float] = []
+
+    def cancel() -> None:
+        pids.extend(job._pool.process_ids)
+        times.append(time.monotonic())
+        ports.cancelled.set()
+
+    once_sent(ports, cancel)
+    with pytest.raises(Cancelled, match="a test"):
+        job.run()
+    assert time.monotonic() - times[0] < 2
+    assert pids
+    assert not any(alive(pid) for pid in pids)
+    assert set(rig.state_dir.iterdir()) == before
+    assert rig.node.snapshots() == []
+
+
+def test_a_scan_can_be_cancelled(rig: VaultRig, source: Path) -> None:
+    order, ports = rig.backup_order(source)
+    ports.cancelled.set()
+    with pytest.raises(Cancelled):
+        BackupJob(order, ports).run()
+    assert ("WF5.4", "failed") in ports.steps()
+
+
+def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=2)
+    job = BackupJob(order, ports)
+    once_sent(ports, lambda: os.kill(job._pool.process_ids[0], signal.SIGKILL), sent_bytes=1)
+    with pytest.raises(WorkerDied, match="SIGKILL"):
+        job.run()
+    rig.end(ports)
+    assert rig.node.snapshots() == []
+    again, _ = back_up(rig, much, workers=2)
+    assert again.new_raw_bytes < 110 * 2**20, "what was stored is used"
+    entries = rig.entries(again.snapshot_id)
+    path = much / "file-0"
+    assert rig.content(entries[os.fsencode(path)]) == path.read_bytes()
+
+
+def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_agent(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=2)
+    job = BackupJob(order, ports)
+
+    def tell_all() -> None:
+        for pid in job._pool.process_ids:
+            os.kill(pid, signal.SIGTERM)
+
+    once_sent(ports, tell_all)
+    assert job.run().files == 12
+
+
+def test_workers_end_with_a_job_thread_that_dies(rig: VaultRig, source: Path) -> None:
+    """The pipe's end and the kernel's parent-death signal: here the pipe."""
+    order, ports = rig.backup_order(source)
+    job = BackupJob(order, ports)
+    job._pool.start_one()
+    process = job._pool._processes[0]
+    job._pool._pipes[0].close()
+    process.join(10)
+    assert process.exitcode is not None
+    job._pool._processes.clear()
+    job._pool._pipes.clear()
+    process.close()
+
+
+def test_a_node_that_restarts_is_waited_for(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=2)
+    once_sent(ports, rig.restart_node)
+    result = BackupJob(order, ports).run()
+    entries = rig.entries(result.snapshot_id)
+    assert rig.content(entries[os.fsencode(much / "file-3")]) == (much / "file-3").read_bytes()
+
+
+def test_a_node_that_stays_away_fails_the_job(rig: VaultRig, source: Path) -> None:
+    (source / "file").write_bytes(b"x")
+    order, ports = rig.backup_order(source, workers=1)
+    job = BackupJob(order, ports, patience_s=0.3)
+    at_estimate(ports, rig.stop_node)
+    try:
+        with pytest.raises((StorageUnreachable, RemoteError)) as caught:
+            job.run()
+        assert caught.value.view().code == "storage_unreachable"
+    finally:
+        rig.start_node()
+
+
+def test_full_storage_fails_the_job_and_stages_nothing(
+    rig: VaultRig, much: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageFull(place="the vault", detail="no space left")
+
+    monkeypatch.setattr(LocalStore, "stage", full)
+    with pytest.raises((StorageFull, RemoteError)) as caught:
+        back_up(rig, much)
+    assert caught.value.view().code == "storage_full"
+    assert rig.node.snapshots() == []
+
+
+def test_a_short_lived_token_is_replaced_while_the_job_runs(
+    rig: VaultRig, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phoenix_core.agent.backup.tokens.LEAST_WAIT_S", 0.0)
+    for number in range(4):
+        (source / str(number)).write_bytes(os.urandom(100))
+    order, ports = rig.backup_order(source, workers=1, token_seconds=0)
+
+    def wait_for_token() -> None:
+        while not ports.tokens:
+            os.sched_yield()
+
+    at_estimate(ports, wait_for_token)
+    assert BackupJob(order, ports).run().files == 4
+    assert ports.tokens >= 1

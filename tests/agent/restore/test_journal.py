@@ -1,0 +1,118 @@
+"""What a restore has completed is known to the next one; a journal that can't be kept costs nothing but that."""
+
+import sqlite3
+from pathlib import Path
+
+from phoenix_core.agent.restore.journal import FOLDER, Journal
+from phoenix_core.agent.restore.records import Known
+from phoenix_core.agent.restore.restore_job import RestoreJob
+from tests.agent.restore.rig import RestoreRig
+
+PATHS = [b"/file %d" % number for number in range(1200)]
+
+
+def begun(state: Path, job: str = "j1", target: str = "snapshot /target", began_ns: int = 7) -> Journal:
+    journal = Journal(state, target, job, began_ns)
+    journal.will_make(b"folder")
+    journal.begin()
+    return journal
+
+
+def files(state: Path) -> list[str]:
+    return sorted(path.suffix for path in (state / FOLDER).iterdir())
+
+
+def test_what_was_complete_is_known_to_the_next_run(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    first.complete((path, number, number * 10) for number, path in enumerate(PATHS))
+    assert not first.is_resumed
+    assert first.known(PATHS) == {}
+    first.keep()
+    second = Journal(tmp_path, "snapshot /target", "j2", 9)
+    assert (second.earlier_jobs, second.began_ns) == (["j1"], 7)
+    assert second.known([*PATHS, b"/other"]) == {path: Known(at, at * 10) for at, path in enumerate(PATHS)}
+    assert (second.has_made(b"folder"), second.has_made(b"other")) == (True, False)
+    second.drop()
+    assert files(tmp_path) == []
+
+
+def test_a_kill_loses_nothing_that_was_told(tmp_path: Path) -> None:
+    """Not closed at all, as after SIGKILL."""
+    first = begun(tmp_path)
+    first.complete([(b"/file", 1, 2)])
+    assert first._db is not None
+    other = sqlite3.connect(first._path)
+    assert other.execute("SELECT inode, ctime_ns FROM done").fetchall() == [(1, 2)]
+    other.close()
+    first.drop()
+
+
+def test_other_restores_have_other_journals(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    first.keep()
+    other = Journal(tmp_path, "snapshot /elsewhere", "j2", 9)
+    assert not other.is_resumed
+    other.drop()
+
+
+def test_a_plan_alone_leaves_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "snapshot /target", "j1", 7)
+    journal.will_make(b"folder")
+    journal.keep()
+    assert files(tmp_path) == []
+
+
+def test_a_check_leaves_an_interrupted_restores_journal_as_it_is(tmp_path: Path) -> None:
+    begun(tmp_path).keep()
+    checking = Journal(tmp_path, "snapshot /target", "j2", 9)
+    checking.will_make(b"other")
+    checking.keep()
+    third = Journal(tmp_path, "snapshot /target", "j3", 9)
+    assert third.earlier_jobs == ["j1"]
+    assert not third.has_made(b"other")
+    third.drop()
+
+
+def test_an_equal_restore_under_way_has_the_journal(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    second = Journal(tmp_path, "snapshot /target", "j2", 9)
+    assert "under way" in second.trouble
+    second.begin()
+    second.complete([(b"/file", 1, 2)])
+    assert not second.is_resumed
+    second.drop()
+    first.keep()
+    third = Journal(tmp_path, "snapshot /target", "j3", 9)
+    assert third.earlier_jobs == ["j1"]
+    third.drop()
+
+
+def test_a_damaged_journal_is_begun_anew(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    path = first._path
+    first.keep()
+    path.write_bytes(b"not a database at all" * 500)
+    second = begun(tmp_path, "j2")
+    assert (second.trouble, second.is_resumed) == ("", False)
+    second.drop()
+
+
+def test_a_full_disk_costs_only_the_journal(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    assert journal._db is not None
+    journal._db.execute("PRAGMA max_page_count = 1")
+    journal.complete((path, 1, 2) for path in PATHS)
+    assert "full" in journal.trouble
+    journal.complete([(b"/file", 1, 2)])
+    assert journal.known(PATHS) == {}
+    journal.drop()
+    assert files(tmp_path) == []
+
+
+def test_a_restore_goes_on_without_its_journal(rig: RestoreRig) -> None:
+    (rig.source / "file").write_bytes(b"x")
+    snapshot = rig.backup()
+    (rig.vault.state_dir / FOLDER).write_bytes(b"a file where the folder should be")
+    order, ports = rig.order(snapshot)
+    assert RestoreJob(order, ports).run().files == 1
+    assert any("would not know" in line for line in ports.logged())

@@ -1,0 +1,168 @@
+"""An interrupted restore goes on where it was, and nothing half-done is ever left in a file's place."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from phoenix_core.agent.errors import WorkerDied
+from phoenix_core.agent.restore import fill
+from phoenix_core.agent.restore.journal import FOLDER
+from phoenix_core.agent.restore.restore_job import RestoreJob
+from phoenix_core.agentlink.messages import BackupResult, Progress, RestoreOrder
+from phoenix_core.domain.errors import Cancelled
+from phoenix_core.domain.states import ConflictRule
+from tests.agent.independent_walk import differences, walk
+from tests.agent.restore.restore_process import Script
+from tests.agent.restore.rig import RestoreRig
+from tests.agent.vault_rig import RigPorts
+
+REPOSITORY = Path(__file__).parents[3]
+FOLDERS, PER_FOLDER, WINDOW_FILES = 5, 150, 40
+AT_LEAST = 160
+"""Files that are through when ten windows were begun and three batches a worker are in hand."""
+
+
+@pytest.fixture
+def many(rig: RestoreRig) -> RestoreRig:
+    """750 small files in five folders, one of them with a mode that shuts it."""
+    for number in range(FOLDERS):
+        folder = rig.source / f"folder {number}"
+        folder.mkdir()
+        for file in range(PER_FOLDER):
+            (folder / f"file {file}").write_bytes(b"%d of %d" % (file, number))
+    (rig.source / "folder 1").chmod(0o500)
+    return rig
+
+
+def kill_midway(rig: RestoreRig, order: RestoreOrder) -> None:
+    """Run the restore in a process and kill it (SIGKILL) on the way."""
+    script = rig.folder / "script"
+    key = rig.vault.key.to_bytes()
+    script.write_bytes(msgspec.msgpack.encode(Script(order, key, str(rig.vault.state_dir), 10, WINDOW_FILES)))
+    command = [sys.executable, "-m", "tests.agent.restore.restore_process", str(script)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"reached\n"
+        process.kill()
+
+
+def leftovers(rig: RestoreRig) -> list[Path]:
+    return list(rig.target.rglob(".phoenix-*"))
+
+
+def interrupted(rig: RestoreRig, snapshot: BackupResult, **more: Any) -> int:
+    """Kill a restore midway; returns how many files it had put in place."""
+    order, _ = rig.order(snapshot, workers=2, **more)
+    kill_midway(rig, order)
+    (rig.restored / "folder 0" / f".phoenix-{order.job}-1025").write_bytes(b"half a fi")
+    return sum(path.is_file() for path in rig.restored.rglob("file *"))
+
+
+def test_a_killed_restore_goes_on(many: RestoreRig) -> None:
+    snapshot = many.backup()
+    there = interrupted(many, snapshot)
+    assert AT_LEAST <= there < FOLDERS * PER_FOLDER
+    result = many.restore(snapshot)
+    assert differences(walk(many.source), walk(many.restored)) == []
+    assert leftovers(many) == []
+    assert result.files + result.skipped == FOLDERS * PER_FOLDER
+    assert AT_LEAST <= result.skipped <= there
+    assert list((many.vault.state_dir / FOLDER).iterdir()) == []
+
+
+@pytest.mark.parametrize("rule", [ConflictRule.SKIP, ConflictRule.KEEP_BOTH, ConflictRule.IF_OLDER])
+def test_a_killed_restore_goes_on_under_other_rules(many: RestoreRig, rule: ConflictRule) -> None:
+    """What the first run completed is no conflict for the second; folders that it made get their metadata."""
+    snapshot = many.backup()
+    interrupted(many, snapshot, conflict=rule)
+    many.restore(snapshot, conflict=rule)
+    assert differences(walk(many.source), walk(many.restored)) == []
+
+
+def test_copies_of_a_killed_keep_both_are_not_made_twice(many: RestoreRig) -> None:
+    snapshot = many.backup()
+    for number in range(FOLDERS):
+        folder = many.restored / f"folder {number}"
+        folder.mkdir(parents=True)
+        for file in range(PER_FOLDER):
+            (folder / f"file {file}").write_bytes(b"other")
+    interrupted(many, snapshot, conflict=ConflictRule.KEEP_BOTH)
+    many.restore(snapshot, conflict=ConflictRule.KEEP_BOTH)
+    copies = [path for path in many.restored.rglob("file *") if "restored" in path.name]
+    assert len(copies) == FOLDERS * PER_FOLDER
+    assert len({path.name.partition("(")[2] for path in copies}) == 1
+
+
+def test_a_file_changed_since_the_interruption_is_restored_again(many: RestoreRig) -> None:
+    snapshot = many.backup()
+    interrupted(many, snapshot)
+    done = [path for path in sorted(many.restored.rglob("file *")) if path.stat().st_size]
+    done[0].write_bytes(b"changed")
+    many.restore(snapshot)
+    assert differences(walk(many.source), walk(many.restored)) == []
+
+
+def test_after_a_crash_of_the_host_content_is_compared(many: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose content was lost in the crash, with everything else as the journal knows it."""
+    snapshot = many.backup()
+    interrupted(many, snapshot)
+    boot = many.folder / "boot"
+    boot.write_text("another boot")
+    monkeypatch.setattr("phoenix_core.agent.restore.journal._BOOT_ID", boot)
+    result = many.restore(snapshot)
+    assert result.skipped >= AT_LEAST
+    assert differences(walk(many.source), walk(many.restored)) == []
+
+
+class CancelledPorts(RigPorts):
+    """Cancels the job while it downloads."""
+
+    cancelled_at = 0.0
+
+    def progress(self, progress: Progress) -> None:
+        if progress.phase == "download" and progress.files_done and not self.cancelled.is_set():
+            self.cancelled_at = time.monotonic()
+            self.cancelled.set()
+
+
+def test_a_cancelled_restore_ends_soon_and_leaves_nothing_half_done(
+    many: RestoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fill, "WINDOW_FILES", WINDOW_FILES)
+    monkeypatch.setattr("phoenix_core.agent.backup.watch.PROGRESS_S", 0.0)
+    snapshot = many.backup()
+    order, ports = many.order(snapshot, workers=2)
+    stopping = CancelledPorts(many.vault, ports.lease, ports.job, "restore")
+    job = RestoreJob(order, stopping)
+    with pytest.raises(Cancelled) as caught:
+        job.run()
+    assert time.monotonic() - stopping.cancelled_at < 5  # two seconds, on a machine that does little else
+    assert caught.value.fields["who"] == "a test"
+    assert leftovers(many) == []
+    assert many.restore(snapshot).skipped >= 1
+    assert differences(walk(many.source), walk(many.restored)) == []
+
+
+def test_a_killed_worker_fails_the_restore_which_goes_on_later(many: RestoreRig) -> None:
+    snapshot = many.backup()
+    order, ports = many.order(snapshot, workers=2)
+    job = RestoreJob(order, ports)
+    killed = False
+
+    def kill_a_worker(progress: Progress) -> None:
+        nonlocal killed
+        if progress.phase == "download" and len(job._crew.pool) and not killed:
+            killed = True
+            job._crew.pool._processes[0].kill()  # type: ignore[attr-defined]
+
+    ports.progress = kill_a_worker  # type: ignore[method-assign]
+    with pytest.raises(WorkerDied, match="SIGKILL"):
+        job.run()
+    assert leftovers(many) == []
+    many.restore(snapshot)
+    assert differences(walk(many.source), walk(many.restored)) == []

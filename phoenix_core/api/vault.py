@@ -1,0 +1,42 @@
+"""The vault: what it holds, and the operations on it."""
+
+from aiohttp import web
+
+from phoenix_core.api.codec import body_of, json_answer
+from phoenix_core.api.operator import operator_of
+from phoenix_core.domain.views import PruneRequest, VerifyRequest
+from phoenix_core.engine.job_desk import JobDesk
+from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.vault_view import Views
+
+
+class VaultResource:
+    def __init__(self, desk: JobDesk, ledger: Ledger, views: Views) -> None:
+        self._desk = desk
+        self._ledger = ledger
+        self._views = views
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/vault", self.show),
+            web.post("/v1/vault/verify", self.verify),
+            web.post("/v1/vault/prune", self.prune),
+            web.post("/v1/vault/rebuild-index", self.rebuild_index),
+        ]
+
+    async def show(self, request: web.Request) -> web.Response:
+        return json_answer(await self._views.vault())
+
+    async def verify(self, request: web.Request) -> web.Response:
+        wanted = await body_of(request, VerifyRequest, default=VerifyRequest())
+        job = await self._desk.verify(wanted, await operator_of(request))
+        return json_answer(await self._ledger.view(job.id), status=201)
+
+    async def prune(self, request: web.Request) -> web.Response:
+        wanted = await body_of(request, PruneRequest, default=PruneRequest())
+        job = await self._desk.prune(wanted, await operator_of(request))
+        return json_answer(await self._ledger.view(job.id), status=201)
+
+    async def rebuild_index(self, request: web.Request) -> web.Response:
+        job = await self._desk.rebuild_index(await operator_of(request))
+        return json_answer(await self._ledger.view(job.id), status=201)

@@ -1,0 +1,53 @@
+"""`phoenix backup`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli.options import Data, Detach, Json, ServerName, WaitAgent
+
+
+def backup(
+    server: ServerName,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH]...", help="Absolute paths; none: those of the last backup.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave out, as in .gitignore. Repeatable.")
+    ] = None,
+    exclude_file: Annotated[
+        list[Path] | None, typer.Option("--exclude-file", metavar="FILE", help="Patterns, one a line. Repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Scan and estimate; store nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read every file, changed or not.")] = False,
+    cross_mounts: Annotated[bool, typer.Option("--cross-mounts", help="Go into other file systems.")] = False,
+    detach: Detach = False,
+    wait_agent: WaitAgent = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Back up folders of a server now, and wait for it."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.jobwork import read_patterns, run_job
+    from phoenix_core.client import CoreClient
+    from phoenix_core.domain.views import BackupRequest, JobView
+
+    async def work() -> int:
+        request = BackupRequest(
+            server=server,
+            paths=tuple(paths or ()),
+            excludes=(*(exclude or ()), *read_patterns(exclude_file or [])),
+            cross_mounts=cross_mounts,
+            dry_run=dry_run,
+            full=full,
+        )
+
+        async def start(client: CoreClient) -> JobView:
+            return await client.backup(request)
+
+        return await run_job(
+            data_directory(data), start, detach=detach, wait_agent_s=wait_agent, as_json=as_json, agent=True
+        )
+
+    execute(work(), as_json=as_json)

@@ -1,0 +1,96 @@
+"""Shell completion of names, asked from the core that runs; nothing where none answers at once."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from phoenix_core.client import CoreClient
+
+ANSWER_S = 1.0
+
+
+def servers(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [server.name for server in await client.servers()]
+
+    return _ask(names, context, incomplete)
+
+
+def jobs(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [job.id for job in await client.jobs(limit=50)]
+
+    return _ask(names, context, incomplete)
+
+
+def snapshots(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [snapshot.id[:12] for snapshot in await client.snapshots(limit=50)]
+
+    return _ask(names, context, incomplete)
+
+
+def settings(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [setting.key for setting in await client.settings()]
+
+    return _ask(names, context, incomplete)
+
+
+def conflict_rules(incomplete: str) -> list[str]:
+    from phoenix_core.domain.states import ConflictRule
+
+    return _starting(ConflictRule, incomplete)
+
+
+def verify_depths(incomplete: str) -> list[str]:
+    from phoenix_core.domain.states import VerifyDepth
+
+    return _starting(VerifyDepth, incomplete)
+
+
+def job_kinds(incomplete: str) -> list[str]:
+    from phoenix_core.domain.states import JobKind
+
+    return _starting(JobKind, incomplete)
+
+
+def job_states(incomplete: str) -> list[str]:
+    from phoenix_core.domain.states import JobState
+
+    return _starting(("active", "finished", *JobState), incomplete)
+
+
+def key_holders(incomplete: str) -> list[str]:
+    from phoenix_core.host.keyholder import Holder
+
+    return _starting(Holder, incomplete)
+
+
+def roles(incomplete: str) -> list[str]:
+    return _starting(("agent", "storage"), incomplete)
+
+
+def _starting(words: Iterable[str], incomplete: str) -> list[str]:
+    return [str(word) for word in words if word.startswith(incomplete)]
+
+
+def _ask(names: "Callable[[CoreClient], Awaitable[list[str]]]", context: typer.Context, incomplete: str) -> list[str]:
+    import asyncio
+
+    from phoenix_core.client import CoreClient
+    from phoenix_core.domain.errors import PhoenixError
+    from phoenix_core.host.datadir import DataDirectory, default_data_directory
+
+    data = DataDirectory(context.params.get("data") or default_data_directory())
+
+    async def ask() -> list[str]:
+        async with CoreClient(data.core_socket) as client:
+            return await asyncio.wait_for(names(client), ANSWER_S)
+
+    try:
+        return _starting(asyncio.run(ask()), incomplete)
+    except (PhoenixError, TimeoutError):
+        return []

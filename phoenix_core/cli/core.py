@@ -1,0 +1,34 @@
+"""`phoenix core run`: a core without a user interface, for agents and scripts."""
+
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli.options import Data
+
+app = typer.Typer(help="The core: API, agent link, job queue, storage node.", no_args_is_help=True)
+
+
+@app.command("run")
+def run(
+    data: Data = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log to the file only, not to the terminal.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the vault from a storage node that is known to be gone for good.")
+    ] = False,
+    background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
+) -> None:
+    """Run the core until SIGTERM or Ctrl-C."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.rolehost import run_core
+
+    execute(run_core(data_directory(data), quiet=quiet, background=background, take_over=take_over))
+
+
+@app.command("stop")
+def stop(data: Data = None) -> None:
+    """Stop the core that runs on the data directory. Running jobs are picked up when it starts again."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.rolehost import stop_core
+
+    execute(stop_core(data_directory(data)))

@@ -1,0 +1,45 @@
+"""Errors of the command line itself."""
+
+from phoenix_core.domain.errors import EXIT_FAILED, EXIT_QUEUED, EXIT_USAGE, PhoenixError
+
+
+class CoreNotRunning(PhoenixError):
+    code = "core_not_running"
+    template = "No core runs on {path}."
+    hint = "Start one with `phoenix core run`, or name another data directory with --data."
+    retryable = True
+
+
+class CoreRunning(PhoenixError):
+    code = "core_running"
+    template = "A core runs on {path} (process {pid}); {action} needs it stopped."
+    hint = "Stop it (systemctl stop phoenix, or Ctrl-C where it runs), then try again."
+
+
+class AgentStayedAway(PhoenixError):
+    code = "agent_stayed_away"
+    template = "This machine's agent did not connect within {seconds} s."
+    hint = "See {log}."
+    exit_code = EXIT_QUEUED
+    retryable = True
+
+
+class PassphraseUnusable(PhoenixError):
+    code = "passphrase_unusable"
+    template = "The passphrase can't be used: {detail}."
+    hint = "Give one at the prompt, or by --passphrase-file or --passphrase-command."
+    exit_code = EXIT_USAGE
+
+
+class NotConfirmed(PhoenixError):
+    code = "not_confirmed"
+    template = "Nothing was done: {action} wasn't confirmed."
+    hint = "Add --yes to confirm without a question."
+    exit_code = EXIT_USAGE
+
+
+class NoSpace(PhoenixError):
+    code = "no_space"
+    template = "{place} has {free} free; {purpose} needs {needed}."
+    hint = "Free some space, or name another place with {option}."
+    exit_code = EXIT_FAILED

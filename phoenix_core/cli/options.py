@@ -1,0 +1,44 @@
+"""The options that commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli import completion
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="PHOENIX_DATA",
+        metavar="DIR",
+        help="Data directory. Default: the platform's user data directory.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Don't wait for the job.")]
+WaitAgent = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-agent",
+        metavar="SECONDS",
+        help="How long to wait for an agent that is away; 0 queues the job and exits with 4. Default: for ever.",
+        show_default=False,
+    ),
+]
+ServerName = Annotated[str, typer.Argument(metavar="SERVER", help="Name or id.", autocompletion=completion.servers)]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id, or its start.", autocompletion=completion.jobs)]
+SnapshotId = Annotated[
+    str, typer.Argument(metavar="SNAPSHOT", help="Id, or its start.", autocompletion=completion.snapshots)
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="FILE", help="Read the passphrase from the file's first line."),
+]
+PassphraseCommand = Annotated[
+    str | None,
+    typer.Option("--passphrase-command", metavar="COMMAND", help="Take the passphrase from a command's output."),
+]

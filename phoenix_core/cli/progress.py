@@ -1,0 +1,143 @@
+"""How a job's progress is shown: a bar with rate and ETA on a terminal, else plain lines, nothing with --json."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
+
+from phoenix_core.cli.output import seconds, size, warn
+from phoenix_core.domain.states import StepState
+from phoenix_core.domain.views import JobView, ProgressView
+
+LINE_EVERY_S = 5.0
+
+
+class JobDisplay(Protocol):
+    """Shows a job as it goes. A context: what was drawn is finished when it ends."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+    def job(self, view: JobView) -> None: ...
+    def progress(self, view: ProgressView) -> None: ...
+
+
+def job_display(*, as_json: bool, label: str = "") -> JobDisplay:
+    """Progress goes to standard error, so that standard output holds the result alone."""
+    if as_json:
+        return SilentDisplay()
+    if sys.stderr.isatty():
+        return BarDisplay(label)
+    return LineDisplay(label)
+
+
+class SilentDisplay:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+    def job(self, view: JobView) -> None:
+        return
+
+    def progress(self, view: ProgressView) -> None:
+        return
+
+
+class LineDisplay(SilentDisplay):
+    """A line for each step that ends (unless the job has a label, and is one of several), and one each five seconds."""
+
+    def __init__(self, label: str) -> None:
+        self._label = f"{label}: " if label else ""
+        self._told: set[str] = set()
+        self._last = time.monotonic()
+
+    def job(self, view: JobView) -> None:
+        for step in () if self._label else view.steps:
+            if step.state in {StepState.DONE, StepState.FAILED} and step.id not in self._told:
+                self._told.add(step.id)
+                detail = f": {step.detail}" if step.detail else ""
+                warn(f"{self._label}{step.id}  {step.title}{detail}")
+
+    def progress(self, view: ProgressView) -> None:
+        now = time.monotonic()
+        if now - self._last < LINE_EVERY_S:
+            return
+        self._last = now
+        warn(f"{self._label}{describe(view)}")
+
+
+class BarDisplay(SilentDisplay):
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._progress = Progress(
+            TextColumn("{task.description}", table_column=Column(width=13, no_wrap=True)),
+            BarColumn(bar_width=12, table_column=Column(width=12)),
+            TextColumn("{task.fields[share]:>4}", table_column=Column(width=4, no_wrap=True)),
+            TextColumn("{task.fields[detail]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            console=Console(stderr=True, soft_wrap=False),
+            transient=True,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._task = self._progress.add_task(self._label or "waiting", total=None, share="", detail="")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def job(self, view: JobView) -> None:
+        if view.state.is_waiting and self._task is not None:
+            self._progress.update(self._task, detail=view.state.replace("_", " "))
+
+    def progress(self, view: ProgressView) -> None:
+        if self._task is None:
+            return
+        done, total = (view.bytes_done, view.bytes_total) if view.bytes_total else (view.files_done, view.files_total)
+        self._progress.update(
+            self._task,
+            description=self._label or view.phase,
+            completed=done,
+            total=total or None,
+            share=f"{done / total:.0%}" if total else "",
+            detail=_brief(view),
+        )
+
+
+def describe(view: ProgressView) -> str:
+    """Such as `transfer 12 of 345 files, 1.2 GiB of 3.4 GiB, 210.0 MiB/s, 12 s left`."""
+    return f"{view.phase} {', '.join([*_counts(view), *_rates(view)])}".rstrip()
+
+
+def _brief(view: ProgressView) -> str:
+    """The same beside a bar: what matters most comes first, since a narrow terminal cuts the end off."""
+    return ", ".join([*_rates(view), *reversed(_counts(view))])
+
+
+def _counts(view: ProgressView) -> list[str]:
+    parts = []
+    if view.files_total:
+        parts.append(f"{view.files_done} of {view.files_total} files")
+    elif view.files_done:
+        parts.append(f"{view.files_done} files")
+    if view.bytes_total:
+        parts.append(f"{size(view.bytes_done)} of {size(view.bytes_total)}")
+    return parts
+
+
+def _rates(view: ProgressView) -> list[str]:
+    parts = []
+    if view.bytes_per_s:
+        parts.append(f"{size(view.bytes_per_s)}/s")
+    if view.eta_s > 0:
+        parts.append(f"{seconds(view.eta_s)} left")
+    return parts

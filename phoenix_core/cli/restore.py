@@ -1,0 +1,69 @@
+"""`phoenix restore`."""
+
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli import completion
+from phoenix_core.cli.options import Data, Detach, Json, ServerName, WaitAgent
+
+
+def restore(
+    server: ServerName,
+    snapshot: Annotated[
+        str,
+        typer.Option("--snapshot", metavar="ID|latest", help="Which snapshot.", autocompletion=completion.snapshots),
+    ] = "latest",
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="File or folder in the snapshot; none: everything. Repeatable."),
+    ] = None,
+    to: Annotated[
+        str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")
+    ] = "",
+    to_server: Annotated[
+        str,
+        typer.Option(
+            "--to-server", metavar="SERVER", help="Restore on another server.", autocompletion=completion.servers
+        ),
+    ] = "",
+    conflict: Annotated[
+        str | None,
+        typer.Option(
+            "--conflict",
+            metavar="RULE",
+            help="Where something exists: overwrite, skip, keep_both, if_older. Default: the setting restore.conflict.",
+            autocompletion=completion.conflict_rules,
+        ),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Run the checks only; restore nothing.")] = False,
+    detach: Detach = False,
+    wait_agent: WaitAgent = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Restore files of a server's snapshot, and wait for it."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.jobwork import conflict_rule, run_job
+    from phoenix_core.client import CoreClient
+    from phoenix_core.domain.views import JobView, RestoreRequest
+
+    async def work() -> int:
+        request = RestoreRequest(
+            server=server,
+            snapshot=snapshot,
+            paths=tuple(path or ()),
+            destination=to,
+            to_server=to_server,
+            conflict=conflict_rule(conflict),
+            check_only=check,
+        )
+
+        async def start(client: CoreClient) -> JobView:
+            return await client.restore(request)
+
+        return await run_job(
+            data_directory(data), start, detach=detach, wait_agent_s=wait_agent, as_json=as_json, agent=True
+        )
+
+    execute(work(), as_json=as_json)

@@ -1,0 +1,77 @@
+"""Runs a role as a process: its log file, its signals, its end."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from phoenix_core.cli.output import say
+from phoenix_core.domain.errors import EXIT_DONE
+from phoenix_core.host.datadir import DataDirectory
+
+
+async def run_core(data: DataDirectory, *, quiet: bool, background: bool = False, take_over: bool = False) -> int:
+    """Until a signal, or an operator's stop. `background`: it goes on for a console that was left."""
+    from phoenix_core.cli.corehost import start_core
+
+    signalled = _stop_on_signals()
+    core = await start_core(data, embedded=background, log_to_terminal=not quiet, take_over=take_over)
+    try:
+        say(f"The core runs on {data.root}; agents reach it at {', '.join(core.link_urls())}.")
+        waits = [
+            asyncio.create_task(signalled.wait(), name="stop by signal"),
+            asyncio.create_task(core.stop_requested.wait(), name="stop by operator"),
+        ]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+    finally:
+        await core.stop()
+    return EXIT_DONE
+
+
+async def stop_core(data: DataDirectory) -> int:
+    """Ask the running core to stop and wait until it has let go of the data directory."""
+    from phoenix_core.cli.attach import answers, attached
+
+    async with attached(data, embed=False) as client:
+        await client.stop()
+        while await answers(client):  # noqa: ASYNC110 - the other process gives no event
+            await asyncio.sleep(0.1)
+    say("The core has stopped.")
+    return EXIT_DONE
+
+
+async def run_agent_role(data: DataDirectory, state: Path | None) -> int:
+    from phoenix_core.agent.run import run_agent
+    from phoenix_core.host.logs import configure_logs
+
+    folder = state or data.agent
+    logs = data.logs if state is None else folder / "logs"
+    configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() else None)
+    await run_agent(folder, stop=_stop_on_signals())
+    return EXIT_DONE
+
+
+async def run_storage_role(data: DataDirectory, *, take_over: bool) -> int:
+    from phoenix_core.host.logs import configure_logs
+    from phoenix_core.storage.run import run_storage_node
+
+    data.create()
+    configure_logs(data.logs, "storage", also_to=sys.stderr if sys.stderr.isatty() else None)
+    await run_storage_node(
+        data,
+        _stop_on_signals(),
+        take_over=take_over,
+        ready=lambda url: say(f"The storage node on {data.root} serves {url}."),
+    )
+    return EXIT_DONE
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

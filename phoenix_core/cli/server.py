@@ -1,0 +1,52 @@
+"""`phoenix server token|list|show|remove`: the protected servers."""
+
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli import completion
+from phoenix_core.cli.options import Data, Json, ServerName, Yes
+
+app = typer.Typer(help="The protected servers.", no_args_is_help=True)
+
+
+@app.command("token")
+def token(
+    name: Annotated[str, typer.Option("--name", help="The server's name. Default: its host name.")] = "",
+    role: Annotated[str, typer.Option("--role", help="agent or storage.", autocompletion=completion.roles)] = "agent",
+    valid: Annotated[int, typer.Option("--valid", metavar="SECONDS", help="How long it can be used.")] = 3600,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a one-time activation token for another server."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import make_token
+
+    execute(make_token(data_directory(data), name, role, valid, as_json=as_json), as_json=as_json)
+
+
+@app.command("list")
+def list_servers(data: Data = None, as_json: Json = False) -> None:
+    """List the protected servers."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import list_all
+
+    execute(list_all(data_directory(data), as_json=as_json), as_json=as_json)
+
+
+@app.command("show")
+def show(server: ServerName, data: Data = None, as_json: Json = False) -> None:
+    """Show one server."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import show_one
+
+    execute(show_one(data_directory(data), server, as_json=as_json), as_json=as_json)
+
+
+@app.command("remove")
+def remove(server: ServerName, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
+    """Revoke a server's certificate and remove it. Its snapshots stay."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import remove_one
+
+    execute(remove_one(data_directory(data), server, yes=yes, as_json=as_json), as_json=as_json)

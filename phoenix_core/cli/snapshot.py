@@ -1,0 +1,80 @@
+"""`phoenix snapshot list|browse|find|diff|remove`."""
+
+from typing import Annotated
+
+import typer
+
+from phoenix_core.cli import completion
+from phoenix_core.cli.options import Data, Json, SnapshotId, Yes
+
+app = typer.Typer(help="Snapshots: restorable states.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_snapshots(
+    server: Annotated[
+        str, typer.Option("--server", metavar="SERVER", help="Of this server only.", autocompletion=completion.servers)
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", help="How many, newest first; 0: all.")] = 0,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List snapshots, newest first."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.list_all(data_directory(data), server, limit, as_json=as_json), as_json=as_json)
+
+
+@app.command("browse")
+def browse(
+    snapshot: SnapshotId,
+    path: Annotated[str, typer.Argument(help="A folder in it.")] = "/",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List a folder of a snapshot."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.browse(data_directory(data), snapshot, path, as_json=as_json), as_json=as_json)
+
+
+@app.command("find")
+def find(
+    snapshot: SnapshotId,
+    pattern: Annotated[str, typer.Argument(help="Such as '*.conf'.")],
+    path: Annotated[str, typer.Option("--path", help="Below this folder only.")] = "/",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Find entries of a snapshot by name."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.find(data_directory(data), snapshot, pattern, path, as_json=as_json), as_json=as_json)
+
+
+@app.command("diff")
+def diff(
+    snapshot: SnapshotId,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The later snapshot.", autocompletion=completion.snapshots)
+    ],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed between two snapshots."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.diff(data_directory(data), snapshot, other, as_json=as_json), as_json=as_json)
+
+
+@app.command("remove")
+def remove(snapshot: SnapshotId, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
+    """Remove a snapshot. `phoenix vault prune --execute` then frees what it alone needed."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.remove(data_directory(data), snapshot, yes=yes, as_json=as_json), as_json=as_json)

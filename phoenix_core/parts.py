@@ -1,0 +1,279 @@
+"""Makes the parts of a core and hands them to each other, by constructor; nothing runs yet."""
+
+import os
+from collections.abc import Awaitable, Callable
+
+from phoenix_core.agentlink.ca import CertificateAuthority
+from phoenix_core.agentlink.enrolment import EnrolmentService
+from phoenix_core.agentlink.errors import PeerAway
+from phoenix_core.agentlink.hub import Hub
+from phoenix_core.agentlink.messages import Message
+from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.api.backups import BackupResource
+from phoenix_core.api.core import CoreResource
+from phoenix_core.api.events import EventResource
+from phoenix_core.api.jobs import JobResource
+from phoenix_core.api.server import ApiServer
+from phoenix_core.api.servers import ServerResource
+from phoenix_core.api.settings import SettingResource
+from phoenix_core.api.snapshots import SnapshotResource
+from phoenix_core.api.vault import VaultResource
+from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.peers import Peers
+from phoenix_core.catalog.settings import Facts, StoredSettings
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.states import JobKind
+from phoenix_core.domain.views import StatusView
+from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
+from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.doctor import Doctor
+from phoenix_core.engine.enrolment import Enrolments, machine_mark
+from phoenix_core.engine.events import EventBus
+from phoenix_core.engine.job_desk import JobDesk
+from phoenix_core.engine.key_desk import KeyDesk
+from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.peer_events import PeerConversation
+from phoenix_core.engine.progress import ProgressBoard
+from phoenix_core.engine.prove import Prover
+from phoenix_core.engine.queue import JobQueue
+from phoenix_core.engine.runner import Runner
+from phoenix_core.engine.servers import ServerNews, ServerRemoval
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.snapshot_news import SnapshotNews
+from phoenix_core.engine.sources import Sources
+from phoenix_core.engine.storage_nodes import vault_for_node
+from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_opening import VaultOpening
+from phoenix_core.engine.vault_view import VaultNews, Views
+from phoenix_core.engine.workflow import Workflow
+from phoenix_core.engine.workflows.snapshot_remove import RemoveSnapshot
+from phoenix_core.engine.workflows.vault_prune import PruneVault
+from phoenix_core.engine.workflows.vault_rebuild import RebuildIndex
+from phoenix_core.engine.workflows.vault_verify import VerifyVault
+from phoenix_core.engine.workflows.wf5_file_backup_linux import FileBackupLinux
+from phoenix_core.engine.workflows.wf6_file_restore import FileRestore
+from phoenix_core.host.config import CoreConfig
+from phoenix_core.host.datadir import DataDirectory
+from phoenix_core.host.process import HostFacts
+from phoenix_core.link_server import LinkServer
+from phoenix_core.storage.errors import StorageUnreachable
+from phoenix_core.storage.node_api import JobNode
+from phoenix_core.storage.service import add_storage_routes
+
+
+class _Switch:
+    """Breaks the one circle: the hub needs the engine's ear, the engine the hub's mouth."""
+
+    hub: Hub | None = None
+
+    async def send(self, peer_id: str, message: Message) -> None:
+        if self.hub is None:
+            raise PeerAway(peer=peer_id)
+        await self.hub.send(peer_id, message)
+
+    async def drop(self, peer_id: str) -> None:
+        if self.hub is not None:
+            await self.hub.drop(peer_id)
+
+
+class Parts:
+    """The parts of one core. `app.Core` starts and stops them."""
+
+    def __init__(
+        self,
+        data: DataDirectory,
+        config: CoreConfig,
+        catalog: Catalog,
+        ca: CertificateAuthority,
+        host: HostFacts,
+        clock: Clock,
+        seat: VaultSeat,
+        locked_by: PhoenixError | None,
+        tls: TlsFiles,
+        link_urls: Callable[[], tuple[str, ...]],
+    ) -> None:
+        """`tls`: the core's own identity. `link_urls`: where agents reach the core, once it listens."""
+        self._data = data
+        self._config = config
+        self._ca = ca
+        self._host = host
+        self._clock = clock
+        self._link_urls = link_urls
+        self.seat = seat
+        self._keep_records(catalog)
+        self.opening = VaultOpening(
+            seat,
+            data,
+            config.vault_path or data.vault,
+            locked_by,
+            self.settings,
+            self.directory,
+            self.snapshots,
+            self.facts,
+            tls,
+            clock,
+            take_over=config.take_over,
+        )
+        self._make_engine()
+        self._make_link()
+
+    def _keep_records(self, catalog: Catalog) -> None:
+        self.jobs = Jobs(catalog)
+        self.peers = Peers(catalog)
+        self.snapshots = Snapshots(catalog)
+        self.facts = Facts(catalog)
+        self.settings = Settings(StoredSettings(catalog), self._clock)
+        self.directory = PeerDirectory(self.peers)
+        self.events = EventBus(self._clock)
+        self.progress = ProgressBoard(self.events, self._clock)
+        self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
+        self.views = Views(
+            self.seat, self.directory, self.jobs, self.snapshots, self.settings, self._clock, self._host.hostname
+        )
+
+    def _make_engine(self) -> None:
+        self.switch = _Switch()
+        self.news = SnapshotNews(self.events, self.views.snapshot)
+        self.server_news = ServerNews(self.directory, self.views, self.events)
+        self.vault_news = VaultNews(self.views, self.events)
+        self.committer = Committer(self.snapshots, self.facts)
+        self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
+        self.agents = AgentJobs(self.switch, self.settings, self._clock)
+        self.keys = KeyDesk()
+        self.sources = Sources(self.directory, self.snapshots)
+        self.workflows = self._make_workflows()
+        self.runner = Runner(self.ledger, self.progress, self.workflows)
+        self.queue = JobQueue(self.jobs, self.ledger, self.runner, self.workflows, self.directory.connected)
+        self.desk = JobDesk(
+            self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner
+        )
+        self.prover = Prover(
+            self.seat,
+            self.snapshots,
+            self.settings,
+            self.news,
+            busy=lambda: self.runner.busy,
+            changed=self.vault_news.changed,
+        )
+        self.news.on_added(self.prover.poke)
+        self.runner.on_freed(self.vault_news.changed)
+        self.runner.on_freed(self.prover.poke)
+        self.settings.on_change(lambda key: self.prover.poke())
+
+    def _make_workflows(self) -> dict[JobKind, Workflow]:
+        workflows: tuple[Workflow, ...] = (
+            FileBackupLinux(
+                self.seat,
+                self.directory,
+                self.snapshots,
+                self.jobs,
+                self.settings,
+                self.assigner,
+                self.agents,
+                self.committer,
+                self.news,
+                (os.fsencode(self._data.root), os.fsencode(self.seat.location)),
+            ),
+            FileRestore(
+                self.seat,
+                self.directory,
+                self.snapshots,
+                self.jobs,
+                self.settings,
+                self.assigner,
+                self.agents,
+                self.keys,
+            ),
+            VerifyVault(self.seat, self.jobs, self.facts, self._clock),
+            PruneVault(self.seat, self._open_job_node, self._clock),
+            RebuildIndex(self.seat, self.jobs),
+            RemoveSnapshot(self.seat, self.committer),
+        )
+        return {workflow.kind: workflow for workflow in workflows}
+
+    def _make_link(self) -> None:
+        conversation = PeerConversation(
+            self.directory,
+            self.agents,
+            self.jobs,
+            self.ledger,
+            self.progress,
+            self.queue,
+            self.desk,
+            self.keys,
+            self.seat,
+            self.assigner,
+            self.server_news.changed,
+            self._clock,
+        )
+        self.hub = Hub(conversation, self._ca, self._clock)
+        self.switch.hub = self.hub
+        self.enrolments = Enrolments(
+            self.peers,
+            self.directory,
+            self._clock,
+            ca_fingerprint=self._ca.fingerprint,
+            urls=self._link_urls,
+            this_machine=machine_mark(self._host.hostname, self._host.machine_id),
+            vault_for_node=lambda: vault_for_node(self.seat),
+            changed=self.server_news.changed,
+        )
+
+    def link_server(self) -> LinkServer:
+        """After `opening.prepare`, which tells whether the storage node is in this process."""
+        enrolment = EnrolmentService(self._ca, self.enrolments, self._link_urls)
+        routes = [self.hub.add_routes, enrolment.add_routes]
+        node = self.opening.access.embedded if self.opening.access is not None else None
+        if node is not None:
+            routes.append(lambda app: add_storage_routes(app, node))
+        return LinkServer(self._ca, routes)
+
+    def api_server(self, status: Callable[[], Awaitable[StatusView]], stop: Callable[[], None]) -> ApiServer:
+        removal = ServerRemoval(
+            self.directory,
+            self.jobs,
+            self.desk,
+            self.agents,
+            self.switch.drop,
+            self.server_news.changed,
+            self._clock,
+        )
+        doctor = Doctor(
+            self.seat,
+            self.views,
+            self.directory,
+            self.settings,
+            self._clock,
+            self._data.root,
+            self._data.logs,
+        )
+        return ApiServer(
+            self._data.core_socket,
+            (
+                CoreResource(status, doctor, stop),
+                ServerResource(self.directory, self.views, self.enrolments, removal),
+                BackupResource(self.desk, self.ledger),
+                JobResource(self.desk, self.ledger, self.jobs, self.directory),
+                SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
+                VaultResource(self.desk, self.ledger, self.views),
+                SettingResource(self.settings),
+                EventResource(self.events),
+            ),
+        )
+
+    def _storage_place(self, peer_id: str) -> StoragePlace:
+        access = self.opening.access
+        own = StoragePlace(
+            url=self.agents.dialled(peer_id) or self._link_urls()[0], socket_path=str(self._data.storage_socket)
+        )
+        return own if access is None else access.place or own
+
+    def _open_job_node(self, token: str) -> JobNode:
+        if self.opening.access is None:
+            raise StorageUnreachable(place=self.seat.location, detail="no storage node is open")
+        return self.opening.access.job_node(token)

@@ -1,0 +1,132 @@
+"""Snapshots over the API: names, folders, search, differences, removal."""
+
+import asyncio
+
+import pytest
+
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import BackupRequest
+from tests.engine.fake_agent import FakeAgent
+from tests.engine.rig import Rig
+
+
+async def test_a_snapshot_is_found_by_id_prefix_and_latest(rig: Rig, snapshots: list[str]) -> None:
+    older, newer = snapshots
+    assert (await rig.client.snapshot("latest")).id == newer
+    assert (await rig.client.snapshot("latest", server="web1")).id == newer
+    assert (await rig.client.snapshot(older[:8].upper())).id == older
+    assert [each.id for each in await rig.client.snapshots(limit=1)] == [newer]
+    assert (await rig.client.snapshot(newer)).parent == older
+
+
+async def test_folders_are_listed_page_by_page(rig: Rig, snapshots: list[str]) -> None:
+    names: list[str] = []
+    after = ""
+    while True:
+        page = await rig.client.entries(snapshots[0], "/srv", after=after, limit=2)
+        names += [entry.name for entry in page.entries]
+        assert page.total == 3
+        after = page.next_after
+        if not after:
+            break
+    assert names == ["docs", "docs-2", "etc"]
+    (root,) = (await rig.client.entries(snapshots[0])).entries
+    assert (root.path, root.type) == ("/srv", "directory")
+
+
+async def test_one_entry_is_shown(rig: Rig, snapshots: list[str]) -> None:
+    entry = await rig.client.entry(snapshots[0], "/srv/etc/hosts")
+    assert (entry.type, entry.size, entry.mode) == ("file", 19, 0o644)
+    assert (await rig.client.entry(snapshots[0], "/")).type == "directory"
+
+
+async def test_a_path_that_is_not_there_is_named(rig: Rig, snapshots: list[str]) -> None:
+    for path in ("/no/such", "/srv/etc/hosts/below", "relative", "/srv/../etc"):
+        with pytest.raises(RemoteError) as error:
+            await rig.client.entry(snapshots[0], path)
+        assert error.value.view().code == "path_not_in_snapshot", path
+
+
+async def test_a_file_has_no_entries(rig: Rig, snapshots: list[str]) -> None:
+    with pytest.raises(RemoteError, match="no folder"):
+        await rig.client.entries(snapshots[0], "/srv/etc/hosts")
+
+
+SEARCHES = [
+    ("*.txt", "/", ["/srv/docs/a.txt", "/srv/docs/deep/b.txt", "/srv/docs-2/c.txt"]),
+    ("HOSTS", "/", []),
+    ("hosts", "/", ["/srv/etc/hosts"]),
+    ("ost", "/", ["/srv/etc/hosts"]),
+    ("*.txt", "/srv/docs", ["/srv/docs/a.txt", "/srv/docs/deep/b.txt"]),
+    ("/srv/*/deep", "/", ["/srv/docs/deep"]),
+    ("?.txt", "/srv/docs/deep", ["/srv/docs/deep/b.txt"]),
+]
+
+
+async def test_a_search_finds_by_name_and_by_path(rig: Rig, snapshots: list[str]) -> None:
+    for pattern, path, found in SEARCHES:
+        page = await rig.client.find(snapshots[0], pattern, path=path)
+        assert [entry.path for entry in page.entries] == found, (pattern, path)
+
+
+async def test_a_search_goes_on_where_a_page_ended(rig: Rig, snapshots: list[str]) -> None:
+    found: list[str] = []
+    after = ""
+    while True:
+        page = await rig.client.find(snapshots[0], "*", after=after, limit=1)
+        found += [entry.path for entry in page.entries]
+        after = page.next_after
+        if not after:
+            break
+    everything = [entry.path for entry in (await rig.client.find(snapshots[0], "*")).entries]
+    assert found == everything
+    assert len(found) == 10
+
+
+async def test_differences_between_two_snapshots(rig: Rig, snapshots: list[str]) -> None:
+    page = await rig.client.diff(*snapshots)
+    assert [(change.path, change.change) for change in page.changes] == [
+        ("/srv/docs/new.txt", "added"),
+        ("/srv/docs-2", "type"),
+        ("/srv/docs-2/c.txt", "removed"),
+        ("/srv/etc/hosts", "content"),
+        ("/srv/etc/passwd", "removed"),
+    ]
+    pieces: list[str] = []
+    after = ""
+    while True:
+        part = await rig.client.diff(*snapshots, after=after, limit=1)
+        pieces += [change.path for change in part.changes]
+        after = part.next_after
+        if not after:
+            break
+    assert pieces == [change.path for change in page.changes]
+    assert (await rig.client.diff(snapshots[0], snapshots[0])).changes == ()
+
+
+async def test_a_removed_snapshot_is_gone_with_its_record_left(rig: Rig, snapshots: list[str]) -> None:
+    job = await rig.client.remove_snapshot(snapshots[0])
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert [each.id for each in await rig.client.snapshots()] == [snapshots[1]]
+    assert len(await asyncio.to_thread(rig.node().records)) == 3
+    with pytest.raises(RemoteError):
+        await rig.client.snapshot(snapshots[0])
+    await rig.restart()
+    assert [each.id for each in await rig.client.snapshots()] == [snapshots[1]]
+    assert await asyncio.to_thread(rig.node().snapshots) == [snapshots[1]]
+
+
+async def test_latest_is_no_name_for_a_removal(rig: Rig, snapshots: list[str]) -> None:
+    with pytest.raises(RemoteError) as error:
+        await rig.client.remove_snapshot("latest")
+    assert error.value.view().code == "usage"
+
+
+async def test_names_that_are_no_text_travel_in_shown_form(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {"/srv/line\nbreak": b"x"}
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    await rig.ended(job.id)
+    (entry,) = (await rig.client.entries("latest", "/srv")).entries
+    assert entry.name == "line\\x0abreak"
+    assert (await rig.client.entry("latest", entry.path)).size == 1

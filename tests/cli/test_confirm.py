@@ -1,0 +1,35 @@
+"""What deletes asks first."""
+
+from tests.cli.commands import Commands
+
+
+def test_without_a_terminal_nothing_is_deleted_without_yes(running: Commands) -> None:
+    error = running.error("server", "remove", "web1", code=2)
+    assert error["code"] == "not_confirmed"
+    assert "--yes" in error["hint"]
+    assert not running.json("server", "show", "web1")["revoked"]
+
+
+def test_a_prune_asks_only_when_it_would_delete(running: Commands) -> None:
+    running.run("vault", "prune", code=0)
+    assert running.run("vault", "prune", "--execute").code == 2
+    running.run("vault", "prune", "--execute", "--yes", code=0)
+
+
+def test_no_is_the_answer_that_return_gives(running: Commands) -> None:
+    done = running.on_terminal("server", "remove", "web1", answers={"[y/N] ": ""})
+    assert done.code == 2
+    assert "Nothing was done" in done.out
+    assert not running.json("server", "show", "web1")["revoked"]
+
+
+def test_yes_at_the_terminal_does_it(running: Commands) -> None:
+    token = running.json("server", "token", "--name", "gone")["token"]
+    state = running.root / "gone"
+    running.environment["PHOENIX_DATA"], kept = str(state), running.environment["PHOENIX_DATA"]
+    running.run("agent", "enroll", "-", stdin=token + "\n", code=0)
+    running.environment["PHOENIX_DATA"] = kept
+    done = running.on_terminal("server", "remove", "gone", answers={"[y/N] ": "y"})
+    assert done.code == 0
+    assert "gone" in done.out
+    assert running.json("server", "show", "gone")["revoked"]

@@ -1,0 +1,102 @@
+"""Which data directory a command works on, and whose core."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.host.datadir import CoreLock, DataDirectory
+from tests.cli.commands import Commands
+
+
+def test_the_option_may_stand_before_or_after_the_command(vault: Commands) -> None:
+    """A directory named before the command must not be forgotten for the default one."""
+    vault.environment["PHOENIX_DATA"] = str(vault.root / "other")
+    before = vault.run("--data", vault.data.root, "vault", "key", "status", code=0)
+    after = vault.run("vault", "key", "status", "--data", vault.data.root, code=0)
+    assert before == after
+    assert vault.run("vault", "key", "status").code == 1
+
+
+def test_the_option_after_the_command_wins(vault: Commands) -> None:
+    vault.run("--data", vault.root / "other", "vault", "key", "status", "--data", vault.data.root, code=0)
+
+
+def test_a_directory_with_a_long_path_works(short_path: Path) -> None:
+    """Unix socket addresses end at 107 bytes."""
+    commands = Commands(short_path)
+    commands.data = DataDirectory(short_path / ("long" * 30))
+    commands.environment["PHOENIX_DATA"] = str(commands.data.root)
+    commands.make_vault()
+    core = commands.start_core()
+    try:
+        assert commands.json("vault", "status")["snapshots"] == 0
+    finally:
+        core.terminate()
+        core.communicate()
+
+
+def test_a_directory_that_may_not_be_made_is_named(commands: Commands) -> None:
+    """Nobody, root included, makes folders in /proc."""
+    commands.environment["PHOENIX_DATA"] = "/proc/phoenix"
+    error = commands.error("job", "list")
+    assert error["code"] == "data_directory_unusable"
+    assert "/proc/phoenix" in error["message"]
+
+
+def test_a_file_in_its_place_is_named(commands: Commands) -> None:
+    commands.data.root.write_text("not a folder")
+    done = commands.run("job", "list", code=1)
+    assert str(commands.data.root) in done.err
+    assert "inside Phoenix" not in done.err
+
+
+def test_a_second_core_is_refused_and_told_of_the_first(running: Commands) -> None:
+    done = running.run("core", "run", "--quiet", code=1)
+    assert "in use" in done.err
+
+
+def test_what_holds_the_directory_without_answering_is_named(vault: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phoenix_core.cli.attach.STARTING_S", 0.2)
+    lock = CoreLock(vault.data)
+    lock.acquire()
+    try:
+        error = vault.error("job", "list")
+    finally:
+        lock.release()
+    assert error["code"] == "data_directory_in_use"
+    assert str(os.getpid()) in error["message"]
+
+
+def test_a_command_starts_a_core_for_itself_and_leaves_none(vault: Commands) -> None:
+    assert vault.json("server", "list") == []
+    assert not vault.data.core_socket.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("server", "token"), ("core", "stop"), ("job", "watch", "j1"), ("backup", "web1", "/etc", "--detach")]
+)
+def test_what_needs_a_core_that_goes_on_says_so(vault: Commands, words: tuple[str, ...]) -> None:
+    done = vault.run(*words, code=1)
+    assert "No core runs on" in done.err
+    assert "phoenix core run" in done.err
+
+
+@pytest.mark.parametrize("words", [("vault", "init", "--holder", "file"), ("core", "run", "--quiet")])
+def test_what_a_running_core_is_in_the_way_of_says_so(running: Commands, words: tuple[str, ...]) -> None:
+    assert str(running.data.root) in running.run(*words, code=1).err
+
+
+def test_a_mistake_in_the_configuration_names_file_and_line(vault: Commands) -> None:
+    vault.data.config.write_text('[core]\nlisten = "127.0.0.1:0"\nlisen = 1\n')
+    error = vault.error("job", "list", code=2)
+    assert str(vault.data.config) in error["message"]
+    assert "3" in error["message"]
+
+
+def test_a_core_is_stopped_and_waited_for(vault: Commands) -> None:
+    core = vault.start_core()
+    vault.run("core", "stop", code=0)
+    assert core.wait(20) == 0
+    core.communicate()
+    assert vault.json("server", "list") == []

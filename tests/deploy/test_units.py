@@ -1,0 +1,105 @@
+"""The systemd units start what there is, and hide nothing from an agent that it is to back up."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from phoenix_core.cli.main import app
+from phoenix_core.host.keyholder import CREDENTIAL_NAME
+
+FOLDER = Path(__file__).parent.parent.parent / "deploy" / "systemd"
+UNITS = sorted(FOLDER.glob("*.service"))
+PROGRAM = "/opt/phoenix/bin/phoenix"
+HIDING = {
+    "DevicePolicy",
+    "InaccessiblePaths",
+    "PrivateDevices",
+    "PrivateMounts",
+    "PrivateTmp",
+    "PrivateUsers",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectSystem",
+    "RestrictSUIDSGID",
+    "RootDirectory",
+}
+"""They take parts of the host away from a service, or the means to bring them back: ProtectKernelModules hides
+/usr/lib/modules, ProtectClock forbids making device nodes, RestrictSUIDSGID set-id files."""
+NEEDED_BY_RESTORES = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_MKNOD", "CAP_SETFCAP"}
+
+
+def directives(unit: Path) -> Iterator[tuple[str, str]]:
+    for line in unit.read_text("utf-8").splitlines():
+        if line and not line.startswith(("#", "[")):
+            name, separator, value = line.partition("=")
+            assert separator, line
+            yield name, value
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
+    program, *words = dict(directives(unit))["ExecStart"].split()
+    assert program == PROGRAM
+    command = get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert not hasattr(command, "commands")
+    assert set(words) <= options
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_keeps_its_data_where_it_says_privately(unit: Path) -> None:
+    found = dict(directives(unit))
+    assert found["Environment"] == f"PHOENIX_DATA=/var/lib/{found['StateDirectory']}"
+    assert found["StateDirectoryMode"] == "0700"
+    assert found["UMask"] == "0077"
+
+
+def test_each_role_has_a_data_directory_of_its_own() -> None:
+    assert len({dict(directives(unit))["StateDirectory"] for unit in UNITS}) == len(UNITS) == 3
+
+
+def test_an_agent_sees_the_whole_host_and_may_bring_everything_back() -> None:
+    found = dict(directives(FOLDER / "phoenix-agent.service"))
+    assert not HIDING & set(found)
+    assert "User" not in found
+    assert set(found["CapabilityBoundingSet"].split()) >= NEEDED_BY_RESTORES
+
+
+@pytest.mark.parametrize("name", ["phoenix-core", "phoenix-storage"])
+def test_what_serves_the_network_has_no_privileges(name: str) -> None:
+    found = dict(directives(FOLDER / f"{name}.service"))
+    assert found["User"] == "phoenix"
+    assert found["CapabilityBoundingSet"] == ""
+    assert found["NoNewPrivileges"] == "yes"
+    assert found["ProtectSystem"] == "strict"
+
+
+def test_the_credential_has_the_name_that_the_core_looks_for() -> None:
+    assert f"LoadCredentialEncrypted={CREDENTIAL_NAME}\n" in (FOLDER / "phoenix-core.service").read_text("utf-8")
+
+
+def test_the_user_is_made() -> None:
+    assert "u phoenix " in (FOLDER / "phoenix.sysusers.conf").read_text("utf-8")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
+def test_systemd_finds_no_fault(tmp_path: Path) -> None:
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text("utf-8").replace(PROGRAM, "/bin/true"))
+    found = subprocess.run(
+        ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, "")

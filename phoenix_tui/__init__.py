@@ -1,0 +1,1 @@
+"""The Textual console; knows the core only through its HTTP API."""

@@ -1,0 +1,1 @@
+"""One question a file; each answers with a type of its own."""

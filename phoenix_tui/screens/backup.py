@@ -1,0 +1,131 @@
+"""Backup Now: which server, which folders, what to leave out."""
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Checkbox, Label, Select, TextArea
+
+from phoenix_core.domain.views import BackupRequest, JobView, ServerView
+from phoenix_tui.actions import bindings
+from phoenix_tui.context import Context
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import OpenJob
+from phoenix_tui.model import Topic
+from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.signs import AWAY
+from phoenix_tui.widgets.controls import CheckMark, PushButton
+from phoenix_tui.widgets.face import Face, empty
+
+
+class BackupScreen(ConsoleScreen):
+    BINDINGS = bindings("backup")
+    place = "backup"
+    top = "servers"
+    topics = frozenset({Topic.SERVERS})
+    is_form = True
+    AUTO_FOCUS = ""
+
+    def __init__(self, context: Context, server_id: str = "") -> None:
+        super().__init__(context)
+        self._server_id = server_id
+        self._offered: list[tuple[Content, str]] = []
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="form"):
+            yield Label(_("Back up now"), classes="form-title")
+            with Horizontal(classes="form-row"):
+                yield Label(_("Server"), classes="form-name")
+                yield Select[str]([], id="server", compact=True, allow_blank=True, prompt=_("Choose one"))
+            with Horizontal(classes="form-row tall"):
+                yield Label(_("Folders"), classes="form-name")
+                yield TextArea(id="paths", compact=True, placeholder=_("One on each line, such as /etc"))
+            with Horizontal(classes="form-row tall"):
+                yield Label(_("Leave out"), classes="form-name")
+                yield TextArea(
+                    id="excludes", compact=True, placeholder=_("One pattern on each line, such as *.tmp or /var/cache")
+                )
+            with Vertical(id="options"):
+                yield CheckMark(_("Go into other file systems mounted below"), id="cross-mounts")
+                yield CheckMark(_("Read every file, whatever the last backup says"), id="full")
+                yield CheckMark(_("Trial only: say what would be stored, store nothing"), id="dry-run")
+            with Horizontal(classes="form-buttons"):
+                yield PushButton(_("Start the backup"), id="start", variant="primary")
+                yield PushButton(_("Back"), id="back")
+
+    def face(self) -> Face | None:
+        if not self._choices():
+            return empty(_("There is no server to back up"), _("Press escape, then n to protect a server."))
+        return None
+
+    def show_model(self) -> None:
+        choices = self._choices()
+        if choices == self._offered:
+            return
+        first = not self._offered
+        self._offered = choices
+        select = self.query_one("#server", Select)
+        chosen = self._server_id if first else select.value
+        select.set_options(choices)
+        ids = [server_id for _name, server_id in choices]
+        if chosen in ids or len(ids) == 1:
+            select.value = chosen if chosen in ids else ids[0]
+            self.query_one("#start" if self._server_id else "#paths").focus()
+        else:
+            select.focus()
+
+    def _choices(self) -> list[tuple[Content, str]]:
+        return [(Content(_label(server)), server.id) for server in self.model.servers_by_name() if not server.revoked]
+
+    def on_select_changed(self, event: Select.Changed) -> None:
+        server = self.model.servers.get(str(event.value))
+        paths = self.query_one("#paths", TextArea)
+        if server is not None:
+            paths.text = "\n".join(server.default_paths)
+            if not server.default_paths:
+                paths.focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.app.pop_screen()
+
+    def action_start(self) -> None:
+        server = self.model.servers.get(str(self.query_one("#server", Select).value))
+        paths = self._lines("#paths")
+        if server is None:
+            self.notify(_("Choose a server first."), severity="warning")
+            self.query_one("#server").focus()
+            return
+        wrong = next((path for path in paths if not path.startswith("/")), None)
+        if not paths or wrong is not None:
+            text = _("{path} doesn't begin with /.").format(path=wrong) if wrong else _("Name at least one folder.")
+            self.notify(text, severity="warning", markup=False)
+            self.query_one("#paths").focus()
+            return
+        request = BackupRequest(
+            server=server.id,
+            paths=tuple(paths),
+            excludes=tuple(self._lines("#excludes")),
+            cross_mounts=self.query_one("#cross-mounts", Checkbox).value,
+            dry_run=self.query_one("#dry-run", Checkbox).value,
+            full=self.query_one("#full", Checkbox).value,
+        )
+        self.attempt(self.client.backup(request), "back up", self._began)
+
+    def _lines(self, field: str) -> list[str]:
+        return [line.strip() for line in self.query_one(field, TextArea).text.splitlines() if line.strip()]
+
+    def _began(self, job: JobView) -> None:
+        self.context.live.know_job(job)
+        self.post_message(OpenJob(job.id))
+
+
+def _label(server: ServerView) -> str:
+    return (
+        server.name
+        if server.connected
+        else _("{name}  ({sign} {word}: it waits for the agent)").format(
+            name=server.name, sign=AWAY.sign, word=AWAY.word
+        )
+    )

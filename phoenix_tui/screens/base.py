@@ -1,0 +1,143 @@
+"""What all screens share: top bar, banner, body or face, footer; and how an intention's error becomes a toast."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+
+from phoenix_core.client import CoreClient
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_tui.actions import actions_of
+from phoenix_tui.context import Context
+from phoenix_tui.formats import Formats
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import CoreChanged
+from phoenix_tui.model import Connection, CoreModel, Topic
+from phoenix_tui.toast import toast_error
+from phoenix_tui.widgets.banner import Banner
+from phoenix_tui.widgets.face import Face, FaceView, disconnected, loading
+from phoenix_tui.widgets.key_line import KeyLine
+from phoenix_tui.widgets.top_bar import TopBar
+
+T = TypeVar("T")
+TICK_S = 1.0
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen renders the model and sends intentions. Subclasses give `place`, `topics`, `compose_body`,
+    `show_model`, and where they need more than the model, `face`."""
+
+    place: ClassVar[str] = ""
+    """Where its actions stand in the table of actions."""
+    top: ClassVar[str] = ""
+    """Which of the main screens the top bar marks; empty: `place`."""
+    topics: ClassVar[frozenset[Topic]] = frozenset()
+    is_form: ClassVar[bool] = False
+    """It goes once what it asked for has begun."""
+    AUTO_FOCUS: ClassVar[str | None] = "RowTable"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self._offer: list[bool] = []
+
+    @property
+    def model(self) -> CoreModel:
+        return self.context.live.model
+
+    @property
+    def client(self) -> CoreClient:
+        return self.context.live.client
+
+    @property
+    def formats(self) -> Formats:
+        return self.context.formats
+
+    # --- for subclasses ----------------------------------------------------------------------------------------------
+
+    def compose_body(self) -> ComposeResult:
+        yield from ()
+
+    def show_model(self) -> None:
+        """Bring the widgets up to what the model says. Called on every change of `topics`."""
+
+    def face(self) -> Face | None:
+        """What to show in place of the body; None where there is something to show."""
+        return None
+
+    def on_news(self, changed: CoreChanged) -> None:
+        """For screens that need more than the model: log lines, a reset."""
+
+    def on_tick(self) -> None:
+        """Each second while the screen is in front: for what counts."""
+
+    # --- the frame ---------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.model, self.formats, self.top or self.place)
+        yield Banner(self.model)
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield FaceView()
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self.update_view()
+        self.set_interval(TICK_S, self._tick)
+
+    def on_screen_resume(self) -> None:
+        self.update_view()
+
+    def on_core_changed(self, changed: CoreChanged) -> None:
+        self.on_news(changed)
+        if changed.topics & (self.topics | {Topic.CONNECTION, Topic.RESET}):
+            self.update_view()
+
+    def update_view(self) -> None:
+        if not self.is_mounted:
+            return
+        self.query_one(TopBar).update_line()
+        self.query_one(Banner).update_line()
+        face = self._connection_face() or self.face()
+        self.query_one(FaceView).show(face)
+        self.query_one("#body").display = face is None
+        if face is None:
+            self.show_model()
+        self.refresh_offer()
+
+    def refresh_offer(self) -> None:
+        """Let the footer follow where what can be done here changed; it is costly to draw anew."""
+        offer = [bool(self.check_action(action.handler.partition("(")[0], ())) for action in actions_of(self.place)]
+        if offer != self._offer:
+            self._offer = offer
+            self.refresh_bindings()
+
+    def _connection_face(self) -> Face | None:
+        if self.model.loaded:
+            return None
+        if self.model.connection is Connection.DISCONNECTED:
+            return disconnected(self.model.problem)
+        return loading(_("Connecting to the core …"))
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.query_one(TopBar).update_line()
+            self.on_tick()
+
+    # --- intentions --------------------------------------------------------------------------------------------------
+
+    def attempt(self, work: Coroutine[Any, Any, T], name: str, then: Callable[[T], object] | None = None) -> None:
+        """Do this in the background; an error of Phoenix becomes a toast, any other ends the console."""
+
+        async def attempted() -> None:
+            try:
+                result = await work
+            except PhoenixError as error:
+                toast_error(self, error)
+                return
+            if then is not None:
+                then(result)
+
+        self.run_worker(attempted(), name=name, group=name, exit_on_error=True)

@@ -1,0 +1,249 @@
+"""Restore, in four steps on one screen: source, files, destination, check and run."""
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import ContentSwitcher, Static
+
+from phoenix_core.domain.errors import ErrorView, PhoenixError
+from phoenix_core.domain.views import JobView, RestoreRequest, ServerView, SnapshotView
+from phoenix_tui.actions import bindings
+from phoenix_tui.context import Context
+from phoenix_tui.formats import short_id
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import CoreChanged, OpenJob
+from phoenix_tui.model import Topic
+from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.tones import DIM
+from phoenix_tui.widgets.face import Face, empty, failed, loading
+from phoenix_tui.widgets.facts import Fact
+from phoenix_tui.widgets.restore_check import RestoreCheck
+from phoenix_tui.widgets.restore_files import RestoreFiles, selection_text
+from phoenix_tui.widgets.restore_source import RestoreSource
+from phoenix_tui.widgets.restore_target import RestoreTarget
+
+STEPS = ("source", "files", "target", "check")
+_TITLES = {
+    "source": _("Source"),
+    "files": _("Files"),
+    "target": _("Destination"),
+    "check": _("Check and run"),
+}
+_HINTS = {
+    "source": _("Choose the server, then the snapshot: Enter."),
+    "files": _("Space selects, Enter opens."),
+    "target": _("Choose where it goes to; ^n goes on."),
+    "check": _("Nothing is written yet."),
+}
+
+
+class RestoreScreen(ConsoleScreen):
+    BINDINGS = bindings("restore")
+    place = "restore"
+    top = "snapshots"
+    topics = frozenset({Topic.SERVERS, Topic.JOBS})
+    is_form = True
+    AUTO_FOCUS = ""
+
+    def __init__(self, context: Context, server_id: str = "", snapshot_id: str = "") -> None:
+        super().__init__(context)
+        self._server_id = server_id
+        self._snapshot_id = snapshot_id
+        self._snapshots: list[SnapshotView] | None = None
+        self._problem: ErrorView | None = None
+        self._snapshot: SnapshotView | None = None
+        self._check_id = ""
+        self._begun = False
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(id="steps")
+        yield Static(id="so-far")
+        with ContentSwitcher(initial="source", id="panes"):
+            yield RestoreSource(self.formats)
+            yield RestoreFiles(self.client, self.formats)
+            yield RestoreTarget()
+            yield RestoreCheck()
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.run_worker(self._read(), name="read the snapshots", group="snapshots", exclusive=True)
+
+    async def _read(self) -> None:
+        try:
+            self._snapshots, self._problem = await self.client.snapshots(), None
+        except PhoenixError as error:
+            self._problem = error.view()
+        self.update_view()
+
+    def on_news(self, changed: CoreChanged) -> None:
+        if changed.topics & {Topic.SNAPSHOTS, Topic.RESET}:
+            self.run_worker(self._read(), name="read the snapshots", group="snapshots", exclusive=True)
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def face(self) -> Face | None:
+        if self._snapshots is None:
+            return failed(self._problem) if self._problem else loading()
+        if not self._snapshots:
+            return empty(_("There is nothing to restore yet"), _("Press escape, then b to back up a server."))
+        return None
+
+    def show_model(self) -> None:
+        snapshots = [each for each in self._snapshots or () if each.tier != "lost"]
+        owners = {each.server_id for each in snapshots}
+        servers = [server for server in self.model.servers_by_name() if server.id in owners]
+        source = self.query_one(RestoreSource)
+        source.show(servers, snapshots)
+        if not self._begun:
+            self._begin(source, snapshots)
+        if self.step == "check":
+            self.query_one(RestoreCheck).show_check(self.model.jobs.get(self._check_id))
+        self._show_head()
+
+    def _begin(self, source: RestoreSource, snapshots: list[SnapshotView]) -> None:
+        self._begun = True
+        named = next((each for each in snapshots if each.id == self._snapshot_id), None)
+        if self._server_id:
+            source.put_server(self._server_id)
+        if named is not None:
+            self._take_snapshot(named)
+        else:
+            source.query_one("#snapshots" if self._server_id else "#servers").focus()
+
+    def _show_head(self) -> None:
+        parts: list[str | tuple[str, str]] = ["  "]
+        for number, step in enumerate(STEPS, 1):
+            here = step == self.step
+            parts += [
+                (f" {number} {_TITLES[step]} ", "bold reverse" if here else DIM),
+                " › " if step != "check" else "",
+            ]
+        self.query_one("#steps", Static).update(Content.assemble(*parts))
+        self.query_one("#so-far", Static).update(
+            Content.assemble("  ", (self._so_far(), "bold"), (_HINTS[self.step], DIM))
+        )
+
+    def _so_far(self) -> str:
+        snapshot = self._snapshot
+        if snapshot is None or self.step == "source":
+            return ""
+        return f"{snapshot.server_name} · {short_id(snapshot.id)} · {self.formats.time(snapshot.created_at)}   "
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> str:
+        return self.query_one("#panes", ContentSwitcher).current or "source"
+
+    def _go_to(self, step: str) -> None:
+        self.query_one("#panes", ContentSwitcher).current = step
+        self._show_head()
+        if step == "source":
+            self.query_one(RestoreSource).query_one("#snapshots").focus()
+        elif step == "files":
+            self.query_one(RestoreFiles).focus_content()
+        elif step == "target":
+            self.query_one(RestoreTarget).focus_content()
+        self.refresh_offer()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "search":
+            return self.is_mounted and self.step == "files"
+        return action != "next" or (self.is_mounted and self.step != "check")
+
+    def action_next(self) -> None:
+        if self.step == "source":
+            if not self.query_one(RestoreSource).choose():
+                self.notify(_("Choose a snapshot first."), severity="warning")
+        elif self.step == "files":
+            self._take_files()
+        elif self.step == "target" and not self.query_one(RestoreTarget).complain():
+            self._take_target()
+
+    def action_back(self) -> None:
+        files = self.query_one(RestoreFiles)
+        if self.step == "files" and files.is_searching:
+            files.leave_search()
+        elif self.step == "source":
+            self.app.pop_screen()
+        else:
+            self._go_to(STEPS[STEPS.index(self.step) - 1])
+
+    def action_search(self) -> None:
+        self.query_one(RestoreFiles).search()
+
+    def on_restore_source_chosen(self, message: RestoreSource.Chosen) -> None:
+        self._take_snapshot(message.snapshot)
+
+    def _take_snapshot(self, snapshot: SnapshotView) -> None:
+        self._snapshot = snapshot
+        self.query_one(RestoreFiles).begin(snapshot.id)
+        self._go_to("files")
+
+    def _take_files(self) -> None:
+        source = self._server()
+        if source is not None:
+            self.query_one(RestoreTarget).begin(source, self.model.servers_by_name())
+            self._go_to("target")
+
+    def on_restore_target_ready(self) -> None:
+        self.action_next()
+
+    def _take_target(self) -> None:
+        self._go_to("check")
+        self.query_one(RestoreCheck).show_plan(self._plan())
+        self._check()
+
+    def _server(self) -> ServerView | None:
+        return self.model.servers.get(self._snapshot.server_id) if self._snapshot else None
+
+    # --- check and run -----------------------------------------------------------------------------------------------
+
+    def _request(self, *, check_only: bool) -> RestoreRequest | None:
+        snapshot, target = self._snapshot, self.query_one(RestoreTarget)
+        if snapshot is None:
+            return None
+        return RestoreRequest(
+            server=snapshot.server_id,
+            snapshot=snapshot.id,
+            paths=self.query_one(RestoreFiles).selected,
+            destination=target.folder,
+            to_server=target.to_server,
+            conflict=target.rule,
+            check_only=check_only,
+        )
+
+    def _plan(self) -> list[Fact]:
+        target = self.query_one(RestoreTarget)
+        server = self.model.servers.get(target.to_server) or self._server()
+        name = server.name if server else ""
+        where = _("{folder} on {server}").format(folder=target.folder or _("the original place"), server=name)
+        rule = target.rule.replace("_", " ") if target.rule else _("as the setting says")
+        return [
+            (_("Restore"), selection_text(self.query_one(RestoreFiles).selected)),
+            (_("To"), where),
+            (_("If it exists"), rule),
+        ]
+
+    def _check(self) -> None:
+        self._check_id = ""
+        self.query_one(RestoreCheck).show_check(None)
+        request = self._request(check_only=True)
+        if request is not None:
+            self.attempt(self.client.restore(request), "check a restore", self._checking)
+
+    def _checking(self, job: JobView) -> None:
+        self._check_id = job.id
+        self.context.live.know_job(job)
+        self.update_view()
+
+    def on_restore_check_check_again(self) -> None:
+        self._check()
+
+    def on_restore_check_begin(self) -> None:
+        request = self._request(check_only=False)
+        if request is not None:
+            self.attempt(self.client.restore(request), "restore", self._restoring)
+
+    def _restoring(self, job: JobView) -> None:
+        self.context.live.know_job(job)
+        self.post_message(OpenJob(job.id))

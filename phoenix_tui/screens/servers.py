@@ -1,0 +1,160 @@
+"""The protected servers: who is here, how the last backup went, and what to do with one."""
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+
+from phoenix_core.domain.views import ServerView
+from phoenix_tui.actions import bindings
+from phoenix_tui.dialogs.new_server import NewServer
+from phoenix_tui.dialogs.typed_confirm import TypedConfirm
+from phoenix_tui.formats import NOTHING, number
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import OpenBackup, OpenJobs, OpenRestore, OpenSnapshots
+from phoenix_tui.model import Topic
+from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, Sign, job_sign
+from phoenix_tui.tones import DIM
+from phoenix_tui.widgets.columns import Column
+from phoenix_tui.widgets.face import Face, empty
+from phoenix_tui.widgets.facts import Fact, Facts
+from phoenix_tui.widgets.row_table import Cell, RowTable
+
+
+def server_sign(server: ServerView) -> Sign:
+    if server.revoked:
+        return REMOVED
+    return CONNECTED if server.connected else AWAY
+
+
+class ServersScreen(ConsoleScreen):
+    BINDINGS = bindings("servers")
+    place = "servers"
+    topics = frozenset({Topic.SERVERS, Topic.JOBS})
+
+    def compose_body(self) -> ComposeResult:
+        with Container(classes="halves"):
+            yield RowTable[ServerView](
+                (
+                    Column(_("Server")),
+                    Column(_("State"), 11),
+                    Column(_("Last backup"), 12),
+                    Column(_("Result"), 13),
+                    Column(_("Snapshots"), 9, right=True),
+                ),
+                key=lambda server: server.id,
+                cells=self._cells,
+            )
+            with Vertical(id="detail-part", classes="part"):
+                yield Facts(id="detail")
+
+    def face(self) -> Face | None:
+        if not self.model.servers:
+            return empty(
+                _("No server is protected yet"),
+                _("Press n to make an activation token for the first one."),
+            )
+        return None
+
+    def show_model(self) -> None:
+        self.query_one(RowTable).show(self.model.servers_by_name())
+        self._show_detail()
+
+    def _cells(self, server: ServerView) -> list[Cell]:
+        result = (
+            job_sign(server.last_backup_state).content if server.last_backup_state else Content.styled(NOTHING, DIM)
+        )
+        return [
+            server.name,
+            server_sign(server).content,
+            self.formats.time(server.last_backup_at) if server.last_backup_at else _("never"),
+            result,
+            number(server.snapshots),
+        ]
+
+    def _show_detail(self) -> None:
+        server = self._server()
+        if server is not None:
+            self.query_one("#detail-part").border_title = server.name.replace("[", r"\[")
+            self.query_one("#detail", Facts).show(self._facts(server))
+
+    def _facts(self, server: ServerView) -> list[Fact]:
+        here = _(" (this machine)") if server.this_host else ""
+        work = self.model.active_backup_of(server.id)
+        seen = self.formats.ago(server.last_seen_at)
+        state = server_sign(server).content + ("" if server.connected else _(", last seen {ago}").format(ago=seen))
+        facts: list[Fact] = [
+            (_("State"), state),
+            (_("Host"), f"{server.hostname}{here}"),
+            (_("Platform"), server.platform),
+            (_("Agent"), server.agent_version),
+            (_("Backs up"), ", ".join(server.default_paths) or _("nothing yet; press b and name folders")),
+            (_("Last backup"), self.formats.moment(server.last_backup_at)),
+            (_("Certificate"), _("until {moment}").format(moment=self.formats.moment(server.certificate_ends_at))),
+        ]
+        if work is not None:
+            facts.insert(1, (_("Now"), Content.assemble(job_sign(work.state).content, f": {work.title}")))
+        return facts
+
+    # --- intentions --------------------------------------------------------------------------------------------------
+
+    def _server(self) -> ServerView | None:
+        item = self.query_one(RowTable).cursor_item
+        return item if isinstance(item, ServerView) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        server = self._server() if self.is_mounted else None
+        if action in {"backup", "remove"}:
+            return server is not None and not server.revoked
+        if action in {"restore", "jobs"}:
+            return server is not None
+        return True
+
+    def on_row_table_highlighted(self) -> None:
+        self._show_detail()
+        self.refresh_offer()
+
+    def on_row_table_opened(self, event: RowTable.Opened) -> None:
+        self.post_message(OpenSnapshots(event.key))
+
+    def action_backup(self) -> None:
+        server = self._server()
+        if server is not None:
+            self.post_message(OpenBackup(server.id))
+
+    def action_restore(self) -> None:
+        server = self._server()
+        if server is not None:
+            self.post_message(OpenRestore(server.id))
+
+    def action_jobs(self) -> None:
+        server = self._server()
+        if server is not None:
+            self.post_message(OpenJobs(server.id))
+
+    def action_new_server(self) -> None:
+        self.app.push_screen(NewServer(self.client, self.formats))
+
+    def action_remove(self) -> None:
+        server = self._server()
+        if server is None:
+            return
+        question = TypedConfirm(
+            _("Remove {name}?").format(name=server.name),
+            _(
+                "Its certificate is revoked and its jobs are cancelled. Its snapshots stay, and can be restored to "
+                "other servers. To protect it again it needs a new activation token."
+            ),
+            server.name,
+            _("Remove the server"),
+        )
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.attempt(self.client.remove_server(server.id), "remove a server", self._removed)
+
+        self.app.push_screen(question, answered)
+
+    def _removed(self, server: ServerView) -> None:
+        self.notify(_("{name} is removed.").format(name=server.name), markup=False)
+        self.context.live.refresh_soon()

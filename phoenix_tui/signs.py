@@ -1,0 +1,54 @@
+"""States as word and sign, so that no colour is needed to tell them apart."""
+
+from typing import NamedTuple
+
+from textual.content import Content
+
+from phoenix_core.domain.states import JobState, StepState
+from phoenix_tui.i18n import _
+from phoenix_tui.tones import BAD, DIM, GOOD, LIVE, PLAIN, WARN
+
+
+class Sign(NamedTuple):
+    sign: str
+    word: str
+    tone: str
+
+    @property
+    def content(self) -> Content:
+        return Content.assemble((f"{self.sign} {self.word}", self.tone))
+
+
+_JOB = {
+    JobState.QUEUED: Sign("·", _("queued"), PLAIN),
+    JobState.WAITING_FOR_AGENT: Sign("…", _("waits for agent"), WARN),
+    JobState.WAITING_FOR_PROXY: Sign("…", _("waits for proxy"), WARN),
+    JobState.WAITING_FOR_THAW: Sign("…", _("waits for thaw"), WARN),
+    JobState.RUNNING: Sign("▸", _("running"), LIVE),
+    JobState.SUCCESSFUL: Sign("✓", _("successful"), GOOD),
+    JobState.SUCCESSFUL_WITH_ERRORS: Sign("!", _("with errors"), WARN),
+    JobState.FAILED: Sign("✗", _("failed"), BAD),
+    JobState.CANCELLED: Sign("–", _("cancelled"), DIM),
+    JobState.SKIPPED: Sign("–", _("skipped"), DIM),
+    JobState.ABORTED: Sign("✗", _("aborted"), BAD),
+}
+
+_STEP = {
+    StepState.PENDING: Sign("·", _("pending"), DIM),
+    StepState.RUNNING: Sign("▸", _("running"), LIVE),
+    StepState.DONE: Sign("✓", _("done"), GOOD),
+    StepState.FAILED: Sign("✗", _("failed"), BAD),
+    StepState.SKIPPED: Sign("–", _("skipped"), DIM),
+}
+
+CONNECTED = Sign("●", _("connected"), GOOD)
+AWAY = Sign("○", _("away"), WARN)
+REMOVED = Sign("–", _("removed"), DIM)
+
+
+def job_sign(state: JobState) -> Sign:
+    return _JOB[state]
+
+
+def step_sign(state: StepState) -> Sign:
+    return _STEP[state]

@@ -1,0 +1,127 @@
+"""Third step of a restore: where to, and what to do with what is there already."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Select, Static
+
+from phoenix_core.domain.states import ConflictRule
+from phoenix_core.domain.views import ServerView
+from phoenix_tui.i18n import _
+from phoenix_tui.widgets.controls import PushButton, RadioMark
+
+ORIGINAL, FOLDER, SERVER = "place-original", "place-folder", "place-server"
+AS_SET = "as-set"
+_RULES = (
+    (_("as the setting restore.conflict says"), AS_SET),
+    (_("overwrite it"), ConflictRule.OVERWRITE),
+    (_("leave it, restore the rest"), ConflictRule.SKIP),
+    (_("keep both, the restored one under another name"), ConflictRule.KEEP_BOTH),
+    (_("overwrite it only if it is older"), ConflictRule.IF_OLDER),
+)
+
+
+class RestoreTarget(VerticalScroll):
+    class Ready(Message):
+        """The operator wants to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(id="target", can_focus=False)
+        self._source: ServerView | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Label(_("Where to?"), classes="form-title")
+        with RadioSet(id="place", compact=True):
+            yield RadioMark(_("To the original place"), value=True, id=ORIGINAL)
+            yield RadioMark(_("To another folder on the same server"), id=FOLDER)
+            yield RadioMark(_("To another server"), id=SERVER)
+        with Horizontal(classes="form-row", id="server-row"):
+            yield Label(_("Server"), classes="form-name")
+            yield Select[str]([], id="to-server", compact=True, prompt=_("Choose one"))
+        with Horizontal(classes="form-row", id="folder-row"):
+            yield Label(_("Folder"), classes="form-name")
+            yield Input(placeholder=_("Such as /srv/restored; it is made if it isn't there"), id="folder", compact=True)
+        with Horizontal(classes="form-row"):
+            yield Label(_("If it exists"), classes="form-name")
+            yield Select[str](
+                [(text, str(rule)) for text, rule in _RULES], value=AS_SET, id="rule", compact=True, allow_blank=False
+            )
+        yield Static(id="wrong", markup=False)
+        with Horizontal(classes="form-buttons"):
+            yield PushButton(_("Check it"), id="ready", variant="primary")
+
+    def on_mount(self) -> None:
+        self._show_fields()
+
+    def begin(self, source: ServerView, servers: Sequence[ServerView]) -> None:
+        others = [
+            (Content(server.name), server.id) for server in servers if server.id != source.id and not server.revoked
+        ]
+        if self._source is None or self._source.id != source.id:
+            self.query_one("#to-server", Select).set_options(others)
+        self._source = source
+        self.query_one(f"#{SERVER}", RadioButton).disabled = not others
+        for place in (ORIGINAL, FOLDER):
+            self.query_one(f"#{place}", RadioButton).disabled = source.revoked
+        if source.revoked and others:
+            self.query_one(f"#{SERVER}", RadioButton).value = True
+
+    @property
+    def place(self) -> str:
+        pressed = self.query_one("#place", RadioSet).pressed_button
+        return pressed.id or ORIGINAL if pressed is not None else ORIGINAL
+
+    @property
+    def to_server(self) -> str:
+        """Id of the other server; empty: the same."""
+        value = self.query_one("#to-server", Select).value
+        return str(value) if self.place == SERVER and value is not Select.NULL else ""
+
+    @property
+    def folder(self) -> str:
+        """Empty: the original place."""
+        return "" if self.place == ORIGINAL else self.query_one("#folder", Input).value.strip()
+
+    @property
+    def rule(self) -> ConflictRule | None:
+        value = str(self.query_one("#rule", Select).value)
+        return None if value == AS_SET else ConflictRule(value)
+
+    def what_is_wrong(self) -> str:
+        if self.place == SERVER and not self.to_server:
+            return _("Choose the server to restore to.")
+        if self.place != ORIGINAL and not self.folder.startswith("/"):
+            return _("Name a folder that begins with /.")
+        return ""
+
+    def complain(self) -> bool:
+        """Show what is wrong, if something is; True where so."""
+        wrong = self.what_is_wrong()
+        self.query_one("#wrong", Static).update(f"! {wrong}" if wrong else "")
+        if wrong:
+            self.query_one("#to-server" if self.place == SERVER and not self.to_server else "#folder").focus()
+        return bool(wrong)
+
+    def focus_content(self) -> None:
+        self.query_one("#place").focus()
+
+    def _show_fields(self) -> None:
+        self.query_one("#server-row").display = self.place == SERVER
+        self.query_one("#folder-row").display = self.place != ORIGINAL
+
+    def on_radio_set_changed(self) -> None:
+        self._show_fields()
+        self.query_one("#wrong", Static).update("")
+        if self.place != ORIGINAL:
+            self.query_one("#folder" if self.place == FOLDER else "#to-server").focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Ready())
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.post_message(self.Ready())

@@ -1,0 +1,69 @@
+"""What the dashboard says needs attention."""
+
+from datetime import timedelta
+
+import msgspec
+
+from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import JobView, ServerView, VaultView
+from phoenix_tui.attention import Attention, Weight, what_needs_attention
+from phoenix_tui.formats import Formats
+from phoenix_tui.model import CoreModel
+from tests.tui import sample
+from tests.tui.conftest import FixedClock
+from tests.tui.scripted_core import NO_VAULT
+
+
+def found(
+    *servers: ServerView, vault: VaultView | None = sample.VAULT, jobs: tuple[JobView, ...] = ()
+) -> list[Attention]:
+    model = CoreModel()
+    model.servers = {server.id: server for server in servers}
+    model.vault = vault
+    model.vault_problem = None if vault else NO_VAULT
+    model.put_jobs(list(jobs))
+    return what_needs_attention(model, Formats(FixedClock(), sample.CET))
+
+
+def test_all_well_needs_nothing() -> None:
+    assert found(sample.WEB1) == []
+
+
+def test_an_agent_that_is_away_says_how_many_jobs_wait() -> None:
+    away = msgspec.structs.replace(sample.DB1, last_backup_state=JobState.SUCCESSFUL)
+    (only,) = found(away, jobs=(sample.WAITING,))
+    assert only.text == "agent away, last seen 2 h ago; 1 job waits"
+
+
+def test_a_failed_backup_comes_first_and_opens_its_job() -> None:
+    failed_server = msgspec.structs.replace(sample.WEB1, last_backup_state=JobState.FAILED)
+    failed_job = msgspec.structs.replace(sample.DONE, state=JobState.FAILED)
+    first, *rest = found(sample.DB1, failed_server, jobs=(failed_job,))
+    assert (first.weight, first.job_id) == (Weight.ERROR, sample.DONE.id)
+    assert all(each.weight is Weight.WARNING for each in rest)
+
+
+def test_old_and_missing_backups_and_ending_certificates() -> None:
+    old = msgspec.structs.replace(
+        sample.WEB1, last_backup_at=sample.ago(days=9), certificate_ends_at=sample.NOW + timedelta(days=3)
+    )
+    assert {each.text for each in found(old)} == {"last backup 9 days ago", "its certificate ends in 3 days"}
+    assert [each.key for each in found(sample.NAS)] == [f"{sample.NAS.id}-never"]
+
+
+def test_a_removed_server_is_no_worry() -> None:
+    assert found(msgspec.structs.replace(sample.DB1, revoked=True)) == []
+
+
+def test_the_vault_speaks_up() -> None:
+    def of(**values: object) -> list[str]:
+        vault = msgspec.structs.replace(sample.VAULT, **values)
+        return [each.text for each in found(sample.WEB1, vault=vault)]
+
+    assert of(problem="Record 7 is gone.") == ["Record 7 is gone."]
+    assert of(damaged_packs=2) == ["2 packs are damaged; verify names the files"]
+    assert of(free_bytes=9 * sample.GIB) == ["only 9.0 GiB free (4 %)"]
+    assert "key is not available" in of(key_available=False)[0]
+    assert "index" in of(index_complete=False)[0]
+    (no_vault,) = found(vault=None)
+    assert "phoenix vault init" in no_vault.text

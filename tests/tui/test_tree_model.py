@@ -72,9 +72,17 @@ def test_a_name_that_begins_alike_is_not_inside() -> None:
     assert model.comes_with("/etcetera/x") == ""
 
 
-def test_a_hundred_thousand_entries_are_laid_out_in_well_under_a_second() -> None:
+def test_the_time_to_lay_out_a_folder_grows_with_its_entries_and_not_faster() -> None:
+    """A ratio, since test machines differ: ten times the entries take about ten times as long, not a hundred times."""
+    assert _seconds_to_lay_out(100_000) < 40 * _seconds_to_lay_out(10_000)
+
+
+def _seconds_to_lay_out(entries: int) -> float:
     model = TreeModel()
-    model.put_page(ROOT, page(*(entry(f"/{number:06d}") for number in range(100_000))))
-    began = time.process_time()
-    assert len(model.rows()) == 100_000
-    assert time.process_time() - began < 1
+    model.put_page(ROOT, page(*(entry(f"/{number:06d}") for number in range(entries))))
+    times: list[float] = []
+    for _ in range(3):
+        began = time.process_time()
+        assert len(model.rows()) == entries
+        times.append(time.process_time() - began)
+    return min(times)

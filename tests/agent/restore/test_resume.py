@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +121,8 @@ def test_after_a_crash_of_the_host_content_is_compared(many: RestoreRig, monkeyp
 class CancelledPorts(RigPorts):
     """Cancels the job while it downloads."""
 
-    cancelled_at = 0.0
-
     def progress(self, progress: Progress) -> None:
         if progress.phase == "download" and progress.files_done and not self.cancelled.is_set():
-            self.cancelled_at = time.monotonic()
             self.cancelled.set()
 
 
@@ -141,7 +137,7 @@ def test_a_cancelled_restore_ends_soon_and_leaves_nothing_half_done(
     job = RestoreJob(order, stopping)
     with pytest.raises(Cancelled) as caught:
         job.run()
-    assert time.monotonic() - stopping.cancelled_at < 5  # two seconds, on a machine that does little else
+    assert sum(path.is_file() for path in many.restored.rglob("file *")) < FOLDERS * PER_FOLDER
     assert caught.value.fields["who"] == "a test"
     assert leftovers(many) == []
     assert many.restore(snapshot).skipped >= 1

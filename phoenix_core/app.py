@@ -17,6 +17,7 @@ from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import StatusView
+from phoenix_core.engine.errors import CoreEmbedded
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT
 from phoenix_core.engine.queue import WAITING
@@ -52,14 +53,17 @@ class Core:
         key_holder: str = "",
         locked_by: PhoenixError | None = None,
         clock: Clock | None = None,
+        may_be_stopped: bool = False,
     ) -> None:
-        """`key_holder`: who holds the vault key, for people to read. `locked_by`: why there is no key."""
+        """`key_holder`: who holds the vault key, for people to read. `locked_by`: why there is no key.
+        `may_be_stopped`: operators may ask it to stop, since its owner heeds `stop_requested`."""
         self._data = data
         self._key = key
         self._config = config or CoreConfig()
         self._clock = clock or SystemClock()
         self._started = False
         self._locked_by = locked_by
+        self._may_be_stopped = may_be_stopped
         self._seat = VaultSeat(str(self._config.vault_path or data.vault))
         self._seat.key_holder = key_holder
         self._port = 0
@@ -136,7 +140,7 @@ class Core:
         self._start_task(parts.prover.run, "proof of new packs")
         self._ready = ready
         self._start_task(self._serve_jobs, "job queue")
-        api = parts.api_server(self._status, self.stop_requested.set)
+        api = parts.api_server(self._status, self._request_stop)
         self._stack.push_async_callback(api.stop)
         await api.start()
         self._stack.callback(parts.events.close)
@@ -208,6 +212,12 @@ class Core:
             embedded=self._config.embedded,
             link_address=self.link_url,
         )
+
+    def _request_stop(self) -> None:
+        """Raises CoreEmbedded."""
+        if not self._may_be_stopped:
+            raise CoreEmbedded(pid=os.getpid())
+        self.stop_requested.set()
 
     def _start_task(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run a part of the core until it stops; one that fails is begun again."""

@@ -190,7 +190,7 @@ class Parts:
                 self.keys,
             ),
             VerifyVault(self.seat, self.jobs, self.facts, self._clock),
-            PruneVault(self.seat, self._open_job_node, self._clock),
+            PruneVault(self.seat, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),
         )

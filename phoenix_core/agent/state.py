@@ -71,12 +71,27 @@ class AgentLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            raise AgentRunning(path=self._path.parent, pid=holder) from error
+            raise AgentRunning(path=self._path.parent, pid=self.holder() or "unknown") from error
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
+
+    def holder(self) -> int:
+        """The process that holds it; 0 where none does."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            name = os.read(fd, 32).decode("ascii", "replace").strip()
+            return int(name) if name.isdigit() else 0
+        else:
+            return 0
+        finally:
+            os.close(fd)
 
     def release(self) -> None:
         if self._fd >= 0:

@@ -267,6 +267,8 @@ class EstimateReport(Message, frozen=True):
     changed_files: int
     changed_bytes: int
     seconds: float
+    data_bytes: int = 0
+    """Of all files: their sizes, holes left out, hard links once; what a restore of them takes on disk."""
 
 
 class BackupResult(Message, frozen=True):

@@ -37,11 +37,12 @@ async def answers(client: CoreClient) -> bool:
 
 
 async def _embed(stack: AsyncExitStack, data: DataDirectory, client: CoreClient, *, agent: bool) -> None:
-    from phoenix_core.cli.corehost import start_core
+    from phoenix_core.cli.embedded import EmbeddedCore
     from phoenix_core.cli.ownagent import OwnAgent, is_enrolled
 
+    core = EmbeddedCore(data)
     try:
-        core = await start_core(data, embedded=True)
+        await core.start()
     except DataDirectoryInUse:
         if not await _comes_up(client):
             raise

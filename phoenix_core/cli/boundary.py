@@ -46,11 +46,12 @@ def _run(work: Coroutine[Any, Any, int | None], *, as_json: bool) -> int:
 
 
 async def _interruptible(work: Coroutine[Any, Any, int | None]) -> int | None:
-    """SIGTERM and a hang-up end the work as Ctrl-C does: what is to be cleaned up, is."""
+    """SIGTERM and a hang-up end the work as Ctrl-C does: what is to be cleaned up, is. With nohup, no hang-up does."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, task.cancel)
     return await task
 
 

@@ -87,8 +87,8 @@ def _ask(names: "Callable[[CoreClient], Awaitable[list[str]]]", context: typer.C
     data = DataDirectory(context.params.get("data") or default_data_directory())
 
     async def ask() -> list[str]:
-        async with CoreClient(data.core_socket) as client:
-            return await asyncio.wait_for(names(client), ANSWER_S)
+        async with CoreClient(data.core_socket) as client, asyncio.timeout(ANSWER_S):
+            return await names(client)
 
     try:
         return _starting(asyncio.run(ask()), incomplete)

@@ -36,10 +36,11 @@ async def run_console(data: DataDirectory, open_ui: OpenUi) -> int:
 
 
 async def _with_embedded_core(data: DataDirectory, open_ui: OpenUi) -> None:
-    from phoenix_core.cli.corehost import start_core
+    from phoenix_core.cli.embedded import EmbeddedCore
     from phoenix_core.cli.ownagent import OwnAgent, is_enrolled
 
-    core = await start_core(data, embedded=True)
+    core = EmbeddedCore(data)
+    await core.start()
     agent = OwnAgent(data)
     leaving = ""
     try:
@@ -51,7 +52,7 @@ async def _with_embedded_core(data: DataDirectory, open_ui: OpenUi) -> None:
             await agent.stop()
         await core.stop()
     if leaving == KEEP:
-        pid = await start_in_background(data)
+        pid = await start_in_background(data, agent.pid)
         _tell(f"The core goes on in the background (process {pid}). Stop it with: phoenix core stop")
 
 
@@ -62,12 +63,13 @@ def _tell(text: str) -> None:
         sys.stdout = None  # The terminal has hung up: nobody is there to be told, even at exit.
 
 
-async def start_in_background(data: DataDirectory) -> int:
-    """A detached core on the data directory; its process id. Agents reconnect to it.
+async def start_in_background(data: DataDirectory, agent_pid: int = 0) -> int:
+    """A detached core on the data directory; its process id. Agents reconnect to it, and the one of process `agent_pid`
+    ends with it.
 
     Returns once it answers operators: a command that came sooner would start a core of its own, and keep it out.
     Raises CoreNotRunning where it doesn't come up."""
-    process = await asyncio.to_thread(_spawn, data)
+    process = await asyncio.to_thread(_spawn, data, agent_pid)
     loop = asyncio.get_running_loop()
     end = loop.time() + STARTING_S
     async with CoreClient(data.core_socket) as client:
@@ -78,10 +80,11 @@ async def start_in_background(data: DataDirectory) -> int:
     raise CoreNotRunning(path=data.root)
 
 
-def _spawn(data: DataDirectory) -> subprocess.Popen[bytes]:
+def _spawn(data: DataDirectory, agent_pid: int) -> subprocess.Popen[bytes]:
     """Not by asyncio, whose loop kills its processes when it ends, from Python 3.12 on."""
+    command = [sys.executable, "-m", "phoenix_core.cli", "core", "run", "--quiet", "--data", str(data.root)]
     return subprocess.Popen(
-        [sys.executable, "-m", "phoenix_core.cli", "core", "run", "--quiet", "--background", "--data", str(data.root)],
+        [*command, "--background", "--agent-pid", str(agent_pid)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

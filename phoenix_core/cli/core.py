@@ -17,12 +17,14 @@ def run(
         bool, typer.Option("--take-over", help="Take the vault from a storage node that is known to be gone for good.")
     ] = False,
     background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
+    agent_pid: Annotated[int, typer.Option("--agent-pid", hidden=True)] = 0,
 ) -> None:
     """Run the core until SIGTERM or Ctrl-C."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.rolehost import run_core
 
-    execute(run_core(data_directory(data), quiet=quiet, background=background, take_over=take_over))
+    work = run_core(data_directory(data), quiet=quiet, background=background, take_over=take_over, agent_pid=agent_pid)
+    execute(work)
 
 
 @app.command("stop")

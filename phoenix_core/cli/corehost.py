@@ -17,9 +17,16 @@ from phoenix_core.vault.vaultkey import VaultKey
 
 
 async def start_core(
-    data: DataDirectory, *, embedded: bool, log_to_terminal: bool = False, take_over: bool = False
+    data: DataDirectory,
+    *,
+    embedded: bool,
+    log_to_terminal: bool = False,
+    take_over: bool = False,
+    may_be_stopped: bool = False,
 ) -> Core:
-    """A started core. A key that can't be had doesn't keep it from starting: its status says why."""
+    """A started core. A key that can't be had doesn't keep it from starting: its status says why.
+
+    `may_be_stopped`: the caller heeds `Core.stop_requested`."""
     import sys
 
     data.create()
@@ -27,18 +34,19 @@ async def start_core(
     config = msgspec.structs.replace(config, take_over=take_over)
     configure_logs(data.logs, "core", config.log_level, also_to=sys.stderr if log_to_terminal else None)
     keep_large_buffers()
-    core = await asyncio.to_thread(_make, data, config)
+    core = await asyncio.to_thread(_make, data, config, may_be_stopped)
     await core.start()
     await asyncio.to_thread(point_to, data.agent, data.pki / "ca.pem", core.link_url)
     return core
 
 
-def _make(data: DataDirectory, config: CoreConfig) -> Core:
+def _make(data: DataDirectory, config: CoreConfig, may_be_stopped: bool) -> Core:
     holder = KeyHolder(data, os.environ, service=not config.embedded)
     recorded = holder.recorded()
     if recorded is None:
-        return Core(data, None, config)
+        return Core(data, None, config, may_be_stopped=may_be_stopped)
     try:
-        return Core(data, VaultKey.from_bytes(holder.load()), config, key_holder=recorded[0])
+        key, locked_by = VaultKey.from_bytes(holder.load()), None
     except PhoenixError as error:
-        return Core(data, None, config, key_holder=recorded[0], locked_by=error)
+        key, locked_by = None, error
+    return Core(data, key, config, key_holder=recorded[0], locked_by=locked_by, may_be_stopped=may_be_stopped)

@@ -1,6 +1,7 @@
 """What a finished job prints."""
 
 from phoenix_core.cli.output import duration, print_json, say, size, warn
+from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView
 
@@ -28,13 +29,13 @@ def _print_missing(job: JobView) -> None:
     if job.missing_count:
         say(f"{job.missing_count} missing:")
         for missing in job.missing[:MISSING_SHOWN]:
-            say(f"  {missing.path}: {missing.reason}")
+            say(f"  {missing.path}: {reason_text(missing.reason)}")
         if job.missing_count > MISSING_SHOWN:
             say(f"  … all of them: phoenix job show {job.id} --json")
     if job.notes:
         say(f"{len(job.notes)} noted:")
         for note in job.notes[:MISSING_SHOWN]:
-            say(f"  {note.path}: {note.reason}")
+            say(f"  {note.path}: {reason_text(note.reason)}")
 
 
 def _numbers(job: JobView) -> str:

@@ -1,9 +1,13 @@
 """This machine's agent as a process beside an embedded core: enrol it where needed, start it, wait for it, end it."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 
+from phoenix_core.agent.state import AgentLock
 from phoenix_core.agentlink.enrol import enrol
 from phoenix_core.cli.errors import AgentStayedAway
 from phoenix_core.client import CoreClient
@@ -14,6 +18,13 @@ from phoenix_core.host.process import host_facts
 CONNECT_S = 30.0
 STOP_S = 10.0
 POLL_S = 0.05
+
+
+def end_agent(data: DataDirectory, pid: int) -> None:
+    """Have this machine's agent end, if `pid` is still its process. Blocks."""
+    if AgentLock(data.agent).holder() == pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def is_enrolled(data: DataDirectory) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from phoenix_core.agent.compare import Comparison
 from phoenix_core.cli.output import print_facts, say, size
 from phoenix_core.cli.program import command_line
+from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.views import MissingView
 from phoenix_core.host.datadir import DataDirectory
 
@@ -70,7 +71,9 @@ def print_report(report: QuickstartReport, server: str) -> None:
         [f"{each.path}: {each.what}" for each in found.not_comparable],
         found.not_comparable_count,
     )
-    _print_list("Missing", [f"{each.path}: {each.reason}" for each in report.missing], report.missing_count)
+    _print_list(
+        "Missing", [f"{each.path}: {reason_text(each.reason)}" for each in report.missing], report.missing_count
+    )
     _print_how_to_go_on(DataDirectory(Path(report.data_dir)), server, report.source)
 
 

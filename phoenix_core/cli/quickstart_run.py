@@ -81,13 +81,14 @@ async def _core_and_agent(
     data: DataDirectory, tell: Callable[[str], None]
 ) -> AsyncIterator[tuple[CoreClient, ServerView]]:
     """The core that runs here, or one embedded, with this machine's agent enrolled and connected."""
-    from phoenix_core.cli.corehost import start_core
+    from phoenix_core.cli.embedded import EmbeddedCore
     from phoenix_core.cli.ownagent import OwnAgent, enrol_here, is_enrolled
 
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(CoreClient(data.core_socket))
         if not await answers(client):
-            core = await start_core(data, embedded=True)
+            core = EmbeddedCore(data)
+            await core.start()
             stack.push_async_callback(core.stop)
         if not is_enrolled(data):
             await enrol_here(data, client)
@@ -117,7 +118,7 @@ class _Quickstart:
         estimate = await self._job(
             "estimate", lambda: self._client.backup(BackupRequest(server=self._server.id, paths=(path,), dry_run=True))
         )
-        self._check_space(_whole(estimate, "estimated_changed_bytes"), estimate)
+        self._check_space(_whole(estimate, "estimated_changed_bytes"), _whole(estimate, "estimated_data_bytes"))
         first = await self._job("first backup", lambda: self._client.backup(request))
         second = await self._job("second backup", lambda: self._client.backup(request))
         target = Path(tempfile.mkdtemp(prefix="quickstart-", dir=self._data.spool))
@@ -168,9 +169,10 @@ class _Quickstart:
             say(f"{label[0].upper()}{label[1:]}: done in {_took(job):.1f} s.")
         return job
 
-    def _check_space(self, changed_bytes: int, estimate: JobView) -> None:
-        """Raises NoSpace. The vault may need all that is new, if nothing of it compresses; the restore all there is."""
-        whole = _whole(estimate, "estimated_bytes") or _whole(estimate, "bytes")
+    def _check_space(self, changed_bytes: int, whole: int) -> None:
+        """Raises NoSpace. The vault may need all that is new, if nothing of it compresses; the restore all there is.
+
+        Both in bytes without holes, which are neither stored nor written."""
         vault = space_at(Path(location(self._data)))
         temporary = space_at(self._data.spool)
         if vault.device == temporary.device:

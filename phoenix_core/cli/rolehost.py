@@ -7,15 +7,21 @@ from pathlib import Path
 
 from phoenix_core.cli.output import say
 from phoenix_core.domain.errors import EXIT_DONE
-from phoenix_core.host.datadir import DataDirectory
+from phoenix_core.host.datadir import CoreLock, DataDirectory
 
 
-async def run_core(data: DataDirectory, *, quiet: bool, background: bool = False, take_over: bool = False) -> int:
-    """Until a signal, or an operator's stop. `background`: it goes on for a console that was left."""
+async def run_core(
+    data: DataDirectory, *, quiet: bool, background: bool = False, take_over: bool = False, agent_pid: int = 0
+) -> int:
+    """Until a signal, or an operator's stop. `background`: it goes on for a console that was left; `agent_pid`: with
+    this machine's agent, the process that the console had started, which ends with it."""
     from phoenix_core.cli.corehost import start_core
+    from phoenix_core.cli.ownagent import end_agent
 
     signalled = _stop_on_signals()
-    core = await start_core(data, embedded=background, log_to_terminal=not quiet, take_over=take_over)
+    core = await start_core(
+        data, embedded=background, log_to_terminal=not quiet, take_over=take_over, may_be_stopped=True
+    )
     try:
         say(f"The core runs on {data.root}; agents reach it at {', '.join(core.link_urls())}.")
         waits = [
@@ -26,18 +32,21 @@ async def run_core(data: DataDirectory, *, quiet: bool, background: bool = False
         for wait in waits:
             wait.cancel()
     finally:
+        if agent_pid:
+            await asyncio.to_thread(end_agent, data, agent_pid)
         await core.stop()
     return EXIT_DONE
 
 
 async def stop_core(data: DataDirectory) -> int:
-    """Ask the running core to stop and wait until it has let go of the data directory."""
-    from phoenix_core.cli.attach import answers, attached
+    """Ask the running core to stop and wait until it has let go of the data directory.
+
+    Raises CoreNotRunning, and CoreEmbedded where it ends with a console or command only."""
+    from phoenix_core.cli.attach import attached
 
     async with attached(data, embed=False) as client:
         await client.stop()
-        while await answers(client):  # noqa: ASYNC110 - the other process gives no event
-            await asyncio.sleep(0.1)
+    await asyncio.to_thread(CoreLock(data).wait_free)
     say("The core has stopped.")
     return EXIT_DONE
 

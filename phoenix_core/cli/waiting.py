@@ -119,7 +119,8 @@ async def _views(client: CoreClient, job: JobView, display: JobDisplay) -> Async
         while True:
             yield await client.job(job.id)
             try:
-                await asyncio.wait_for(changed.get(), POLL_S if not listener.done() else 0.3)
+                async with asyncio.timeout(POLL_S if not listener.done() else 0.3):
+                    await changed.get()
             except TimeoutError:
                 continue
     finally:

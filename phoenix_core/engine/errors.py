@@ -3,6 +3,15 @@
 from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, UsageError
 
 
+class CoreEmbedded(PhoenixError):
+    """A core that ends with the program that it is in."""
+
+    code = "core_embedded"
+    template = "This core is part of the console or command that runs as process {pid}."
+    hint = "Leave that console, or let the command end; the core ends with it."
+    http_status = 409
+
+
 class NoVault(PhoenixError):
     code = "no_vault"
     template = "There is no vault in {path} yet."

@@ -222,6 +222,7 @@ def _estimated(estimate: EstimateReport) -> Result:
         "estimated_files": estimate.files,
         "estimated_directories": estimate.directories,
         "estimated_bytes": estimate.bytes,
+        "estimated_data_bytes": estimate.data_bytes,
         "estimated_changed_files": estimate.changed_files,
         "estimated_changed_bytes": estimate.changed_bytes,
         "estimated_s": estimate.seconds,

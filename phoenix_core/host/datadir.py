@@ -72,6 +72,14 @@ class CoreLock:
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
 
+    def wait_free(self) -> None:
+        """Blocks until no process holds it."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        finally:
+            os.close(fd)
+
     def release(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)

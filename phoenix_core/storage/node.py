@@ -22,7 +22,7 @@ from phoenix_core.storage.objectstore import ObjectStore, OpenObject
 from phoenix_core.storage.owner import Ownership
 from phoenix_core.storage.parts import Parts, current_folder
 from phoenix_core.storage.rebuild import Rebuild, read_stored, stored_packs
-from phoenix_core.vault.environment import Environment, Txn
+from phoenix_core.vault.environment import Environment
 from phoenix_core.vault.index import Totals
 from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
 from phoenix_core.vault.kinds import PackKind
@@ -255,12 +255,7 @@ class StorageNode:
         kind = PackKind(info.kind)
         pack = read_stored(self._state.store, pack_id, kind, self._state.vault_id, self._index_keys)
         self._state.store.delete(pack_name(kind, pack_id))
-
-        def work(txn: Txn) -> None:
-            parts.index.remove(txn, pack_id, pack.tail if pack else None)
-            parts.merged.forget(txn, pack_id)
-
-        parts.environment.write(work)
+        parts.forget(pack_id, pack.tail if pack else None)
         return info.bytes
 
     # --- the index ---
@@ -337,10 +332,13 @@ class StorageNode:
                 parts.adopt(pack)
         state.shelf.delete_doomed(parts)
         for info in list(parts.index.packs()):
-            there = PackId(info.pack_id) in stored
-            if there == (info.state is PackState.LOST):
+            pack_id = PackId(info.pack_id)
+            there = pack_id in stored
+            if not there and pack_id in parts.sweeps.voided:
+                parts.forget(pack_id)  # the node died between its object's deletion and this
+            elif there == (info.state is PackState.LOST):
                 now = PackState.USABLE if there else PackState.LOST
-                parts.change(PackId(info.pack_id), state=now, proved=False)
+                parts.change(pack_id, state=now, proved=False)
 
     def _parts(self, *, create: bool) -> Parts:
         state = self._state

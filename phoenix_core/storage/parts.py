@@ -12,6 +12,7 @@ from phoenix_core.storage.sweeps import Sweeps
 from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.index import VaultIndex
 from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packtail import PackTail
 
 
 class Parts:
@@ -53,6 +54,15 @@ class Parts:
     def change(self, pack_id: PackId, **changes: object) -> None:
         """Set `state` or `proved` of a pack; does nothing where the index doesn't know it."""
         self.environment.write(lambda txn: self.index.change(txn, pack_id, **changes))
+
+    def forget(self, pack_id: PackId, tail: PackTail | None = None) -> None:
+        """Take out a pack that is gone from the store; without its tail all chunks are looked through for it."""
+
+        def work(txn: Txn) -> None:
+            self.index.remove(txn, pack_id, tail)
+            self.merged.forget(txn, pack_id)
+
+        self.environment.write(work)
 
     def close(self) -> None:
         self.environment.close()

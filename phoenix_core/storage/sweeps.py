@@ -39,7 +39,8 @@ class Sweeps:
         self._index = index
         self._leases = leases
         self._table = index.environment.table("sweeps")
-        self.void_all()
+        self.voided = self.void_all()
+        """What open sweeps had condemned before the restart."""
 
     def condemn(self, pack_ids: Sequence[PackId]) -> int:
         def work(txn: Txn) -> int:
@@ -85,11 +86,12 @@ class Sweeps:
             raise SweepVoid(sweep=number, reason="it is finished, or the storage node was restarted since")
         return _row_of(found)
 
-    def void_all(self) -> None:
+    def void_all(self) -> frozenset[PackId]:
         """What is condemned gets back the state it had: a restarted node doesn't know what happened meanwhile, and a
-        prune may give up."""
+        prune may give up. Returns it."""
 
-        def work(txn: Txn) -> None:
+        def work(txn: Txn) -> frozenset[PackId]:
+            voided: set[PackId] = set()
             with txn.cursor(self._table) as cursor:
                 rows = [(bytes(key), _row_of(row)) for key, row in cursor if bytes(key) != _NEXT]
             for key, row in rows:
@@ -97,6 +99,8 @@ class Sweeps:
                     info = self._index.pack_in(txn, pack_id)
                     if info is not None and info.state is PackState.CONDEMNED:
                         self._index.change(txn, pack_id, state=state)
+                        voided.add(PackId(pack_id))
                 txn.delete(key, db=self._table)
+            return frozenset(voided)
 
-        self._index.environment.write(work)
+        return self._index.environment.write(work)

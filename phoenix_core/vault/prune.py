@@ -15,6 +15,7 @@ become usable again when the sweep is given up, and a restarted node voids it.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 import msgspec
@@ -182,7 +183,7 @@ def _condemn(node: MaintenanceNode, key: VaultKey, marker: Marker, candidates: l
         inventory = take_inventory(node, key)
         marker.mark(inventory.live)
         packs = {PackId(info.pack_id): info for info in node.packs()}
-        used = _usage(node, marker.chunks, packs)
+        used = _usage(node, marker.chunks, packs, frozenset(candidates))
         doomed = [pack for pack in candidates if pack in packs and pack not in used]
         try:
             return node.condemn(doomed, inventory.last_record)
@@ -217,8 +218,14 @@ def _mark_all(
     return marker, inventory, tuple(abandoned)
 
 
-def _usage(node: MaintenanceNode, chunks: Iterable[ChunkId], packs: dict[PackId, PackInfo]) -> dict[PackId, _Usage]:
-    """What of each pack is needed. A copy beside a proved one is not."""
+def _usage(
+    node: MaintenanceNode,
+    chunks: Iterable[ChunkId],
+    packs: dict[PackId, PackInfo],
+    leaving: AbstractSet[PackId] = frozenset(),
+) -> dict[PackId, _Usage]:
+    """What of each pack is needed. A copy beside a proved one is not; of several proved ones that counts which is not
+    in a pack of those that are `leaving`, then the one in the pack of which more is needed, then in the smaller one."""
     usage: dict[PackId, _Usage] = defaultdict(_Usage)
     doubled: list[list[Location]] = []
     for batch in _batches(chunks):
@@ -228,10 +235,15 @@ def _usage(node: MaintenanceNode, chunks: Iterable[ChunkId], packs: dict[PackId,
                 _count(usage, good[0])
             elif good:
                 doubled.append(good)
+
+    def preference(copy: Location) -> tuple[bool, int, int, bytes]:
+        pack_id = PackId(copy.pack_id)
+        return pack_id not in leaving, _count_of(usage, copy), -packs[pack_id].chunks, copy.pack_id
+
     for copies in doubled:
         proved = [copy for copy in copies if _is_proved(packs[PackId(copy.pack_id)])]
         if proved:
-            _count(usage, max(proved, key=lambda copy: (_count_of(usage, copy), copy.pack_id)))
+            _count(usage, max(proved, key=preference))
         else:
             for copy in copies:
                 _count(usage, copy)

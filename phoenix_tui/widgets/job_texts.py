@@ -2,6 +2,7 @@
 
 from textual.content import Content
 
+from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind
 from phoenix_core.domain.views import DamageView, JobView, LogLineView
 from phoenix_tui.formats import Formats, number, ratio, short_id, size, took
@@ -56,6 +57,7 @@ _NAMES = {
     "estimated_files": _("Estimate: files"),
     "estimated_directories": _("Estimate: folders"),
     "estimated_bytes": _("Estimate: size"),
+    "estimated_data_bytes": _("Estimate: size without holes"),
     "estimated_changed_files": _("Estimate: files to read"),
     "estimated_changed_bytes": _("Estimate: to read"),
     "estimated_s": _("Estimate: time"),
@@ -69,7 +71,7 @@ def log_line(line: LogLineView, formats: Formats) -> Content:
 
 def file_lines(job: JobView) -> list[Content]:
     """Files that the job could not deal with, then notes on others."""
-    lines = [Content.assemble((each.path, STRONG), "  ", (each.reason, WARN)) for each in job.missing]
+    lines = [Content.assemble((each.path, STRONG), "  ", (_(reason_text(each.reason)), WARN)) for each in job.missing]
     hidden = job.missing_count - len(job.missing)
     if hidden > 0 and job.missing:
         more = ngettext("and {count} more file", "and {count} more files", hidden).format(count=number(hidden))
@@ -78,7 +80,7 @@ def file_lines(job: JobView) -> list[Content]:
         lines.append(Content(_("No file is missing.")))
     elif not job.missing_count:
         lines.append(Content.styled(_("So far no file is missing."), DIM))
-    lines += [Content.assemble(each.path, "  ", (each.reason, DIM)) for each in job.notes]
+    lines += [Content.assemble(each.path, "  ", (_(reason_text(each.reason)), DIM)) for each in job.notes]
     return lines
 
 

@@ -159,7 +159,9 @@ EXAMPLES: dict[str, Message] = {
     "Report EstimateReport": Report(
         number=3,
         job="j1",
-        body=EstimateReport(files=1, directories=2, bytes=3, changed_files=4, changed_bytes=5, seconds=6.5),
+        body=EstimateReport(
+            files=1, directories=2, bytes=3, changed_files=4, changed_bytes=5, seconds=6.5, data_bytes=7
+        ),
     ),
     "Report BackupResult": Report(
         number=4,

@@ -18,6 +18,10 @@ from phoenix_core.host.datadir import DataDirectory
 PASSPHRASE = "correct horse battery staple"
 PHOENIX = (sys.executable, "-m", "phoenix_core.cli")
 WAIT_S = 60.0
+HEEDING_SIGNALS = ("env", "--default-signal=INT,HUP")
+"""Tests that run in the background of a shell inherit that SIGINT is ignored."""
+WITHOUT_HANG_UP = ("env", "--ignore-signal=HUP")
+"""As nohup does."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,10 @@ class Commands:
         out, err = process.communicate(timeout=WAIT_S)
         return Done(process.returncode, out, err)
 
-    def begin(self, *words: str | Path) -> "subprocess.Popen[str]":
+    def begin(self, *words: str | Path, nohup: bool = False) -> "subprocess.Popen[str]":
         """In a process of its own, which the caller ends."""
         return subprocess.Popen(
-            [*PHOENIX, *map(str, words)],
+            [*HEEDING_SIGNALS, *(WITHOUT_HANG_UP if nohup else ()), *PHOENIX, *map(str, words)],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

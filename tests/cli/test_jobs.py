@@ -69,6 +69,20 @@ def test_ctrl_c_cancels_the_job_that_the_command_started(running: Commands, numb
     assert running.json("job", "list", "--state", "active") == []
 
 
+def test_with_nohup_a_hang_up_ends_nothing(running: Commands) -> None:
+    command = running.begin("backup", "web1", "/etc", nohup=True)
+    assert command.stderr is not None
+    while "is away" not in command.stderr.readline():
+        assert command.poll() is None
+    command.send_signal(signal.SIGHUP)
+    (job,) = running.json("job", "list", "--state", "active")
+    assert job["state"] == "waiting_for_agent"
+    command.send_signal(signal.SIGTERM)
+    command.communicate(timeout=WAIT_S)
+    assert command.returncode == 130
+    assert running.json("job", "show", job["id"])["state"] == "cancelled"
+
+
 def test_ctrl_c_while_watching_leaves_the_job_alone(running: Commands) -> None:
     job = running.json("backup", "web1", "/etc", "--detach", code=4)["id"]
     command = running.begin("job", "watch", job)

@@ -1,4 +1,4 @@
-"""Waits for names to appear in a folder, by the kernel's own notice: fast enough to act while a job goes on."""
+"""Waits for names to appear in folders or to go, by the kernel's own notice: fast enough to act while a job goes on."""
 
 import ctypes
 import os
@@ -10,18 +10,19 @@ from typing import Self
 
 from tests.e2e.watch import WITHIN_S
 
-_CREATE, _MOVED_TO = 0x100, 0x80
+_MOVED_TO, _CREATE, _DELETE = 0x80, 0x100, 0x200
 _HEAD = struct.Struct("iIII")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Appearing:
-    """Sees every name that appears in `folder` from its making on."""
+class Watched:
+    """Sees every name that comes into the folders, or with `going` goes out of them, from its making on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path, going: bool = False) -> None:
         self._fd = _libc.inotify_init1(os.O_CLOEXEC)
-        if self._fd < 0 or _libc.inotify_add_watch(self._fd, os.fsencode(folder), _CREATE | _MOVED_TO) < 0:
-            raise OSError(ctypes.get_errno(), "inotify")
+        for folder in folders:
+            if _libc.inotify_add_watch(self._fd, os.fsencode(folder), _DELETE if going else _CREATE | _MOVED_TO) < 0:
+                raise OSError(ctypes.get_errno(), "inotify", str(folder))
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +33,7 @@ class Appearing:
     def wait(self) -> list[str]:
         """The next names, at least one."""
         ready, _, _ = select.select([self._fd], [], [], WITHIN_S)
-        assert ready, "nothing appeared"
+        assert ready, "no name came or went"
         data = os.read(self._fd, 1 << 16)
         names = []
         at = 0

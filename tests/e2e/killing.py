@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.agent.independent_walk import Facts, walk
 from tests.e2e import tree, watch
-from tests.e2e.inotify import Appearing
+from tests.e2e.inotify import Watched
 from tests.e2e.rig import Machine
 
 FILES = 500
@@ -32,7 +32,7 @@ def step_begins(step: str) -> Moment:
 
 def _appears_in(folder: str) -> Moment:
     def wait(here: Machine, job: str) -> bool:
-        with Appearing(here.vault / folder) as names:
+        with Watched(here.vault / folder) as names:
             names.wait()
         return True
 

@@ -83,6 +83,8 @@ class Terminal:
         os.close(slave)
         self._changed = threading.Condition()
         self._over = False
+        self._reading = threading.Event()
+        self._reading.set()
         self._hang_up, self._asked = os.pipe()
         self._reader = threading.Thread(target=self._read, name="terminal")
         self._reader.start()
@@ -97,8 +99,17 @@ class Terminal:
         for key in keys:
             os.write(self._master, key.encode())
 
+    def stall(self) -> None:
+        """Stop reading what the console writes, as a terminal does whose connection hangs, and fill its buffers."""
+        self._reading.clear()
+        self.type(*"1234" * 50)
+
+    def go_on(self) -> None:
+        self._reading.set()
+
     def hang_up(self) -> None:
         """The terminal goes away: the kernel tells the console."""
+        self.go_on()
         if self._reader.is_alive():
             os.write(self._asked, b"!")
         self._reader.join()
@@ -119,6 +130,7 @@ class Terminal:
         """Take in all that the console writes, until it closes its end or we close ours."""
         try:
             while self._master in select.select([self._master, self._hang_up], [], [])[0]:
+                self._reading.wait()
                 data = os.read(self._master, 65536)
                 with self._changed:
                     self.screen.feed(data)

@@ -1,7 +1,5 @@
 """The console in a real terminal, on a data directory that quickstart made: core, agent and screens together."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,6 +9,7 @@ import pytest
 
 from tests.e2e import killing, tree, watch
 from tests.e2e.rig import Machine, machine
+from tests.e2e.standing_still import standing_still
 from tests.e2e.terminal import DOWN, ENTER, RIGHT, Terminal
 
 CTRL_N, CTRL_S = "\x0e", "\x13"
@@ -126,6 +125,20 @@ def test_the_wizard_restores_a_file_to_a_folder(installed: Installed) -> None:
     assert tree.below(target, wanted).read_bytes() == wanted.read_bytes()
 
 
+def test_a_terminal_that_stops_reading_holds_up_no_backup(installed: Installed) -> None:
+    here = installed.here
+    with installed.console() as console:
+        console.stall()
+        assert here.json("backup", installed.server, str(installed.source))["state"] == "successful"
+        console.go_on()
+        console.type("1")
+        console.sees("1 protected", "● connected")
+        refused = here.command("core", "stop").expect(1)
+        assert "Leave that console" in refused.err
+        console.type("q")
+        assert console.ends() == 0
+
+
 @pytest.mark.parametrize("leave", ["keep", "hang up"])
 def test_a_job_goes_on_when_the_core_is_kept(installed: Installed, leave: str) -> None:
     here = installed.here
@@ -133,7 +146,7 @@ def test_a_job_goes_on_when_the_core_is_kept(installed: Installed, leave: str) -
     with installed.console() as console:
         job = here.json("backup", installed.server, str(large), "--detach")["id"]
         assert killing.step_begins("WF1.4")(here, job), "the transfer was over too soon"
-        with _held(installed):
+        with standing_still([agent.pid for agent in installed.processes(lambda command: "agent" in command)]):
             assert here.job(job)["state"] == "running"
             if leave == "keep":
                 console.type("q")
@@ -143,24 +156,9 @@ def test_a_job_goes_on_when_the_core_is_kept(installed: Installed, leave: str) -
                 console.hang_up()
             assert console.ends() == 0
         assert here.wait_job(job)["state"] == "successful"
-        (core,) = installed.processes(lambda command: "core" in command)
         here.command("core", "stop").expect()
-        core.wait(30)
-
-
-@contextmanager
-def _held(installed: Installed) -> Iterator[None]:
-    """The agent's workers stand still, so that its job can't end."""
-    agents = installed.processes(lambda command: "agent" in command)
-    workers = [worker for agent in agents for worker in agent.children(recursive=True)]
-    assert workers
-    for worker in workers:
-        os.kill(worker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for worker in workers:
-            os.kill(worker.pid, signal.SIGCONT)
+        for process in installed.processes(lambda _: True):
+            process.wait(30)
 
 
 def _wait_new_jobs(here: Machine, before: set[str]) -> list[dict[str, Any]]:

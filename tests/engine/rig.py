@@ -40,7 +40,7 @@ class Rig:
         )
 
     async def start(self, key: VaultKey | None = None) -> Core:
-        self.core = Core(self.data, key or self.key, CoreConfig(), key_holder="test")
+        self.core = Core(self.data, key or self.key, CoreConfig(), key_holder="test", may_be_stopped=True)
         await self.core.start()
         return self.core
 

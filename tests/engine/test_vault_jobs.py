@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phoenix_core import app
-from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.ids import PackId, new_lease_id
 from phoenix_core.domain.states import JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import BackupRequest, JobView, PruneRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine import prove
@@ -177,6 +177,18 @@ async def test_a_prune_moves_what_is_needed_out_of_mostly_unused_packs(rig: Rig,
     verified = await rig.ended((await rig.client.verify(VerifyRequest(depth=VerifyDepth.CHUNKS))).id)
     assert verified.state is JobState.SUCCESSFUL
     assert not await asyncio.to_thread(rig.node().leases)
+
+
+async def test_a_lease_that_outlived_its_job_holds_up_no_prune(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {"/srv/old": os.urandom(300_000)}
+    old = await backed_up(rig)
+    await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    for job in (old.id, "jnobodyknows"):
+        await asyncio.to_thread(rig.node().open_lease, new_lease_id(), job, "s1", None)
+    done = await rig.ended((await rig.client.prune(PruneRequest(execute=True))).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    assert done.result["held_by_leases"] == 0
+    assert done.result["deleted_packs"] == 2
 
 
 async def test_a_prune_that_waits_for_a_backup_can_be_cancelled(rig: Rig, agent: FakeAgent) -> None:

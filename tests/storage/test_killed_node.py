@@ -40,6 +40,7 @@ def test_killed_at(step: str, tmp_path: Path) -> None:
         for block in tail.blocks:
             for chunk, _, _ in block.chunks():
                 assert rig.node.locate([chunk])[0] is not None
+    assert not [info for info in rig.node.packs() if info.state is PackState.LOST], "a deletion is no loss"
     for info in rig.node.packs():  # what is usable is there, whole
         if info.state is PackState.USABLE:
             with rig.node.open_pack(PackId(info.pack_id)) as opened:

@@ -60,6 +60,22 @@ def test_a_mostly_unused_pack_is_rewritten(rig: Rig) -> None:
     assert run(rig).deleted_packs == 0
 
 
+def test_a_proved_pack_that_was_rewritten_goes_with_the_same_prune(rig: Rig) -> None:
+    """Ten times: which of two proved copies counts must not be left to the packs' names."""
+    for seed in range(10):
+        files = {f"f{number}": content(100 * seed + number) for number in range(5)}
+        gone = rig.backup(files)
+        kept = rig.backup({"f3": files["f3"]}, parent=gone)
+        rig.remove(gone)
+        rig.prove_all()
+        old = set(rig.pack_files("data"))
+        assert run(rig).rewritten_packs >= 1
+        assert not old & set(rig.pack_files("data"))
+        assert rig.restore(kept) == {"f3": files["f3"]}
+        assert run(rig).deleted_packs == 0
+        rig.remove(kept)
+
+
 def test_a_second_copy_goes_only_where_a_proved_one_stays(rig: Rig) -> None:
     one = rig.backup({"a": content(1)}, server="sone")
     two = rig.backup({"a": content(1)}, server="stwo")

@@ -131,6 +131,7 @@ class BackupJob:
                 changed_files=counts.changed_files,
                 changed_bytes=counts.changed_bytes,
                 seconds=expected_s,
+                data_bytes=counts.data_bytes,
             )
         )
         return expected_s

@@ -38,6 +38,8 @@ class ScanCounts:
     others: int = 0
     bytes: int = 0
     """Sizes of all files, hard links once."""
+    data_bytes: int = 0
+    """The same, holes left out."""
     changed_files: int = 0
     changed_bytes: int = 0
     """Of the files to be read: their sizes, holes left out."""
@@ -175,12 +177,14 @@ class Scan:
         if status.st_nlink > 1:
             first, identity = self._link_identity(status)
         self.counts.files += 1
+        data_bytes = min(status.st_size, status.st_blocks * 512)
         if first:
             self.counts.bytes += status.st_size
+            self.counts.data_bytes += data_bytes
         if known and known.is_file and is_unchanged(known, status) and self._parent and self._parent.is_usable(known):
             self._records.append(Keep(_on_device(known, status), first, identity))
             return
-        item = ReadItem(frame.path, name, min(status.st_size, status.st_blocks * 512))
+        item = ReadItem(frame.path, name, data_bytes)
         if not first:
             self._records.append(Link(identity, item))
             return

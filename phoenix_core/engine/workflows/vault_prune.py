@@ -5,11 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from phoenix_core.agentlink.messages import Progress
+from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import PruneHeldUp
+from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.vault import VaultSeat
@@ -29,8 +31,9 @@ class PruneVault(Workflow):
         ("sweep", "Delete"),
     )
 
-    def __init__(self, seat: VaultSeat, open_job_node: Callable[[str], JobNode], clock: Clock) -> None:
+    def __init__(self, seat: VaultSeat, jobs: Jobs, open_job_node: Callable[[str], JobNode], clock: Clock) -> None:
         self._seat = seat
+        self._jobs = jobs
         self._open_job_node = open_job_node
         self._clock = clock
 
@@ -45,6 +48,7 @@ class PruneVault(Workflow):
         if vault.chain.broken is not None:
             raise vault.chain.broken
         await run.enter("plan")
+        await close_old_leases(vault, self._jobs)
         plan = await run.in_thread(
             lambda: make_plan(vault.node, vault.key, progress=self._teller(run), cancelled=run.stop.is_set)
         )

@@ -1,0 +1,37 @@
+"""Why an entry is missing or noted, in words. Reports, the catalog and JSON carry the code alone."""
+
+import errno
+import os
+from typing import Final
+
+_TEXTS: Final = {
+    "vanished": "it went while the job ran",
+    "changed_type": "it became another kind of entry while the job ran",
+    "too_deep": "it lies too deep",
+    "damaged": "its data in the vault is damaged",
+    "in_the_way": "something else is in its place",
+    "folder_not_restored": "its folder could not be restored",
+    "changed_meanwhile": "it changed at the destination while the job ran",
+    "no_link": "a hard link could not be made",
+    "EACCES": "no permission",
+    "EPERM": "not allowed",
+    "EBUSY": "it is busy",
+    "ETXTBSY": "it is being run",
+    "EWOULDBLOCK": "it is locked by another program",
+    "EIO": "the disk can't read or write it",
+}
+
+
+def reason_text(reason: str) -> str:
+    """In words, an error of the system with its code: `no permission (EACCES)`.
+
+    A reason may be of a part (`mode 644: EPERM`), and there may be several, with commas between them. What is not known
+    is given back as it is."""
+    return ", ".join(": ".join(_text(part) for part in each.split(": ")) for each in reason.split(", "))
+
+
+def _text(code: str) -> str:
+    number = getattr(errno, code, None) if code.isupper() else None
+    if number is None:
+        return _TEXTS.get(code, code)
+    return f"{_TEXTS.get(code) or os.strerror(number).lower()} ({code})"

@@ -1,0 +1,43 @@
+"""Why something is missing, in words: every code that an agent reports has them, and keeps its code where it helps."""
+
+import pytest
+
+from phoenix_core.agent.backup import filesystem_errors, scan
+from phoenix_core.agent.restore import damage, foldermaker, plan, write
+from phoenix_core.domain.reasons import reason_text
+
+CODES = (
+    filesystem_errors.VANISHED,
+    filesystem_errors.CHANGED_TYPE,
+    scan.TOO_DEEP,
+    damage.DAMAGED,
+    foldermaker.IN_THE_WAY,
+    plan.IN_THE_WAY,
+    plan.TOO_DEEP,
+    write.NO_FOLDER,
+    write.CHANGED,
+    write.NO_LINK,
+)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_reason_of_an_agent_has_words(code: str) -> None:
+    assert "_" not in reason_text(code)
+    assert " " in reason_text(code)
+
+
+def test_errors_of_the_system_keep_their_code() -> None:
+    assert reason_text("EACCES") == "no permission (EACCES)"
+    assert reason_text("EOVERFLOW") == "value too large for defined data type (EOVERFLOW)"
+
+
+def test_parts_and_lists_are_told_each_in_words() -> None:
+    assert reason_text("no_link: EPERM") == "a hard link could not be made: not allowed (EPERM)"
+    assert (
+        reason_text("mode 644: EPERM, times: EIO")
+        == "mode 644: not allowed (EPERM), times: the disk can't read or write it (EIO)"
+    )
+
+
+def test_what_is_not_known_stays_as_it_is() -> None:
+    assert reason_text("something new") == "something new"

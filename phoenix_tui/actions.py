@@ -6,6 +6,10 @@ from textual.binding import Binding, BindingType
 
 from phoenix_tui.i18n import _
 
+SEARCH = "search"
+"""Its key is taken before the focused widget sees it, so that what is typed right behind it goes to the search field;
+screens offer it only where no text is being typed."""
+
 
 class Action(NamedTuple):
     id: str
@@ -123,6 +127,7 @@ def bindings(place: str) -> list[BindingType]:
             show=action.in_footer,
             tooltip=action.description,
             id=action.id,
+            priority=action.handler == SEARCH,
         )
         for action in actions_of(place)
     ]

@@ -15,6 +15,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.toast import toast_error
 from phoenix_tui.tones import DIM, STRONG
 from phoenix_tui.widgets.controls import PushButton
+from phoenix_tui.widgets.focus import focus_now
 
 
 class NewServer(ModalScreen[None]):
@@ -76,4 +77,4 @@ class NewServer(ModalScreen[None]):
         )
         self.query_one("#name").display = False
         self.query_one("#make").display = False
-        self.query_one("#close", Button).focus()
+        focus_now(self.query_one("#close", Button))

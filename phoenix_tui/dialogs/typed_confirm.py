@@ -10,6 +10,7 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import STRONG
 from phoenix_tui.widgets.controls import PushButton
+from phoenix_tui.widgets.focus import focus_now
 
 
 class TypedConfirm(ModalScreen[bool]):
@@ -38,7 +39,7 @@ class TypedConfirm(ModalScreen[bool]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip() == self._word:
-            self.query_one("#yes", Button).focus()
+            focus_now(self.query_one("#yes", Button))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

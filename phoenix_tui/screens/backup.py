@@ -15,6 +15,7 @@ from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.signs import AWAY
 from phoenix_tui.widgets.controls import CheckMark, PushButton
 from phoenix_tui.widgets.face import Face, empty
+from phoenix_tui.widgets.focus import focus_now
 
 
 class BackupScreen(ConsoleScreen):
@@ -69,9 +70,9 @@ class BackupScreen(ConsoleScreen):
         ids = [server_id for _name, server_id in choices]
         if chosen in ids or len(ids) == 1:
             select.value = chosen if chosen in ids else ids[0]
-            self.query_one("#start" if self._server_id else "#paths").focus()
+            focus_now(self.query_one("#start" if self._server_id else "#paths"))
         else:
-            select.focus()
+            focus_now(select)
 
     def _choices(self) -> list[tuple[Content, str]]:
         return [(Content(_label(server)), server.id) for server in self.model.servers_by_name() if not server.revoked]
@@ -82,7 +83,7 @@ class BackupScreen(ConsoleScreen):
         if server is not None:
             paths.text = "\n".join(server.default_paths)
             if not server.default_paths:
-                paths.focus()
+                focus_now(paths)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "start":
@@ -95,13 +96,13 @@ class BackupScreen(ConsoleScreen):
         paths = self._lines("#paths")
         if server is None:
             self.notify(_("Choose a server first."), severity="warning")
-            self.query_one("#server").focus()
+            focus_now(self.query_one("#server"))
             return
         wrong = next((path for path in paths if not path.startswith("/")), None)
         if not paths or wrong is not None:
             text = _("{path} doesn't begin with /.").format(path=wrong) if wrong else _("Name at least one folder.")
             self.notify(text, severity="warning", markup=False)
-            self.query_one("#paths").focus()
+            focus_now(self.query_one("#paths"))
             return
         request = BackupRequest(
             server=server.id,

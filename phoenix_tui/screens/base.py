@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
@@ -125,6 +126,11 @@ class ConsoleScreen(Screen[None]):
         if self.is_current:
             self.query_one(TopBar).update_line()
             self.on_tick()
+
+    @property
+    def may_search(self) -> bool:
+        """Where a text is being typed, the key of the search belongs to it."""
+        return self.is_mounted and not isinstance(self.focused, Input | TextArea)
 
     # --- intentions --------------------------------------------------------------------------------------------------
 

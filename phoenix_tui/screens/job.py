@@ -21,6 +21,7 @@ from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.data_flow import DataFlow
 from phoenix_tui.widgets.face import Face, failed, loading
 from phoenix_tui.widgets.facts import fact_lines
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.job_cells import time_cell
 from phoenix_tui.widgets.job_texts import damage_lines, file_lines, log_line, result_facts
 from phoenix_tui.widgets.log_view import LogView
@@ -231,7 +232,7 @@ class JobScreen(JobIntentions):
 
     def action_show_tab(self, tab: str) -> None:
         self.query_one(ContentSwitcher).current = tab
-        self.query_one(f"#{tab}").focus()
+        focus_now(self.query_one(f"#{tab}"))
         job = self.job_in_hand()
         if job is not None:
             self._show_tabs(job)

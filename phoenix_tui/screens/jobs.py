@@ -6,7 +6,7 @@ from textual.widgets import Input, Static
 
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
-from phoenix_tui.actions import bindings
+from phoenix_tui.actions import SEARCH, bindings
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
@@ -15,6 +15,7 @@ from phoenix_tui.screens.job_intentions import JobIntentions
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.job_cells import eta_text, percent_cell, progress_cell, state_cell, time_cell
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
@@ -104,10 +105,13 @@ class JobsScreen(JobIntentions, ConsoleScreen):
             self.server_id = ""
         self.update_view()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.may_search if action == SEARCH else super().check_action(action, parameters)
+
     def action_search(self) -> None:
         search = self.query_one("#search", Input)
         search.display = True
-        search.focus()
+        focus_now(search)
 
     def on_input_changed(self) -> None:
         self.show_model()
@@ -124,7 +128,7 @@ class JobsScreen(JobIntentions, ConsoleScreen):
     def _leave_search(self) -> None:
         search = self.query_one("#search", Input)
         search.display = bool(search.value.strip())
-        self.query_one(RowTable).focus()
+        focus_now(self.query_one(RowTable))
 
     # --- the table ---------------------------------------------------------------------------------------------------
 

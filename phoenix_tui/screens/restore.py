@@ -6,7 +6,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.views import JobView, RestoreRequest, ServerView, SnapshotView
-from phoenix_tui.actions import bindings
+from phoenix_tui.actions import SEARCH, bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import short_id
 from phoenix_tui.i18n import _
@@ -16,6 +16,7 @@ from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.facts import Fact
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.restore_check import RestoreCheck
 from phoenix_tui.widgets.restore_files import RestoreFiles, selection_text
 from phoenix_tui.widgets.restore_source import RestoreSource
@@ -107,7 +108,7 @@ class RestoreScreen(ConsoleScreen):
         if named is not None:
             self._take_snapshot(named)
         else:
-            source.query_one("#snapshots" if self._server_id else "#servers").focus()
+            focus_now(source.query_one("#snapshots" if self._server_id else "#servers"))
 
     def _show_head(self) -> None:
         parts: list[str | tuple[str, str]] = ["  "]
@@ -138,7 +139,7 @@ class RestoreScreen(ConsoleScreen):
         self.query_one("#panes", ContentSwitcher).current = step
         self._show_head()
         if step == "source":
-            self.query_one(RestoreSource).query_one("#snapshots").focus()
+            focus_now(self.query_one(RestoreSource).query_one("#snapshots"))
         elif step == "files":
             self.query_one(RestoreFiles).focus_content()
         elif step == "target":
@@ -146,8 +147,8 @@ class RestoreScreen(ConsoleScreen):
         self.refresh_offer()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "search":
-            return self.is_mounted and self.step == "files"
+        if action == SEARCH:
+            return self.may_search and self.step == "files"
         return action != "next" or (self.is_mounted and self.step != "check")
 
     def action_next(self) -> None:

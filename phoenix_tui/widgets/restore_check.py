@@ -15,6 +15,7 @@ from phoenix_tui.tones import BAD, DIM, GOOD, LIVE, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.facts import Fact, Facts
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 _GOOD = {JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS}
@@ -60,7 +61,7 @@ class RestoreCheck(Vertical):
         begin.disabled = job is None or (final and job.state not in _GOOD)
         self.query_one("#again", Button).disabled = not final
         if final and not self._was_final:
-            (self.query_one("#again") if begin.disabled else begin).focus()
+            focus_now(self.query_one("#again") if begin.disabled else begin)
         self._was_final = final
 
     def _cells(self, step: StepView) -> list[Cell]:

@@ -11,6 +11,7 @@ from phoenix_core.domain.views import EntryView
 from phoenix_tui.formats import Formats, number
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.tones import BAD, DIM, STRONG
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.row_table import Cell, RowTable
 from phoenix_tui.widgets.snapshot_tree import ENTRY_COLUMNS, SnapshotTree, entry_cells, mark_content
 
@@ -69,7 +70,7 @@ class RestoreFiles(Vertical):
             self.contents.begin()
 
     def focus_content(self) -> None:
-        self.query_one(f"#{self.query_one(ContentSwitcher).current}").focus()
+        focus_now(self.query_one(f"#{self.query_one(ContentSwitcher).current}"))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -91,12 +92,12 @@ class RestoreFiles(Vertical):
     def search(self) -> None:
         pattern = self.query_one("#pattern", Input)
         pattern.display = True
-        pattern.focus()
+        focus_now(pattern)
 
     def leave_search(self) -> None:
         """Back to the tree."""
         self._leave_search()
-        self.contents.focus()
+        focus_now(self.contents)
 
     def _leave_search(self) -> None:
         self.query_one("#pattern").display = False
@@ -137,7 +138,7 @@ class RestoreFiles(Vertical):
         self._found_text(Content.assemble(fits.format(count=count, pattern=pattern), (f"   {back}", DIM)))
         if self._found:
             self.query_one(ContentSwitcher).current = "found"
-            table.focus()
+            focus_now(table)
 
     def _found_text(self, text: Content) -> None:
         self.query_one("#found-line", Static).update(text)

@@ -13,6 +13,7 @@ from phoenix_tui.formats import Formats, number, short_id, size
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import WARN
 from phoenix_tui.widgets.columns import Column
+from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 
@@ -86,7 +87,7 @@ class RestoreSource(Horizontal):
     def on_row_table_opened(self, event: RowTable.Opened) -> None:
         event.stop()
         if event.table.id == "servers":
-            self.query_one("#snapshots").focus()
+            focus_now(self.query_one("#snapshots"))
             return
         self.choose()
 

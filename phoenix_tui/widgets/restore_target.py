@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Select, Static
 
@@ -12,6 +13,7 @@ from phoenix_core.domain.states import ConflictRule
 from phoenix_core.domain.views import ServerView
 from phoenix_tui.i18n import _
 from phoenix_tui.widgets.controls import PushButton, RadioMark
+from phoenix_tui.widgets.focus import focus_now
 
 ORIGINAL, FOLDER, SERVER = "place-original", "place-folder", "place-server"
 AS_SET = "as-set"
@@ -43,7 +45,12 @@ class RestoreTarget(VerticalScroll):
             yield Select[str]([], id="to-server", compact=True, prompt=_("Choose one"))
         with Horizontal(classes="form-row", id="folder-row"):
             yield Label(_("Folder"), classes="form-name")
-            yield Input(placeholder=_("Such as /srv/restored; it is made if it isn't there"), id="folder", compact=True)
+            yield Input(
+                placeholder=_("Such as /srv/restored; it is made if it isn't there"),
+                id="folder",
+                compact=True,
+                select_on_focus=False,
+            )
         with Horizontal(classes="form-row"):
             yield Label(_("If it exists"), classes="form-name")
             yield Select[str](
@@ -102,11 +109,11 @@ class RestoreTarget(VerticalScroll):
         wrong = self.what_is_wrong()
         self.query_one("#wrong", Static).update(f"! {wrong}" if wrong else "")
         if wrong:
-            self.query_one("#to-server" if self.place == SERVER and not self.to_server else "#folder").focus()
+            focus_now(self.query_one("#to-server" if self.place == SERVER and not self.to_server else "#folder"))
         return bool(wrong)
 
     def focus_content(self) -> None:
-        self.query_one("#place").focus()
+        focus_now(self.query_one("#place"))
 
     def _show_fields(self) -> None:
         self.query_one("#server-row").display = self.place == SERVER
@@ -115,8 +122,14 @@ class RestoreTarget(VerticalScroll):
     def on_radio_set_changed(self) -> None:
         self._show_fields()
         self.query_one("#wrong", Static).update("")
-        if self.place != ORIGINAL:
-            self.query_one("#folder" if self.place == FOLDER else "#to-server").focus()
+
+    def on_key(self, event: Key) -> None:
+        """A slash begins the folder, wherever in this step it is typed."""
+        field = self.query_one("#folder", Input)
+        if event.character == "/" and self.place != ORIGINAL and not field.has_focus:
+            event.stop()
+            focus_now(field)
+            field.insert_text_at_cursor("/")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -8,6 +8,7 @@ from tests.agent.independent_walk import walk
 from tests.e2e import tree
 from tests.e2e.rig import Machine
 
+TERABYTE = 2**40
 KEYS = {"files", "bytes", "stored_bytes", "deduplication_ratio", "compression_ratio", "phases", "comparison"}
 KEYS |= {"data_dir", "snapshots", "missing", "source"}
 
@@ -51,6 +52,18 @@ def test_a_data_directory_inside_the_folder_is_left_out(bare: Machine) -> None:
     assert report["files"] == 10
     listed = bare.command("snapshot", "browse", report["snapshots"][0], str(source), "--json", data=data).expect().json
     assert [entry["name"] for entry in listed] == ["folder-000"]
+
+
+def test_holes_need_no_space(bare: Machine) -> None:
+    """A file of a terabyte that holds a page, on a disk that has no terabyte free."""
+    source = tree.make(bare.folder / "source", files=3, size=2000)
+    with (source / "sparse").open("wb") as file:
+        file.write(bytes(range(256)) * 16)
+        file.truncate(TERABYTE)
+    report = bare.json("quickstart", str(source))
+    assert report["comparison"]["differences"] == []
+    assert report["bytes"] == TERABYTE + 6000
+    assert report["stored_bytes"] < 100_000
 
 
 def test_a_folder_that_is_not_there_is_refused(bare: Machine) -> None:

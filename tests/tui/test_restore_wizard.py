@@ -1,6 +1,7 @@
 """Restore: source, files, destination, check, run."""
 
 import msgspec
+import pytest
 from textual.widgets import Button, Input, Select
 
 from phoenix_core.domain.errors import ErrorView
@@ -41,8 +42,9 @@ async def end_check(pilot: ConsolePilot, core: ScriptedCore, state: JobState, er
     await until(pilot, lambda: console_of(pilot).live.model.jobs[job.id].state is state)
 
 
+@pytest.mark.parametrize("way", [("tab",), ()], ids=["after tab", "at once"])
 async def test_selected_entries_are_checked_and_restored_to_another_folder(
-    core: ScriptedCore, open_console: OpenConsole
+    core: ScriptedCore, open_console: OpenConsole, way: tuple[str, ...]
 ) -> None:
     async with open_console() as pilot:
         tree = await open_files(pilot)
@@ -50,8 +52,8 @@ async def test_selected_entries_are_checked_and_restored_to_another_folder(
         await until(pilot, lambda: tree.row_count > 2)
         await pilot.press("down", "down", "space", "end", "space", "ctrl+n")
         await until(pilot, lambda: screen_of(pilot).step == "target")
-        await pilot.press("down", "enter", "tab")
-        screen_of(pilot).query_one("#folder", Input).value = "/srv/restored"
+        await pilot.press("down", "enter", *way, "slash", *"srv", "slash", *"restored")
+        assert screen_of(pilot).query_one("#folder", Input).value == "/srv/restored"
         screen_of(pilot).query_one("#rule", Select).value = "keep_both"
         await pilot.press("ctrl+n")
         await until(pilot, lambda: core.asked("POST", "/v1/restores"))

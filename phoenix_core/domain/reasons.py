@@ -7,6 +7,10 @@ from typing import Final
 _TEXTS: Final = {
     "vanished": "it went while the job ran",
     "changed_type": "it became another kind of entry while the job ran",
+    "not_found": "there is nothing there",
+    "excluded": "it is excluded",
+    "virtual_file_system": "it is on a file system that the kernel makes up",
+    "own_data": "it is Phoenix's own data",
     "too_deep": "it lies too deep",
     "damaged": "its data in the vault is damaged",
     "in_the_way": "something else is in its place",

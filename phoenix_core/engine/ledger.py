@@ -19,6 +19,12 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.progress import ProgressBoard
 
 FILES_IN_VIEW = 1000
+_LEVEL_OF_END = {
+    JobState.SUCCESSFUL: "info",
+    JobState.CANCELLED: "info",
+    JobState.SKIPPED: "info",
+    JobState.SUCCESSFUL_WITH_ERRORS: "warning",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +100,7 @@ class Ledger:
         kept = await self._look(job_id)
         kept.job = await self.jobs.move(job_id, state, **values)
         log.info("job " + state, job=job_id)
+        await self._note_state(kept.job)
         if state is JobState.RUNNING:
             self._progress.begin(kept.job)
         self._tell(kept)
@@ -177,6 +184,16 @@ class Ledger:
         if kept is not None and report is not None:
             kept.job = msgspec.structs.replace(kept.job, last_report=report)
         self._events.publish("log", job_id=job_id, log=log_line_view(line))
+
+    async def _note_state(self, job: JobRow) -> None:
+        if job.state is JobState.RUNNING:
+            await self.note(job.id, "The job begins.")
+        elif job.state is JobState.WAITING_FOR_AGENT:
+            await self.note(job.id, "The agent is away; the job waits for it.")
+        elif job.state.is_final:
+            level = _LEVEL_OF_END.get(job.state, "error")
+            why = f": {job.error.message}" if job.error is not None else "."
+            await self.note(job.id, f"The job ended {job.state.replace('_', ' ')}{why}", level)
 
     # --- views -------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.reasons import reason_text
 from phoenix_core.vault.filelists import MissingEntry, write_missing
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 
@@ -111,7 +112,7 @@ class BackupJob:
         if not scan.sources_found:
             raise _nothing_there(scan.source_problems)
         for path, reason in scan.source_problems.items():
-            self._steps.log("warning", f"{shown(path)} is not backed up: {reason}")
+            self._steps.log("warning", f"{shown(path)} is not backed up: {reason_text(reason)}.")
         return scan
 
     def _scanned(self, scan: Scan, path: bytes) -> None:
@@ -297,7 +298,7 @@ def _nothing_there(problems: dict[bytes, str]) -> PathNotFound | PathUnreadable 
         return PathNotFound(path=shown(path))
     if reason in _NEVER:
         return PathExcluded(path=shown(path), reason=_NEVER[reason])
-    return PathUnreadable(path=shown(path), reason=reason)
+    return PathUnreadable(path=shown(path), reason=reason_text(reason))
 
 
 def _dry_result(counts: ScanCounts, scan_s: float, missing: tuple[MissingFile, ...]) -> BackupResult:

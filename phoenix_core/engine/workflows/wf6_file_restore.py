@@ -11,6 +11,7 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
+from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import RESTORE, StorageAssigner
@@ -124,7 +125,7 @@ class FileRestore(Workflow):
         grant = await run.in_thread(plan)
         self._keys.grant(run.job.id, grant)
         for path, reason in grant.unreadable[:100]:
-            await run.note(f"{path} can't be read from the vault ({reason}).", "warning")
+            await run.note(f"{path} can't be read from the vault ({reason_text(reason)}).", "warning")
         return grant
 
     def _order(self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, request: RestoreJob) -> RestoreOrder:

@@ -11,6 +11,8 @@ from phoenix_core.engine.events import EventBus
 
 RATE_WINDOW_S = 5.0
 PUBLISH_INTERVAL_S = 0.2
+SCAN = "scan"
+"""The phase of an agent that looks at its files."""
 
 
 class _Meter:
@@ -62,7 +64,8 @@ class ProgressBoard:
         if progress.phase != meter.phase:
             meter.phase = progress.phase
             meter.samples.clear()
-        bytes_per_s, sent_per_s = meter.rates(self._clock.monotonic_s(), progress.bytes_done, progress.sent_bytes)
+        done = 0 if progress.phase == SCAN else progress.bytes_done  # sizes of files of which nothing was read
+        bytes_per_s, sent_per_s = meter.rates(self._clock.monotonic_s(), done, progress.sent_bytes)
         meter.view = ProgressView(
             phase=progress.phase,
             files_done=progress.files_done,

@@ -84,16 +84,20 @@ class LargeWriter:
 
     def _finish(self, folder: int, work: Large) -> Outcome:
         writer, item = self._writer, work.item
-        slot = writer.slots.find(folder, item)
-        if isinstance(slot, Outcome):
-            self._drop(folder, work)
-            return slot
-        fd = os.open(work.temp, _WRITE_FILE, dir_fd=folder)
         try:
-            problems = writer.metadata.apply(fd, item.entry, clean=item.fresh)
-        finally:
-            os.close(fd)
-        return there(WRITTEN, writer.slots.move(folder, work.temp, slot), slot.name, tuple(problems))
+            slot = writer.slots.find(folder, item)
+            if isinstance(slot, Outcome):
+                self._drop(folder, work)
+                return slot
+            fd = os.open(work.temp, _WRITE_FILE, dir_fd=folder)
+            try:
+                problems = writer.metadata.apply(fd, item.entry, clean=item.fresh)
+            finally:
+                os.close(fd)
+            return there(WRITTEN, writer.slots.move(folder, work.temp, slot), slot.name, tuple(problems))
+        except BaseException:
+            self._drop(folder, work)
+            raise
 
     @staticmethod
     def _drop(folder: int, work: Large) -> Outcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.restore import restore_job
+from phoenix_core.agent.restore import largefile, restore_job
 from phoenix_core.agent.restore.conflict import NAME_MAX_BYTES, restored_name, stamp_of
 from phoenix_core.domain.states import ConflictRule
 from tests.agent.restore.rig import RestoreRig
@@ -98,6 +98,7 @@ def test_equal_size_and_time_do_not_hide_other_content(filled: RestoreRig) -> No
     assert tree(filled.restored)["file.txt"] == b"backed up"
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -110,8 +111,12 @@ def test_equal_size_and_time_do_not_hide_other_content(filled: RestoreRig) -> No
         (ConflictRule.IF_OLDER, {"file.txt": None, "file.txt/kept": b"kept"}),
     ],
 )
-def test_a_folder_in_the_way_of_a_file(filled: RestoreRig, rule: ConflictRule, expected: dict[str, object]) -> None:
-    """Only `overwrite` removes a folder that holds something."""
+def test_a_folder_in_the_way_of_a_file(
+    filled: RestoreRig, rule: ConflictRule, expected: dict[str, object], large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only `overwrite` removes a folder that holds something. No temporary file stays beside it."""
+    if large:
+        monkeypatch.setattr(largefile, "LARGE_BYTES", 1)
     (filled.restored / "file.txt").unlink()
     (filled.restored / "file.txt").mkdir()
     (filled.restored / "file.txt" / "kept").write_bytes(b"kept")
@@ -121,6 +126,22 @@ def test_a_folder_in_the_way_of_a_file(filled: RestoreRig, rule: ConflictRule, e
     assert {name: found[name] for name in found if not name.startswith("folder")} == expected
     reasons = [each.reason for each in result.missing]
     assert reasons == (["ENOTEMPTY"] if rule is ConflictRule.IF_OLDER else [])
+
+
+def test_a_folder_in_the_way_of_links_and_nodes(rig: RestoreRig) -> None:
+    """As for files: they are missing, and nothing half-done lies beside what is there."""
+    (rig.source / "a").write_bytes(b"one file")
+    os.link(rig.source / "a", rig.source / "hard")
+    (rig.source / "soft").symlink_to("a")
+    os.mkfifo(rig.source / "fifo")
+    kept = {"hard/kept": b"", "soft/kept": b"", "fifo/kept": b""}
+    for name in kept:
+        (rig.restored / name).parent.mkdir(parents=True)
+        (rig.restored / name).touch()
+        os.utime((rig.restored / name).parent, ns=(0, 0))
+    result = rig.restore(rig.backup(), conflict=ConflictRule.IF_OLDER)
+    assert {each.reason for each in result.missing} == {"ENOTEMPTY"}
+    assert tree(rig.restored) == {"a": b"one file", "hard": None, "soft": None, "fifo": None, **kept}
 
 
 def test_if_older_replaces_an_empty_folder(filled: RestoreRig) -> None:

@@ -135,8 +135,8 @@ class RemoteCoreNode:
         places: list[Location | None] = self._caller.ask(wire.CoreLocate(list(ids)), list[Location | None])
         return places
 
-    def locate_all(self, ids: Sequence[ChunkId]) -> list[list[Location]]:
-        places: list[list[Location]] = self._caller.ask(wire.LocateAll(list(ids)), list[list[Location]])
+    def locate_all(self, ids: Sequence[ChunkId], *, lost: bool = False) -> list[list[Location]]:
+        places: list[list[Location]] = self._caller.ask(wire.LocateAll(list(ids), lost), list[list[Location]])
         return places
 
     def open_pack(self, pack_id: PackId) -> RemotePack:

@@ -164,6 +164,8 @@ class JobDesk:
 
 
 RANKS = {PackState.USABLE: 0, PackState.CONDEMNED: 1, PackState.DAMAGED: 2, PackState.LOST: -1}
+LAST = 3
+"""The rank of a lost pack for who wants to know of those too."""
 """Which copy of a chunk is read first; a damaged pack may still hold good blocks, and readers check every chunk."""
 
 

@@ -12,7 +12,7 @@ from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.storage.errors import StorageBusy, VaultGone, VaultMismatch
-from phoenix_core.storage.jobs import RANKS, InProcessJobNode, JobDesk
+from phoenix_core.storage.jobs import LAST, RANKS, InProcessJobNode, JobDesk
 from phoenix_core.storage.leases import LEASE_TTL_S
 from phoenix_core.storage.merged import IDLE_PACKS
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
@@ -136,9 +136,9 @@ class StorageNode:
         with self._state.using() as parts:
             return parts.index.locate(ids, _rank)
 
-    def locate_all(self, ids: Sequence[ChunkId]) -> list[list[Location]]:
+    def locate_all(self, ids: Sequence[ChunkId], *, lost: bool = False) -> list[list[Location]]:
         with self._state.using() as parts:
-            return parts.index.locate_all(ids, _rank)
+            return parts.index.locate_all(ids, _rank_with_lost if lost else _rank)
 
     def open_pack(self, pack_id: PackId) -> OpenObject:
         with self._state.using() as parts:
@@ -246,11 +246,17 @@ class StorageNode:
             return SweepResult(done=True, packs=len(packs), bytes=swept_bytes)
 
     def void_sweeps(self) -> None:
+        """What a sweep had deleted already is taken out first: no pack that is gone may count as present again."""
         with self._state.using() as parts, self._state.deciding:
+            for pack_id in parts.sweeps.all_condemned():
+                kind = PackKind(self._state.known(parts, pack_id).kind)
+                if self._state.store.head(pack_name(kind, pack_id)) is None:
+                    parts.forget(pack_id)
             parts.sweeps.void_all()
 
     def _delete_pack(self, parts: Parts, pack_id: PackId) -> int:
-        """The object first: should the node die in between, the index knows a lost pack, which counts as missing."""
+        """The object first: should this end in between, the pack stays condemned, which counts as missing, until the
+        sweep is voided; that takes it out."""
         info = self._state.known(parts, pack_id)
         kind = PackKind(info.kind)
         pack = read_stored(self._state.store, pack_id, kind, self._state.vault_id, self._index_keys)
@@ -348,6 +354,10 @@ class StorageNode:
 
 def _rank(info: PackInfo) -> int:
     return RANKS[info.state]
+
+
+def _rank_with_lost(info: PackInfo) -> int:
+    return LAST if info.state is PackState.LOST else RANKS[info.state]
 
 
 class _Named(msgspec.Struct):

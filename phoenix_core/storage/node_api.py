@@ -111,7 +111,8 @@ class CoreNode(Protocol):
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         """One copy of each chunk, from usable packs first, else condemned ones."""
 
-    def locate_all(self, ids: Sequence[ChunkId]) -> list[list[Location]]: ...
+    def locate_all(self, ids: Sequence[ChunkId], *, lost: bool = False) -> list[list[Location]]:
+        """All copies of each chunk, usable ones first; with `lost` also those in packs that are gone, last."""
 
     def open_pack(self, pack_id: PackId) -> AbstractContextManager[OpenPack]: ...
 

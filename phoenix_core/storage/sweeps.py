@@ -77,6 +77,14 @@ class Sweeps:
             infos = [self._index.pack_in(txn, pack_id) for pack_id, _ in self._row(txn, number).packs]
         return [PackId(info.pack_id) for info in infos if info is not None and info.state is PackState.CONDEMNED]
 
+    def all_condemned(self) -> list[PackId]:
+        """The packs of all open sweeps that are still condemned."""
+        with self._index.environment.reading() as txn:
+            with txn.cursor(self._table) as cursor:
+                rows = [_row_of(row) for key, row in cursor if bytes(key) != _NEXT]
+            infos = [self._index.pack_in(txn, pack_id) for row in rows for pack_id, _ in row.packs]
+        return [PackId(info.pack_id) for info in infos if info is not None and info.state is PackState.CONDEMNED]
+
     def finish(self, number: int) -> None:
         self._index.environment.write(lambda txn: txn.delete(_NUMBER.pack(number), db=self._table))
 

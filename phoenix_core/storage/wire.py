@@ -94,6 +94,7 @@ class CoreLocate(Call, frozen=True):
 
 class LocateAll(Call, frozen=True):
     ids: list[Id32]
+    lost: bool = False
 
 
 class GetPackInfo(Call, frozen=True):

@@ -1,5 +1,7 @@
 """Damage found in a vault, each with the snapshots and files that it hits."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
@@ -20,9 +22,11 @@ class Damage(msgspec.Struct, frozen=True):
 class _Open:
     def __init__(self, what: str) -> None:
         self.what = what
-        self.snapshots: dict[SnapshotId, None] = {}
-        self.files: list[str] = []
-        self.file_count = 0
+        self.stands_alone = False
+        """It is damage even where no snapshot needs what is damaged."""
+        self.snapshots: dict[SnapshotId, int] = {}
+        """With the number of files hit in each."""
+        self.files: list[tuple[SnapshotId, str]] = []
 
 
 class DamageBook:
@@ -33,18 +37,31 @@ class DamageBook:
 
     def open(self, cause: str, what: str) -> None:
         """Note a damage, known under `cause`, whether or not it hits anything."""
-        self._open.setdefault(cause, _Open(what))
+        self._open.setdefault(cause, _Open(what)).stands_alone = True
 
     def hit(self, cause: str, what: str, snapshot: SnapshotId, path: bytes) -> None:
         """A file or folder of a snapshot can't be restored because of `cause`."""
         entry = self._open.setdefault(cause, _Open(what))
-        entry.snapshots.setdefault(snapshot)
-        entry.file_count += 1
+        entry.snapshots[snapshot] = entry.snapshots.get(snapshot, 0) + 1
         if len(entry.files) < FILES_NAMED:
-            entry.files.append(f"{snapshot[:SHORT_ID_DIGITS]}:{shown(path)}")
+            entry.files.append((snapshot, f"{snapshot[:SHORT_ID_DIGITS]}:{shown(path)}"))
+
+    def forget(self, removed: Collection[SnapshotId]) -> None:
+        """Take out what hit only these snapshots, which were removed while the search went on."""
+        for cause, entry in list(self._open.items()):
+            for snapshot in removed:
+                entry.snapshots.pop(snapshot, None)
+            entry.files = [file for file in entry.files if file[0] not in removed]
+            if not entry.snapshots and not entry.stands_alone:
+                del self._open[cause]
 
     def damages(self) -> tuple[Damage, ...]:
         return tuple(
-            Damage(entry.what, tuple(entry.snapshots), tuple(entry.files), entry.file_count)
+            Damage(
+                entry.what,
+                tuple(entry.snapshots),
+                tuple(path for _, path in entry.files),
+                sum(entry.snapshots.values()),
+            )
             for entry in self._open.values()
         )

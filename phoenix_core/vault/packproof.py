@@ -66,7 +66,7 @@ class PackReading:
             if fault is not None:
                 faults.append(fault)
             elif info.state in {PackState.DAMAGED, PackState.LOST} and self._depth is not VerifyDepth.STRUCTURE:
-                self._node.mark_damaged(pack_id, PackState.USABLE)
+                mark_pack(self._node, pack_id, PackState.USABLE)
             self.packs += 1
         for pack_id in stored.keys() - known.keys():
             # A pack stored since the index was listed is no fault.
@@ -78,8 +78,8 @@ class PackReading:
     def _look(self, info: PackInfo, stored_bytes: int | None) -> PackFault | None:
         name = f"Pack {info.pack_id.hex()[:16]}"
         if stored_bytes is None:
-            if self._node.pack_info(PackId(info.pack_id)) is None:
-                return None  # pruned meanwhile
+            if self._is_going(info):
+                return None
             return PackFault(info.pack_id, f"{name} is gone from the vault.", PackState.LOST)
         if stored_bytes != info.bytes:
             text = f"{name} has {stored_bytes} bytes instead of {info.bytes}."
@@ -107,12 +107,19 @@ class PackReading:
         except PhoenixError as error:
             if error.retryable:
                 raise
+            if self._is_going(info):
+                return None
             return PackFault(info.pack_id, f"{name} can't be read: {error.message}", PackState.DAMAGED)
         self.chunks += check.chunks
         if check.ok:
             return None
         text = f"{name} was changed: {len(check.damaged_chunks)} of its {check.chunks} chunks are damaged."
         return PackFault(info.pack_id, text, PackState.DAMAGED, frozenset(check.damaged_chunks))
+
+    def _is_going(self, info: PackInfo) -> bool:
+        """Whether a prune has deleted the pack since it was listed, or is about to: no snapshot needs it."""
+        now = self._node.pack_info(PackId(info.pack_id))
+        return now is None or now.state is PackState.CONDEMNED
 
     def _changed(self, pack: OpenPack, info: PackInfo, name: str) -> PackFault:
         """A pack whose bytes aren't its name's: find which chunks that hits, if head and tail can still be read."""
@@ -129,6 +136,15 @@ class PackReading:
         except (PackDamaged, UnknownVersion, UnsealFailed):
             return PackFault(info.pack_id, text, PackState.DAMAGED)
         return PackFault(info.pack_id, text, PackState.DAMAGED, frozenset(check.damaged_chunks))
+
+
+def mark_pack(node: MaintenanceNode, pack_id: PackId, state: PackState) -> None:
+    """As `MaintenanceNode.mark_damaged`; a pack that was pruned meanwhile needs no mark."""
+    try:
+        node.mark_damaged(pack_id, state)
+    except PhoenixError:
+        if node.pack_info(pack_id) is not None:
+            raise
 
 
 def _name_holds(pack: OpenPack, info: PackInfo) -> bool:

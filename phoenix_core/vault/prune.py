@@ -22,6 +22,7 @@ import msgspec
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
+from phoenix_core.vault.errors import VaultError
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, OpenTarget, never_cancelled
 from phoenix_core.vault.mark import Inventory, MaintenanceCancelled, Marker, take_inventory
@@ -104,8 +105,10 @@ def make_plan(
     kept: list[PackInfo] = []
     for pack_id, info in packs.items():
         usage = used.get(pack_id)
-        if usage is None:
+        if usage is None and not _is_unreadable(info):
             unused.append(info)
+        elif usage is None:
+            kept.append(info)
         elif info.state is PackState.USABLE and _unused_percent(info, usage) >= rewrite_unused_percent:
             rewrite.append(info)
         else:
@@ -211,11 +214,22 @@ def _mark_all(
         marker.mark((name,))
     abandoned = []
     for name in sorted(inventory.leftover):
-        if name in parents or marker.snapshot(name).job_id in jobs:
+        if name in parents or _job_of(marker, name) in jobs:
             marker.mark((name,))
         else:
             abandoned.append(name)
     return marker, inventory, tuple(abandoned)
+
+
+def _job_of(marker: Marker, name: SnapshotId) -> str:
+    """The job that staged a snapshot. Empty where it can't be opened: the core opens what it commits, so nothing will
+    ever need it."""
+    try:
+        return marker.snapshot(name).job_id
+    except VaultError as error:
+        if error.retryable:
+            raise
+        return ""
 
 
 def _usage(
@@ -225,12 +239,15 @@ def _usage(
     leaving: AbstractSet[PackId] = frozenset(),
 ) -> dict[PackId, _Usage]:
     """What of each pack is needed. A copy beside a proved one is not; of several proved ones that counts which is not
-    in a pack of those that are `leaving`, then the one in the pack of which more is needed, then in the smaller one."""
+    in a pack of those that are `leaving`, then the one in the pack of which more is needed, then in the smaller one.
+
+    A lost pack is needed where nothing else holds the chunk: it may be put back."""
     usage: dict[PackId, _Usage] = defaultdict(_Usage)
     doubled: list[list[Location]] = []
     for batch in _batches(chunks):
-        for copies in node.locate_all(batch):
-            good = [copy for copy in copies if PackId(copy.pack_id) in packs]
+        for copies in node.locate_all(batch, lost=True):
+            known = [copy for copy in copies if PackId(copy.pack_id) in packs]
+            good = [copy for copy in known if packs[PackId(copy.pack_id)].state is not PackState.LOST] or known
             if len(good) == 1:
                 _count(usage, good[0])
             elif good:
@@ -248,6 +265,11 @@ def _usage(
             for copy in copies:
                 _count(usage, copy)
     return dict(usage)
+
+
+def _is_unreadable(info: PackInfo) -> bool:
+    """A damaged pack whose tail could not be read either: what is in it isn't known, so it isn't known to be unused."""
+    return info.state is PackState.DAMAGED and not info.chunks
 
 
 def _is_proved(info: PackInfo) -> bool:

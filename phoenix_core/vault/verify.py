@@ -4,10 +4,10 @@
 in full length. `packs` reads every pack and compares its bytes with its name. `chunks` also decrypts every chunk and
 compares it with its keyed id. Packs are looked at first; then one walk over the trees names the snapshots and files
 that need what was found damaged. What is damaged is marked so, and counts as missing for the next backup, which heals
-it.
+it. Prune and removals of snapshots may run beside it: what goes meanwhile is no damage.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -18,8 +18,8 @@ from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.damage import Damage, DamageBook
 from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
-from phoenix_core.vault.packproof import PackFault, PackReading
-from phoenix_core.vault.record import Record, live_snapshots, verify
+from phoenix_core.vault.packproof import PackFault, PackReading, mark_pack
+from phoenix_core.vault.record import Record, RecordKind, live_snapshots, verify
 from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.vaultkey import VaultKey
@@ -87,6 +87,7 @@ def verify_vault(
         body = _open(core, name, live[name], book)
         if body is not None:
             trees.verify(name, body)
+    book.forget(_removed_meanwhile(node, key, live))
     _mark(node, faults)
     return VerifyReport(
         depth=depth,
@@ -146,8 +147,21 @@ def _open(core: CoreReader, name: SnapshotId, record: Record, book: DamageBook) 
     return body
 
 
+def _removed_meanwhile(
+    node: MaintenanceNode, key: VaultKey, live: Mapping[SnapshotId, Record]
+) -> frozenset[SnapshotId]:
+    """Of the snapshots that were live when the verify began, those that have been removed since."""
+    last = max((record.sequence for record in live.values()), default=0)
+    later: list[Record] = []
+    for sequence, encoded in node.records(last):
+        later += _believable(encoded, key, sequence)
+    return frozenset(
+        SnapshotId(record.snapshot.hex()) for record in later if record.kind is RecordKind.REMOVE
+    ) & frozenset(live)
+
+
 def _mark(node: MaintenanceNode, faults: Sequence[PackFault]) -> None:
     """Make the node know what was found, so that the chunks count as missing for the next backup."""
     for fault in faults:
         if fault.state is not None:
-            node.mark_damaged(PackId(fault.pack_id), fault.state)
+            mark_pack(node, PackId(fault.pack_id), fault.state)

@@ -1,6 +1,7 @@
 """The walk over snapshots' trees that a verify makes: which files need a chunk that is not to be had. Core only."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +18,8 @@ from phoenix_core.vault.packproof import PackFault
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.tree import entry_chunks, read_missing, read_tree
 from phoenix_core.vault.vaultkey import VaultKey
+
+ASK_CHUNKS = 4096
 
 
 class _Hit(msgspec.Struct, frozen=True):
@@ -107,20 +110,28 @@ class TreeVerifier:
 
     def _check_file(self, source: ChunkReader, entry: Entry, frame: _Frame) -> None:
         path = b"/" + entry.name
-        try:
-            ids = [ChunkId(ref.id) for ref in entry_chunks(source, entry)]
-        except PhoenixError as error:
-            frame.hits.append(_Hit(path, *self._cause_of(error)))
-            return
         causes: dict[str, str] = {}
-        for chunk, copies in zip(ids, self._node.locate_all(ids), strict=True):
+        chunks = (ChunkId(ref.id) for ref in entry_chunks(source, entry))
+        while True:
+            try:
+                batch = list(islice(chunks, ASK_CHUNKS))
+            except PhoenixError as error:
+                frame.hits.append(_Hit(path, *self._cause_of(error)))
+                return
+            if not batch:
+                break
+            self._check_chunks(batch, causes)
+        frame.hits += [_Hit(path, cause, what) for cause, what in causes.items()]
+
+    def _check_chunks(self, ids: Sequence[ChunkId], causes: dict[str, str]) -> None:
+        """Add why any of them can't be had."""
+        for chunk, copies in zip(ids, self._node.locate_all(ids, lost=True), strict=True):
             faults = [self._fault_at(chunk, copy.pack_id) for copy in copies]
             if not faults:
                 causes[f"chunk {chunk.hex()}"] = f"Chunk {chunk.hex()[:16]} is in no pack of the vault."
             elif all(fault is not None for fault in faults):
                 fault = next(fault for fault in faults if fault is not None)
                 causes[fault.cause] = fault.text
-        frame.hits += [_Hit(path, cause, what) for cause, what in causes.items()]
 
     def _fault_at(self, chunk: ChunkId, pack_id: bytes) -> PackFault | None:
         """The fault that spoils this copy of the chunk, if any."""
@@ -136,7 +147,7 @@ class TreeVerifier:
             raise error
         if isinstance(error, ChunkDamaged | ChunkMissing):
             chunk = ChunkId(bytes.fromhex(str(error.fields["chunk"])))
-            for copy in self._node.locate_all([chunk])[0]:
+            for copy in self._node.locate_all([chunk], lost=True)[0]:
                 fault = self._faults.get(copy.pack_id)
                 if fault is not None:
                     return fault.cause, fault.text

@@ -267,6 +267,7 @@ async def test_a_forged_record_stops_commits_but_hides_no_snapshot(rig: Rig) -> 
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[30] ^= 1
+    path.chmod(0o600)
     path.write_bytes(data)
 
 

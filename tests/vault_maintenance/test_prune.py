@@ -1,9 +1,12 @@
 """Prune frees what no snapshot needs, and never a chunk that one does, whatever runs beside it."""
 
+from collections.abc import Callable
+
 import pytest
 
 from phoenix_core.domain.ids import PackId
 from phoenix_core.domain.states import VerifyDepth
+from phoenix_core.vault.index_errors import IndexFull
 from phoenix_core.vault.mark import MarkFailed
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.prune import PrunePlan, PruneProgress, PruneResult, execute, make_plan
@@ -212,3 +215,68 @@ def test_a_prune_takes_up_what_an_interrupted_one_condemned(rig: Rig) -> None:
     rig.remove(rig.backup({"a": content(1)}))
     rig.node.condemn([PackId(info.pack_id) for info in rig.node.packs()])
     assert run(rig).deleted_packs == 2
+
+
+def test_a_lost_pack_that_is_put_back_is_kept(rig: Rig) -> None:
+    kept = rig.backup({"a": content(1)})
+    rig.prove_all()
+    (data,) = rig.pack_files("data")
+    away = rig.folder / "away"
+    data.rename(away)
+    assert not verify_vault(rig.node, rig.key, VerifyDepth.STRUCTURE).ok
+    assert run(rig).deleted_packs == 0, "while it is away"
+    assert rig.node.status().damaged_packs == 1
+    away.rename(data)
+    assert run(rig).deleted_packs == 0
+    assert verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS).ok
+    assert rig.node.status().damaged_packs == 0
+    assert rig.restore(kept) == {"a": content(1)}
+
+
+def test_a_lost_pack_that_nothing_needs_goes(rig: Rig) -> None:
+    gone = rig.backup({"a": content(1)})
+    (data,) = rig.pack_files("data")
+    data.unlink()
+    verify_vault(rig.node, rig.key, VerifyDepth.STRUCTURE)
+    rig.remove(gone)
+    run(rig)
+    assert rig.node.status().damaged_packs == 0
+    assert verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS).ok
+
+
+def test_a_leftover_that_cannot_be_opened_holds_up_no_prune(rig: Rig) -> None:
+    kept = rig.backup({"a": content(1)})
+    running = rig.begin()
+    running.node.stage_snapshot(b"no snapshot at all" * 10)
+    rig.node.close_lease(running.lease)
+    run(rig)
+    assert rig.node.snapshots() == [kept]
+
+
+def test_a_deletion_that_could_not_be_noted_leaves_no_pack_that_counts_as_present(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.backup({"a": content(1)})
+    rig.remove(rig.backup({"b": content(2)}))
+    parts = rig.node._state.parts
+    assert parts is not None
+    plan = plan_of(rig)
+    with monkeypatch.context() as full:
+        full.setattr(parts.index, "remove", once(parts.index.remove, IndexFull(folder=rig.folder)))
+        with pytest.raises(IndexFull):
+            run(rig, plan)
+    again = rig.backup({"b": content(2)})
+    assert rig.restore(again) == {"b": content(2)}
+    assert verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS).ok
+
+
+def once(work: Callable[..., None], error: Exception) -> Callable[..., None]:
+    """As `work`, but for the first time."""
+    errors = [error]
+
+    def fail_once(*arguments: object) -> None:
+        if errors:
+            raise errors.pop()
+        work(*arguments)
+
+    return fail_once

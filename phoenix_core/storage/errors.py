@@ -139,7 +139,7 @@ class SweepVoid(StorageError):
 class VaultGone(StorageError):
     code = "vault_gone"
     template = "{place} holds neither vault.json nor any pack, though the index knows {packs} packs of vault {vault}."
-    hint = "Mount the disk that holds the vault. If the packs are really gone, run `phoenix vault rebuild-index`."
+    hint = "Mount the disk that holds the vault, then start the core (or the storage node) again."
     http_status = 503
 
 

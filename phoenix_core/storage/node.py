@@ -164,11 +164,12 @@ class StorageNode:
         return ((pack_id, stored.length) for pack_id, stored in stored_packs(self._state.store))
 
     def status(self) -> NodeStatus:
+        totals, chunks, problem = Totals(), 0, None
         try:
             with self._state.using() as parts:
-                totals, chunks, complete = parts.index.totals(), parts.index.copies(), True
-        except (IndexMissing, IndexDamaged, VaultGone):
-            totals, chunks, complete = Totals(), 0, False
+                totals, chunks = parts.index.totals(), parts.index.copies()
+        except (IndexMissing, IndexDamaged, VaultGone) as error:
+            problem = error.view()
         space = self._state.store.space()
         return NodeStatus(
             vault_id=self._state.vault_id,
@@ -182,7 +183,8 @@ class StorageNode:
             records=self._state.shelf.count_records(),
             free_bytes=space.free_bytes,
             total_bytes=space.total_bytes,
-            index_complete=complete,
+            index_complete=problem is None,
+            problem=problem,
         )
 
     # --- what the core found out about packs ---
@@ -246,13 +248,16 @@ class StorageNode:
             return SweepResult(done=True, packs=len(packs), bytes=swept_bytes)
 
     def void_sweeps(self) -> None:
-        """What a sweep had deleted already is taken out first: no pack that is gone may count as present again."""
         with self._state.using() as parts, self._state.deciding:
-            for pack_id in parts.sweeps.all_condemned():
-                kind = PackKind(self._state.known(parts, pack_id).kind)
-                if self._state.store.head(pack_name(kind, pack_id)) is None:
-                    parts.forget(pack_id)
-            parts.sweeps.void_all()
+            self._void_sweeps(parts)
+
+    def _void_sweeps(self, parts: Parts) -> None:
+        """What a sweep had deleted already is taken out first: no pack that is gone may count as present again."""
+        for pack_id in parts.sweeps.all_condemned():
+            kind = PackKind(self._state.known(parts, pack_id).kind)
+            if self._state.store.head(pack_name(kind, pack_id)) is None:
+                parts.forget(pack_id)
+        parts.sweeps.void_all()
 
     def _delete_pack(self, parts: Parts, pack_id: PackId) -> int:
         """The object first: should this end in between, the pack stays condemned, which counts as missing, until the
@@ -267,8 +272,12 @@ class StorageNode:
     # --- the index ---
 
     def rebuild_index(self) -> RebuildResult:
-        """Jobs go on meanwhile, with the old index as long as there is one; only the change-over holds them up."""
+        """Jobs go on meanwhile, with the old index as long as there is one; only the change-over holds them up.
+
+        Raises StorageBusy, and VaultGone where nothing of the vault is there."""
         started = time.monotonic()
+        if isinstance(self._state.problem, VaultGone) and self._state.store.head(DESCRIPTOR) is None:
+            raise self._state.problem  # an index of nothing would take the place of a good one
         if not self._rebuilding.acquire(blocking=False):
             raise StorageBusy(detail="its index is being rebuilt")
         try:
@@ -290,6 +299,7 @@ class StorageNode:
                 chunks=parts.index.copies(),
                 unreadable=tuple(sorted(pack_id.hex() for pack_id in rebuild.unreadable)),
                 seconds=time.monotonic() - started,
+                lost=tuple(sorted(pack_id.hex() for pack_id in rebuild.lost)),
             )
 
     def _change_over(self, rebuild: Rebuild) -> None:
@@ -297,12 +307,13 @@ class StorageNode:
         rebuild.fill()
         if state.parts is not None:
             try:
-                state.parts.sweeps.void_all()
+                self._void_sweeps(state.parts)
                 rebuild.carry_over(state.parts)
             except IndexDamaged:
                 pass  # what an unreadable index knew beyond the vault is lost: running jobs' leases lapse
             state.parts.close()
             state.parts = None
+        rebuild.note_unreadable()
         rebuild.finish()
         state.parts = self._parts(create=False)
         state.problem = None

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.vault.location import Location, OpenPack
 from phoenix_core.vault.packinfo import PackInfo, PackState
@@ -82,7 +83,9 @@ class NodeStatus(msgspec.Struct, frozen=True):
     free_bytes: int
     total_bytes: int
     index_complete: bool
-    """False: the index is absent or behind the vault; `vault rebuild-index` mends it."""
+    """False: the index is absent, or the vault is."""
+    problem: ErrorView | None = None
+    """Why the index can't be used, and what to do."""
 
 
 class RebuildResult(msgspec.Struct, frozen=True):
@@ -91,6 +94,8 @@ class RebuildResult(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...]
     """Hex ids of packs whose head or tail could not be read."""
     seconds: float
+    lost: tuple[str, ...] = ()
+    """Hex ids of packs that the old index knew, and that are gone from the store."""
 
 
 class CoreNode(Protocol):

@@ -11,6 +11,7 @@ from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.storage.sweeps import Sweeps
 from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.index import VaultIndex
+from phoenix_core.vault.index_errors import IndexMissing
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packtail import PackTail
 
@@ -74,3 +75,19 @@ BUILDING = "building"
 
 def current_folder(index_dir: Path) -> Path:
     return index_dir / CURRENT
+
+
+def indexed_vault(index_dir: Path) -> str | None:
+    """The vault that the index is of; None where there is no index. Not while a node has it open. Raises
+    IndexDamaged."""
+    try:
+        environment = Environment(current_folder(index_dir))
+    except IndexMissing:
+        return None
+    try:
+        about = environment.table("about")
+        with environment.reading() as txn:
+            found = txn.get(b"vault", db=about)
+    finally:
+        environment.close()
+    return None if found is None else bytes(found).decode("ascii", "replace")

@@ -19,6 +19,7 @@ from phoenix_core.storage.intake import CheckedPack, IndexKeys, open_pack_parts,
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.storage.parts import BUILDING, Parts, current_folder
 from phoenix_core.vault.environment import Database, Environment, Txn
+from phoenix_core.vault.index import Places
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import PACKS, pack_name, parse_pack_name
 from phoenix_core.vault.packinfo import PackInfo, PackState
@@ -50,7 +51,9 @@ class Rebuild:
         self._folder = index_dir / BUILDING
         shutil.rmtree(self._folder, ignore_errors=True)
         self.parts = Parts(Environment(self._folder, create=True), store, vault_id, clock, 0.0)
-        self.unreadable: set[PackId] = set()
+        self.unreadable: dict[PackId, StoredPack] = {}
+        self.lost: set[PackId] = set()
+        """Packs that the old index knew, and that are gone."""
 
     def fill(self) -> None:
         """Enter everything that the store holds now. May be called again, to catch up."""
@@ -75,6 +78,30 @@ class Rebuild:
         while page := old.index.packs_page(after):
             after = page[-1][0]
             self.parts.environment.write(partial(self._carry_states, [info for _, info in page]))
+        self._carry_unreadable(old)
+
+    def _carry_unreadable(self, old: Parts) -> None:
+        """Packs that are gone, or whose tail can't be read, stay known as such, with what is in them."""
+        known = [info for info in old.index.packs() if self.parts.index.pack(PackId(info.pack_id)) is None]
+        if not known:
+            return
+        places = old.index.places_of(info.pack_id for info in known)
+        for info in known:
+            there = PackId(info.pack_id) in self.unreadable
+            if not there:
+                self.lost.add(PackId(info.pack_id))
+            state = PackState.DAMAGED if there else PackState.LOST
+            changed = msgspec.structs.replace(info, state=state, proved=False)
+            self.parts.environment.write(partial(self._add_places, changed, places[info.pack_id]))
+
+    def _add_places(self, info: PackInfo, places: Places, txn: Txn) -> None:
+        self.parts.index.add_places(txn, info, places)
+
+    def note_unreadable(self) -> None:
+        """Enter packs that can't be read and that no older index knew either: what is in them isn't known."""
+        for pack_id, stored in self.unreadable.items():
+            info = PackInfo(pack_id, stored.length, "", "", 0, stored.kind.value, 0, PackState.DAMAGED, False, 0)
+            self.parts.environment.write(partial(self._add_places, info, []))
 
     def _carry_states(self, infos: list[PackInfo], txn: Txn) -> None:
         for info in infos:
@@ -122,7 +149,7 @@ class Rebuild:
         for pack_id, stored in missing.items():
             pack = read_stored(self._store, pack_id, stored.kind, self._vault_id, self._index_keys)
             if pack is None:
-                self.unreadable.add(pack_id)
+                self.unreadable[pack_id] = stored
             else:
                 yield pack
 

@@ -42,6 +42,8 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
 
 
 _totals_of = msgspec.msgpack.Decoder(Totals).decode
+Places = list[tuple[bytes, bytes]]
+"""Of one pack: each chunk's id, and where in the pack it lies."""
 Usable = Callable[[PackInfo], bool]
 Rank = Callable[[PackInfo], int]
 """How willingly a copy in this pack is named: the lowest wins; below 0 never."""
@@ -171,11 +173,9 @@ class VaultIndex:
 
     def add(self, txn: Txn, info: PackInfo, tail: PackTail) -> bool:
         """Enter a pack with all its chunks. False where it is in already; nothing changes then."""
-        if txn.get(info.pack_id, db=self._numbers) is not None:
+        number = self._number_for(txn, info)
+        if number is None:
             return False
-        number = txn.get(b"next", db=self._about) or _NUMBER.pack(0)
-        txn.put(b"next", _NUMBER.pack(_NUMBER.unpack(number)[0] + 1), db=self._about)
-        txn.put(info.pack_id, number, db=self._numbers)
         pack_number = _NUMBER.unpack(number)[0]
         with txn.cursor(self._chunks) as cursor:
             for ordinal, block in enumerate(tail.blocks):
@@ -188,6 +188,35 @@ class VaultIndex:
                 )
         self._put(txn, number, None, info)
         return True
+
+    def _number_for(self, txn: Txn, info: PackInfo) -> bytes | None:
+        """A number for a new pack; None where it is in already."""
+        if txn.get(info.pack_id, db=self._numbers) is not None:
+            return None
+        number = bytes(txn.get(b"next", db=self._about) or _NUMBER.pack(0))
+        txn.put(b"next", _NUMBER.pack(_NUMBER.unpack(number)[0] + 1), db=self._about)
+        txn.put(info.pack_id, number, db=self._numbers)
+        return number
+
+    def places_of(self, pack_ids: Iterable[bytes]) -> dict[bytes, Places]:
+        """What lies in these packs, by a search through the whole table; for `add_places` of another index."""
+        with self.environment.reading() as txn:
+            numbers = {bytes(txn.get(pack_id, db=self._numbers) or b""): pack_id for pack_id in pack_ids}
+            found: dict[bytes, Places] = {pack_id: [] for pack_id in numbers.values()}
+            with txn.cursor(self._chunks) as cursor:
+                for chunk, place in cursor:
+                    pack_id = numbers.get(bytes(place[:4]))
+                    if pack_id is not None:
+                        found[pack_id].append((bytes(chunk), bytes(place[4:])))
+        return found
+
+    def add_places(self, txn: Txn, info: PackInfo, places: Places) -> None:
+        """Enter a pack whose tail can't be read, with what another index knew of it."""
+        number = self._number_for(txn, info)
+        if number is not None:
+            with txn.cursor(self._chunks) as cursor:
+                cursor.putmulti([(chunk, number + place) for chunk, place in places])
+            self._put(txn, number, None, info)
 
     def change(self, txn: Txn, pack_id: bytes, **changes: object) -> PackInfo | None:
         """Set fields of a pack (`state`, `proved`); the new info, or None where the index doesn't know it."""

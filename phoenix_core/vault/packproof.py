@@ -77,18 +77,20 @@ class PackReading:
 
     def _look(self, info: PackInfo, stored_bytes: int | None) -> PackFault | None:
         name = f"Pack {info.pack_id.hex()[:16]}"
+        fault: PackFault | None = None
         if stored_bytes is None:
-            if self._is_going(info):
-                return None
-            return PackFault(info.pack_id, f"{name} is gone from the vault.", PackState.LOST)
-        if stored_bytes != info.bytes:
+            if not self._is_going(info):
+                fault = PackFault(info.pack_id, f"{name} is gone from the vault.", PackState.LOST)
+        elif stored_bytes != info.bytes:
             text = f"{name} has {stored_bytes} bytes instead of {info.bytes}."
-            return PackFault(info.pack_id, text, PackState.DAMAGED)
-        if self._depth is VerifyDepth.STRUCTURE:
-            if info.state in {PackState.DAMAGED, PackState.LOST}:
-                return PackFault(info.pack_id, f"{name} was found damaged before.", None)
-            return None
-        return self._read(info, name)
+            fault = PackFault(info.pack_id, text, PackState.DAMAGED)
+        elif info.state is PackState.DAMAGED and not info.chunks:
+            fault = PackFault(info.pack_id, f"{name} is damaged: its head or tail can't be read.", None)
+        elif self._depth is not VerifyDepth.STRUCTURE:
+            fault = self._read(info, name)
+        elif info.state in {PackState.DAMAGED, PackState.LOST}:
+            fault = PackFault(info.pack_id, f"{name} was found damaged before.", None)
+        return fault
 
     def _read(self, info: PackInfo, name: str) -> PackFault | None:
         self.bytes_read += info.bytes

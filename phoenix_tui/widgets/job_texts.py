@@ -44,6 +44,7 @@ _NAMES = {
     "bytes_read": _("Bytes read"),
     "damages": _("Damages"),
     "unreadable_packs": _("Packs unreadable"),
+    "lost_packs": _("Packs gone"),
     "kept_packs": _("Packs kept"),
     "kept_bytes": _("Bytes kept"),
     "unused_packs": _("Packs unused"),

@@ -111,12 +111,43 @@ def test_a_pack_that_can_not_be_read_is_named_and_the_rest_is_there(rig: Rig) ->
     (path,) = (rig.folder / "vault").rglob(victim.hex())
     path.chmod(0o600)
     with path.open("r+b") as file:
-        file.truncate(2000)
+        file.truncate(path.stat().st_size // 2)
     lose_index(rig)
     result = rig.node.rebuild_index()
     assert result.unreadable == (victim.hex(),)
-    assert result.packs == 4
+    assert (result.packs, result.lost) == (5, ())
+    assert rig.node.status().damaged_packs == 1
     assert sum(place is None for place in rig.node.locate(ids)) == 3
+    assert rig.node.rebuild_index().unreadable == (victim.hex(),)
+    rig.restart()
+    assert rig.node.status().damaged_packs == 1
+
+
+@pytest.mark.parametrize("harm", ["truncated", "gone"])
+def test_a_pack_that_the_old_index_knew_stays_known_with_what_is_in_it(rig: Rig, harm: str) -> None:
+    ids = fill(rig, 5)
+    victim = next(iter(rig.node.stored_packs()))[0]
+    (path,) = (rig.folder / "vault").rglob(victim.hex())
+    whole = path.read_bytes()
+    path.unlink()
+    if harm == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    result = rig.node.rebuild_index()
+    assert (result.unreadable, result.lost) == (((victim.hex(),), ()) if harm == "truncated" else ((), (victim.hex(),)))
+    assert rig.node.status().damaged_packs == 1
+    copies = rig.node.locate_all(ids, lost=True)
+    assert all(len(places) == 1 for places in copies)
+    assert sum(place.pack_id == victim for places in copies for place in places) == 3
+    assert not any(rig.node.job_node(rig.job().token).present(_ids_in_places(ids, copies, victim)))
+    path.unlink(missing_ok=True)
+    path.write_bytes(whole)
+    result = rig.node.rebuild_index()
+    assert (result.packs, result.unreadable, result.lost) == (5, (), ())
+    assert None not in rig.node.locate(ids)
+
+
+def _ids_in_places(ids: list[ChunkId], copies: list[list[Location]], pack: PackId) -> list[ChunkId]:
+    return [chunk for chunk, places in zip(ids, copies, strict=True) if places[0].pack_id == pack]
 
 
 def test_proofs_states_leases_and_grants_are_carried_over_from_an_index_that_can_be_read(rig: Rig) -> None:
@@ -268,7 +299,12 @@ def test_a_vault_whose_disk_is_not_mounted_is_not_taken_for_an_empty_one(rig: Ri
     rig.start()
     with pytest.raises(VaultGone, match="knows 3"):
         rig.node.locate(ids)
-    assert not rig.node.status().index_complete
+    status = rig.node.status()
+    assert not status.index_complete
+    assert status.problem is not None
+    assert status.problem.code == "vault_gone"
+    with pytest.raises(VaultGone):
+        rig.node.rebuild_index()
     rig.node.close()
     shutil.rmtree(rig.folder / "vault")
     (rig.folder / "aside").rename(rig.folder / "vault")

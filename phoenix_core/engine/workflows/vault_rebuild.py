@@ -28,16 +28,26 @@ class RebuildIndex(Workflow):
         await self._jobs.set_damages(
             run.job.id,
             [
-                DamageRow(run.job.id, at, f"Pack {pack[:16]} has no readable head or tail.", (), (), 0)
-                for at, pack in enumerate(found.unreadable)
+                DamageRow(run.job.id, at, what, (), (), 0)
+                for at, what in enumerate(
+                    [
+                        *(f"Pack {pack[:16]} has no readable head or tail." for pack in found.unreadable),
+                        *(f"Pack {pack[:16]} is gone from the vault." for pack in found.lost),
+                    ]
+                )
             ],
         )
+        whole = not found.unreadable and not found.lost
+        await run.note(
+            "Verify the vault now (`phoenix vault verify`): it tells whether all that snapshots need is there."
+        )
         return Finish(
-            state=JobState.SUCCESSFUL_WITH_ERRORS if found.unreadable else JobState.SUCCESSFUL,
+            state=JobState.SUCCESSFUL if whole else JobState.SUCCESSFUL_WITH_ERRORS,
             result={
                 "packs": found.packs,
                 "chunks": found.chunks,
                 "unreadable_packs": len(found.unreadable),
+                "lost_packs": len(found.lost),
                 "seconds": found.seconds,
             },
         )

@@ -106,8 +106,8 @@ class MergedIndex:
             self._writing.release()
 
     def objects(self) -> Iterator[tuple[str, list[MergedEntry] | None]]:
-        """Every merged object's name and entries; None for one that can't be read."""
-        for info in self._store.list(INDEX):
+        """Every merged object's name and entries; None for one that can't be read. One at a time is in memory."""
+        for info in list(self._store.list(INDEX)):
             try:
                 yield info.name, decode(self._store.get(info.name))
             except (PackDamaged, UnknownVersion):
@@ -116,7 +116,7 @@ class MergedIndex:
     def compact(self, is_stored: Callable[[bytes], bool]) -> int:
         """Rewrite objects of which more than half is void, and drop unreadable ones' names. Returns how many."""
         rewritten = 0
-        for name, entries in list(self.objects()):
+        for name, entries in self.objects():
             if entries is None:
                 continue
             live = [entry for entry in entries if is_stored(entry.pack_id)]

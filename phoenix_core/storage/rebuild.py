@@ -127,7 +127,7 @@ class Rebuild:
 
     def _from_merged(self, missing: dict[PackId, StoredPack]) -> Iterator[CheckedPack]:
         """Takes what it finds out of `missing`. A merged object that can't be read is dropped: its packs can."""
-        for name, entries in list(self.parts.merged.objects()):
+        for name, entries in self.parts.merged.objects():
             if entries is None:
                 self._store.delete(name)
                 continue

@@ -38,7 +38,7 @@ async def run_storage_node(
     handover = HandoverServer(node.desk, data.storage_socket)
     app = web.Application()
     add_storage_routes(app, node)
-    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     try:
         await runner.setup()
         site = web.TCPSite(runner, config.listen_host, config.listen_port, ssl_context=context)

@@ -1,4 +1,4 @@
-"""Waits for names to appear in folders or to go, by the kernel's own notice: fast enough to act while a job goes on."""
+"""Waits for what happens to names in folders, by the kernel's own notice: fast enough to act while a job goes on."""
 
 import ctypes
 import os
@@ -10,18 +10,19 @@ from typing import Self
 
 from tests.e2e.watch import WITHIN_S
 
-_MOVED_TO, _CREATE, _DELETE = 0x80, 0x100, 0x200
+_ATTRIB, _MOVED_TO, _CREATE, _DELETE = 0x4, 0x80, 0x100, 0x200
+COMES, GOES, GETS_METADATA = _CREATE | _MOVED_TO, _DELETE, _ATTRIB
 _HEAD = struct.Struct("iIII")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watched:
-    """Sees every name that comes into the folders, or with `going` goes out of them, from its making on."""
+    """Sees every name that comes into the folders, goes out of them or gets metadata there, from its making on."""
 
-    def __init__(self, *folders: Path, going: bool = False) -> None:
+    def __init__(self, *folders: Path, what: int = COMES) -> None:
         self._fd = _libc.inotify_init1(os.O_CLOEXEC)
         for folder in folders:
-            if _libc.inotify_add_watch(self._fd, os.fsencode(folder), _DELETE if going else _CREATE | _MOVED_TO) < 0:
+            if _libc.inotify_add_watch(self._fd, os.fsencode(folder), what) < 0:
                 raise OSError(ctypes.get_errno(), "inotify", str(folder))
 
     def __enter__(self) -> Self:
@@ -33,7 +34,7 @@ class Watched:
     def wait(self) -> list[str]:
         """The next names, at least one."""
         ready, _, _ = select.select([self._fd], [], [], WITHIN_S)
-        assert ready, "no name came or went"
+        assert ready, "nothing happened to any name"
         data = os.read(self._fd, 1 << 16)
         names = []
         at = 0

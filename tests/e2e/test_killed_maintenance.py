@@ -12,7 +12,7 @@ import pytest
 
 from tests.agent.independent_walk import walk
 from tests.e2e import tree, watch
-from tests.e2e.inotify import Watched
+from tests.e2e.inotify import GOES, Watched
 from tests.e2e.killing import step_begins
 from tests.e2e.lone_node import lone_node, restart
 from tests.e2e.rig import FINAL, Machine
@@ -41,7 +41,7 @@ def a_pack_is_rewritten(here: Machine) -> Iterator[Wait]:
 
 @contextmanager
 def a_pack_is_deleted(here: Machine) -> Iterator[Wait]:
-    with Watched(*_pack_folders(here), going=True) as names:
+    with Watched(*_pack_folders(here), what=GOES) as names:
         yield lambda job: names.wait()
 
 

@@ -8,11 +8,11 @@ from tests.agent.independent_walk import Facts, differences, walk
 from tests.e2e.rig import Machine
 
 
-def make(root: Path, *, files: int, size: int, seed: int = 1) -> Path:
-    """`files` files of `size` random bytes each, in folders of 100."""
+def make(root: Path, *, files: int, size: int, seed: int = 1, in_folder: int = 100) -> Path:
+    """`files` files of `size` random bytes each, in folders of `in_folder`."""
     rng = random.Random(seed)
     for number in range(files):
-        folder = root / f"folder-{number // 100:03d}"
+        folder = root / f"folder-{number // in_folder:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"file-{number:05d}").write_bytes(rng.randbytes(size))
     return root

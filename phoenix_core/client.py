@@ -81,8 +81,9 @@ class CoreClient:
     async def status(self) -> StatusView:
         return await self._call("GET", "/v1/status", StatusView)
 
-    async def doctor(self) -> list[FindingView]:
-        return await self._call("GET", "/v1/doctor", list[FindingView])
+    async def doctor(self, *, lone: bool = False) -> list[FindingView]:
+        """`lone`: the core was started for this question alone, so no agent is expected to be connected."""
+        return await self._call("GET", "/v1/doctor", list[FindingView], query={"lone": "true"} if lone else None)
 
     async def settings(self) -> list[SettingView]:
         return await self._call("GET", "/v1/settings", list[SettingView])

@@ -21,6 +21,7 @@ from phoenix_core.api.vault import VaultResource
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
+from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts, StoredSettings
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
@@ -36,6 +37,7 @@ from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.peer_events import PeerConversation
 from phoenix_core.engine.progress import ProgressBoard
@@ -145,7 +147,8 @@ class Parts:
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self._clock)
         self.keys = KeyDesk()
-        self.sources = Sources(self.directory, self.snapshots)
+        self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss)
+        self.sources = Sources(self.directory, self.snapshots, self.lost)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
         self.queue = JobQueue(self.jobs, self.ledger, self.runner, self.workflows, self.directory.connected)
@@ -165,6 +168,10 @@ class Parts:
         self.runner.on_freed(self.prover.poke)
         self.settings.on_change(lambda key: self.prover.poke())
 
+    def _tell_of_loss(self, snapshot: SnapshotRow) -> None:
+        self.news.changed(snapshot)
+        self.vault_news.changed()
+
     def _make_workflows(self) -> dict[JobKind, Workflow]:
         workflows: tuple[Workflow, ...] = (
             FileBackupLinux(
@@ -183,13 +190,14 @@ class Parts:
                 self.seat,
                 self.directory,
                 self.snapshots,
+                self.sources,
                 self.jobs,
                 self.settings,
                 self.assigner,
                 self.agents,
                 self.keys,
             ),
-            VerifyVault(self.seat, self.jobs, self.facts, self._clock),
+            VerifyVault(self.seat, self.jobs, self.facts, self.lost, self._clock),
             PruneVault(self.seat, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),
@@ -246,6 +254,8 @@ class Parts:
         doctor = Doctor(
             self.seat,
             self.views,
+            self.snapshots,
+            self.lost,
             self.directory,
             self.settings,
             self._clock,
@@ -260,7 +270,7 @@ class Parts:
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
-                VaultResource(self.desk, self.ledger, self.views),
+                VaultResource(self.desk, self.ledger, self.views, self.lost),
                 SettingResource(self.settings),
                 EventResource(self.events),
             ),

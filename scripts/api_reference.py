@@ -10,7 +10,7 @@ from phoenix_core.domain import errors, states, views
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
     ("GET", "/v1/status", "", "StatusView"),
-    ("GET", "/v1/doctor", "", "[FindingView]"),
+    ("GET", "/v1/doctor", "`lone` (`true`: the core was started to answer this)", "[FindingView]"),
     ("POST", "/v1/core/stop", "", '202 `{"state": "stopping"}`'),
     ("GET", "/v1/servers", "", "[ServerView]"),
     ("GET", "/v1/servers/{server}", "name or id", "ServerView"),

@@ -26,7 +26,7 @@ class CoreResource:
         return json_answer(await self._status())
 
     async def doctor(self, request: web.Request) -> web.Response:
-        return json_answer(await self._doctor.findings())
+        return json_answer(await self._doctor.findings(lone=request.query.get("lone") == "true"))
 
     async def stop(self, request: web.Request) -> web.Response:
         self._stop()

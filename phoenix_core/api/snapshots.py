@@ -73,13 +73,13 @@ class SnapshotResource:
         return await self._look(request, lambda view: browse.find(view, pattern, path, after, limit))
 
     async def diff(self, request: web.Request) -> web.Response:
-        other = await self._sources.snapshot(request.match_info["other"], request.query.get("server", ""))
+        other = await self._sources.legible(request.match_info["other"], request.query.get("server", ""))
         later = SnapshotReader(self._seat.get(), other, self._cache)
         after, limit = request.query.get("after", ""), _page(request)
         return await self._look(request, lambda view: browse.diff(view, later, after, limit))
 
     async def _look(self, request: web.Request, look: Callable[[SnapshotReader], T]) -> web.Response:
-        row = await self._sources.snapshot(request.match_info["snapshot"], request.query.get("server", ""))
+        row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""))
         vault = self._seat.get()
         return json_answer(await asyncio.to_thread(lambda: look(SnapshotReader(vault, row, self._cache))))
 

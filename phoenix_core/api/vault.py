@@ -7,14 +7,16 @@ from phoenix_core.api.operator import operator_of
 from phoenix_core.domain.views import PruneRequest, VerifyRequest
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.vault_view import Views
 
 
 class VaultResource:
-    def __init__(self, desk: JobDesk, ledger: Ledger, views: Views) -> None:
+    def __init__(self, desk: JobDesk, ledger: Ledger, views: Views, lost: LostSnapshots) -> None:
         self._desk = desk
         self._ledger = ledger
         self._views = views
+        self._lost = lost
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -25,6 +27,7 @@ class VaultResource:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
+        await self._lost.look()
         return json_answer(await self._views.vault())
 
     async def verify(self, request: web.Request) -> web.Response:

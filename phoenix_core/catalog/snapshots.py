@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from phoenix_core.catalog.database import Catalog
@@ -10,6 +11,14 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.tables import snapshots
 
 PAGE_ROWS = 500
+
+
+class SnapshotTotals(msgspec.Struct, frozen=True):
+    count: int
+    lost: int
+    """Of `count`."""
+    source_bytes: int
+    """Sum of the sizes of the files of those that aren't lost."""
 
 
 class Snapshots:
@@ -72,10 +81,25 @@ class Snapshots:
             )
             return {row[0]: row[1] for row in found}
 
-    async def source_bytes(self) -> int:
-        """Sum of the sizes of all snapshots' files."""
+    async def readable_by_id(self) -> dict[str, bool]:
+        """All snapshots, each with whether it counts as readable."""
         async with self._catalog.reading() as connection:
-            return int(await connection.scalar(sa.select(sa.func.sum(snapshots.c.bytes))) or 0)
+            found = await connection.execute(sa.select(snapshots.c.id, snapshots.c.readable))
+            return {row[0]: row[1] for row in found}
+
+    async def lost(self) -> list[SnapshotRow]:
+        """Those that can't be read, newest commit first."""
+        query = sa.select(snapshots).where(sa.not_(snapshots.c.readable)).order_by(snapshots.c.sequence.desc())
+        async with self._catalog.reading() as connection:
+            return [SnapshotRow(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def totals(self) -> SnapshotTotals:
+        lost = sa.case((snapshots.c.readable, 0), else_=1)
+        size = sa.case((snapshots.c.readable, snapshots.c.bytes), else_=0)
+        query = sa.select(sa.func.count(), sa.func.sum(lost), sa.func.sum(size))
+        async with self._catalog.reading() as connection:
+            row = (await connection.execute(query.select_from(snapshots))).one()
+            return SnapshotTotals(count=row[0], lost=int(row[1] or 0), source_bytes=int(row[2] or 0))
 
     async def mark(self, ids: Iterable[str], **values: Any) -> None:
         async with self._catalog.writing() as connection:

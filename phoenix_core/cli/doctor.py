@@ -5,6 +5,8 @@ from phoenix_core.cli.options import Data, Json
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Look at everything that backups depend on, and say what to do. Names the log files."""
+    import os
+
     from phoenix_core.cli.attach import attached
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.output import print_json, say
@@ -13,7 +15,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     async def work() -> int:
         where = data_directory(data)
         async with attached(where) as client:
-            findings = await client.doctor()
+            findings = await client.doctor(lone=(await client.status()).pid == os.getpid())
         if as_json:
             print_json(findings)
         else:

@@ -1,6 +1,10 @@
 """What a finished job prints."""
 
-from phoenix_core.cli.output import duration, print_json, say, size, warn
+from datetime import datetime
+
+from phoenix_core.cli.output import duration, print_json, say, size, warn, when
+from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView
@@ -15,6 +19,9 @@ def print_result(job: JobView, *, as_json: bool) -> None:
         return
     took = f" in {duration(job.started_at, job.finished_at)}" if job.started_at and job.finished_at else ""
     say(f"Job {job.id}: {job.state.replace('_', ' ')}{took}.")
+    if job.kind is JobKind.FILE_RESTORE and "snapshot_at" in job.result:
+        taken = when(datetime.fromisoformat(str(job.result["snapshot_at"])))
+        say(f"From snapshot {job.snapshot_id[:SHORT_ID_DIGITS]} of {job.server_name}, taken {taken}.")
     numbers = _numbers(job)
     if numbers:
         say(numbers)
@@ -44,35 +51,39 @@ def _numbers(job: JobView) -> str:
     def whole(name: str) -> int:
         return int(result.get(name, 0))
 
+    def some(name: str, what: str) -> str:
+        return amount(whole(name), what)
+
     if job.kind is JobKind.FILE_BACKUP and job.snapshot_id:
         return (
-            f"Snapshot {job.snapshot_id[:12]}: {whole('files')} files, {size(whole('bytes'))}; "
+            f"Snapshot {job.snapshot_id[:SHORT_ID_DIGITS]}: {some('files', 'file')}, {size(whole('bytes'))}; "
             f"{whole('changed_files')} new or changed, {size(whole('read_bytes'))} read, "
             f"{size(whole('stored_bytes'))} stored."
         )
     if job.kind is JobKind.FILE_BACKUP and result.get("dry_run"):
         return (
-            f"Dry run: {whole('files')} files, {size(whole('bytes'))}; {whole('changed_files')} new or changed. "
+            f"Dry run: {some('files', 'file')}, {size(whole('bytes'))}; {whole('changed_files')} new or changed. "
             "Nothing was stored."
         )
-    if job.kind is JobKind.FILE_RESTORE and result:
-        text = f"{whole('files')} files, {whole('directories')} folders, {size(whole('bytes'))} restored"
+    if job.kind is JobKind.FILE_RESTORE and "files" in result:
+        text = f"{some('files', 'file')}, {some('directories', 'folder')}, {size(whole('bytes'))} "
+        text += "can be restored; nothing was written" if result.get("check_only") else "restored"
         skipped = f", {whole('skipped')} left as they were" if whole("skipped") else ""
         return f"{text}{skipped}."
     if job.kind is JobKind.VERIFY and result:
         return (
-            f"{whole('snapshots')} snapshots, {whole('files')} files, {whole('packs')} packs looked at; "
+            f"{some('snapshots', 'snapshot')}, {some('files', 'file')}, {some('packs', 'pack')} looked at; "
             f"{size(whole('bytes_read'))} read."
         )
     if job.kind is JobKind.PRUNE and result:
         done = (
-            f"{whole('deleted_packs')} packs deleted, {size(whole('deleted_bytes'))} freed."
+            f"{some('deleted_packs', 'pack')} deleted, {size(whole('deleted_bytes'))} freed."
             if ("deleted_packs" in result)
             else "Nothing was deleted: this is the plan. Carry it out with: phoenix vault prune --execute"
         )
         return (
-            f"{whole('packs')} packs, {size(whole('bytes'))}; unused: {whole('unused_packs')} packs, "
-            f"{size(whole('unused_bytes'))}; mostly unused: {whole('rewrite_packs')} packs, "
+            f"{some('packs', 'pack')}, {size(whole('bytes'))}; unused: {some('unused_packs', 'pack')}, "
+            f"{size(whole('unused_bytes'))}; mostly unused: {some('rewrite_packs', 'pack')}, "
             f"{size(whole('rewrite_bytes'))}.\n{done}"
         )
     return ""

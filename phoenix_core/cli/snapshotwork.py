@@ -9,7 +9,7 @@ from phoenix_core.cli.jobresult import print_result
 from phoenix_core.cli.output import print_json, print_table, say, size, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
-from phoenix_core.domain.views import ChangeView, EntryPage, EntryView
+from phoenix_core.domain.views import ChangeView, EntryPage, EntryView, SnapshotView
 from phoenix_core.host.datadir import DataDirectory
 
 SIGNS = {"added": "+", "removed": "-", "content": "M", "metadata": "m", "type": "T"}
@@ -22,23 +22,30 @@ async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: boo
         print_json(snapshots)
         return
     print_table(
-        ("SNAPSHOT", "SERVER", "TIME", "FILES", "SIZE", "STORED", "MISSING", "PROVED", "PATHS"),
+        ("SNAPSHOT", "SERVER", "TIME", "STATE", "FILES", "SIZE", "STORED", "MISSING", "PROVED", "PATHS"),
         [
             (
                 snapshot.id[:12],
                 snapshot.server_name,
                 when(snapshot.created_at),
+                snapshot.tier,
                 str(snapshot.files),
                 size(snapshot.bytes),
                 size(snapshot.stored_bytes),
                 str(snapshot.missing_count),
-                "yes" if snapshot.proved else "not yet",
+                _proof(snapshot),
                 ", ".join(snapshot.paths),
             )
             for snapshot in snapshots
         ],
         "There are no snapshots. Make one with `phoenix backup SERVER PATH`.",
     )
+
+
+def _proof(snapshot: SnapshotView) -> str:
+    if snapshot.tier == "lost":
+        return "no"
+    return "yes" if snapshot.proved else "not yet"
 
 
 async def browse(data: DataDirectory, snapshot: str, path: str, *, as_json: bool) -> None:

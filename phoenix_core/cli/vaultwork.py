@@ -7,20 +7,21 @@ from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.output import print_facts, print_json, say, size, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from phoenix_core.domain.states import VerifyDepth
-from phoenix_core.domain.views import PruneRequest, StorageNodeView, VerifyRequest
+from phoenix_core.domain.states import JobState, VerifyDepth
+from phoenix_core.domain.views import PruneRequest, StorageNodeView, VaultView, VerifyRequest
 from phoenix_core.host.datadir import DataDirectory
 
 
 async def status(data: DataDirectory, *, as_json: bool) -> int:
-    """1 where the vault can't be used."""
+    """1 where the vault can't be used, or something in it is lost or damaged."""
     async with attached(data) as client:
         vault = await client.vault()
         nodes = await client.storage_nodes()
     if as_json:
         print_json(vault)
-        return EXIT_FAILED if vault.problem else EXIT_DONE
+        return EXIT_DONE if vault.in_order else EXIT_FAILED
     known = [
         ("Vault", vault.vault_id),
         ("Place", vault.location),
@@ -28,26 +29,54 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
         ("Made", when(vault.created_at)),
         ("Key", f"{vault.key_holder}, {'available' if vault.key_available else 'not available'}"),
     ]
-    if vault.problem:
-        known.append(("Problem", vault.problem))
+    known += [("Problem", problem) for problem in _problems(vault)]
     if not vault.total_bytes:  # the storage node told nothing: say nothing in its stead
         print_facts(known)
         return EXIT_FAILED
     ratio = f"{vault.source_bytes / vault.stored_bytes:.1f} : 1" if vault.stored_bytes else "-"
+    lost = f" ({vault.lost_snapshots} of them lost)" if vault.lost_snapshots else ""
     print_facts(
         [
             *known,
-            ("Snapshots", f"{vault.snapshots}, {vault.records} records"),
+            ("Snapshots", f"{vault.snapshots}{lost}, {amount(vault.records, 'record')}"),
             ("Source data", size(vault.source_bytes)),
-            ("Stored", f"{size(vault.stored_bytes)} in {vault.packs} packs, {vault.chunks} chunks ({ratio})"),
-            ("Not proved yet", f"{vault.unproved_packs} packs"),
-            ("Condemned", f"{vault.condemned_packs} packs"),
-            ("Damaged", f"{vault.damaged_packs} packs"),
-            ("Index", "complete" if vault.index_complete else "missing: run `phoenix vault rebuild-index`"),
+            ("Stored", f"{size(vault.stored_bytes)} in {amount(vault.packs, 'pack')}, {amount(vault.chunks, 'chunk')}"),
+            ("Reduction", f"{ratio}, by deduplication and compression"),
+            ("Not proved yet", amount(vault.unproved_packs, "pack")),
+            ("Condemned", amount(vault.condemned_packs, "pack")),
+            ("Damaged or lost", amount(vault.damaged_packs, "pack")),
+            ("Last verify", _last_verify(vault)),
+            ("Index", "complete" if vault.index_complete else "can't be used"),
             ("Free", f"{size(vault.free_bytes)} of {size(vault.total_bytes)}"),
         ]
     )
-    return EXIT_FAILED if vault.problem else EXIT_DONE
+    return EXIT_DONE if vault.in_order else EXIT_FAILED
+
+
+def _problems(vault: VaultView) -> list[str]:
+    problems = [vault.problem] if vault.problem else []
+    if vault.index_problem is not None:
+        problems.append(f"{vault.index_problem.message} {vault.index_problem.hint}")
+    elif vault.key_available and not vault.index_complete and not vault.problem:
+        problems.append("The index is missing: run `phoenix vault rebuild-index`.")
+    if vault.lost_snapshots:
+        lost = amount(vault.lost_snapshots, "snapshot")
+        problems.append(f"{lost} can't be restored: gone or damaged. `phoenix doctor` names each, and what to do.")
+    if vault.damaged_packs:
+        problems.append(
+            f"{amount(vault.damaged_packs, 'pack')} damaged or lost. `phoenix vault verify` names the files that need "
+            "them; back those servers up again to heal what can be."
+        )
+    return problems
+
+
+def _last_verify(vault: VaultView) -> str:
+    if vault.last_verify_at is None:
+        return "never of all snapshots"
+    found = "no damage"
+    if vault.last_verify_state is not JobState.SUCCESSFUL:
+        found = f"damage, named by `phoenix job log {vault.last_verify_job}`"
+    return f"{when(vault.last_verify_at)}, depth {vault.last_verify_depth}: {found}"
 
 
 def _node(node: StorageNodeView) -> str:
@@ -70,7 +99,8 @@ async def verify(data: DataDirectory, depth: str, snapshots: list[str], *, detac
     print_result(job, as_json=as_json)
     if not as_json:
         for damage in damages:
-            say(f"{damage.what} Hits {damage.file_count} files in {len(damage.snapshots)} snapshots.")
+            files, hit = amount(damage.file_count, "file"), amount(len(damage.snapshots), "snapshot")
+            say(f"{damage.what} Hits {files} in {hit}.")
             for file in damage.files:
                 say(f"  {file}")
     return exit_code(job)

@@ -157,8 +157,10 @@ class SnapshotView(msgspec.Struct, frozen=True):
     parent: str = ""
     hostname: str = ""
     proved: bool = False
-    """Every pack that this backup wrote has been read back, decrypted and re-hashed."""
+    """Every pack that this backup wrote has been read back, decrypted and re-hashed. Never of a lost one."""
     tier: str = "warm"
+    """`warm`; `cold`: older than the setting `warm_days`; `lost`: its object is gone or damaged, so that it can't be
+    restored."""
 
 
 class EntryView(msgspec.Struct, frozen=True):
@@ -219,22 +221,43 @@ class VaultView(msgspec.Struct, frozen=True):
     chunks: int
     stored_bytes: int
     source_bytes: int
-    """Sum of the sizes of all snapshots' files."""
+    """Sum of the sizes of the files of all snapshots that aren't lost."""
     unproved_packs: int
+    """Those that wait to be read back; not those that are damaged, lost or condemned, which nobody will read."""
     condemned_packs: int
     damaged_packs: int
+    """Damaged or lost."""
     snapshots: int
+    """Those that were committed and not removed, lost ones too."""
     records: int
     free_bytes: int
     total_bytes: int
     index_complete: bool
+    index_problem: ErrorView | None = None
+    """Why the index can't be used, and what to do."""
     epoch: int = 1
+    lost_snapshots: int = 0
+    """Of `snapshots`: those whose object is gone or damaged."""
     last_verify_at: datetime | None = None
+    """End of the newest verify of all snapshots that came to its end, whether or not it found damage."""
     last_verify_state: JobState | None = None
+    """`successful`, or `failed`: it found damage."""
+    last_verify_depth: VerifyDepth | None = None
+    last_verify_job: str = ""
     rolled_back: bool = False
     """Records that this core has seen are gone from the vault."""
     problem: str = ""
-    """Why the vault can't be used, or what is wrong with it; empty: nothing."""
+    """Why the vault can't be used, or its records can't be trusted. What is lost or damaged of its contents is counted
+    by `damaged_packs` and `lost_snapshots`."""
+
+    @property
+    def in_order(self) -> bool:
+        """Nothing is known to be wrong: it can be used, and all that it should hold is there."""
+        return (
+            self.key_available
+            and self.index_complete
+            and not (self.problem or self.rolled_back or self.damaged_packs or self.lost_snapshots)
+        )
 
 
 class PrunePlanView(msgspec.Struct, frozen=True):
@@ -247,6 +270,7 @@ class PrunePlanView(msgspec.Struct, frozen=True):
     rewrite_packs: int
     rewrite_bytes: int
     held_by_leases: int
+    """Jobs that may need packs which look unused: those packs stay."""
 
 
 class StatusView(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from phoenix_core.catalog.rows import SnapshotRow
-from phoenix_core.domain.errors import NotFound, UsageError
+from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.names import parse_shown, shown
 from phoenix_core.domain.views import ChangePage, ChangeView, EntryPage, EntryView
 from phoenix_core.engine.vault import OpenVault
@@ -65,8 +65,6 @@ class SnapshotReader:
     """One snapshot, open for looking."""
 
     def __init__(self, vault: OpenVault, row: SnapshotRow, cache: TreeCache) -> None:
-        if not row.readable:
-            raise NotFound(what="snapshot", name=row.id[:12])
         self.row = row
         self._source: ChunkSource = vault.reader(row.domain, row.epoch)
         self._cache = cache

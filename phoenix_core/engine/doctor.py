@@ -5,11 +5,16 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from phoenix_core.catalog.rows import PeerRow, SnapshotRow
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import FindingView, VaultView
 from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
@@ -25,6 +30,8 @@ class Doctor:
         self,
         seat: VaultSeat,
         views: Views,
+        snapshots: Snapshots,
+        lost: LostSnapshots,
         directory: PeerDirectory,
         settings: Settings,
         clock: Clock,
@@ -33,14 +40,18 @@ class Doctor:
     ) -> None:
         self._seat = seat
         self._views = views
+        self._snapshots = snapshots
+        self._lost = lost
         self._directory = directory
         self._settings = settings
         self._clock = clock
         self._data_dir = data_dir
         self._logs = logs
 
-    async def findings(self) -> list[FindingView]:
-        return [*await self._vault(), *self._agents(), *await asyncio.to_thread(self._host)]
+    async def findings(self, *, lone: bool = False) -> list[FindingView]:
+        """`lone`: this core runs for this one question, so that no agent could be connected before."""
+        await self._lost.look()
+        return [*await self._vault(), *self._agents(lone=lone), *await asyncio.to_thread(self._host)]
 
     async def _vault(self) -> list[FindingView]:
         try:
@@ -55,7 +66,8 @@ class Doctor:
             cause = self._seat.locked_by
             hint = cause.what_to_do if cause else "See that its storage node runs, and that its disk is there."
             return [self._key(view), FindingView("storage node", ERROR, view.problem, hint)]
-        return [self._key(view), *self._contents(view)]
+        lost = await self._snapshots.lost()
+        return [self._key(view), *self._contents(view), *(_loss(row) for row in lost), *_all_there(view)]
 
     def _key(self, view: VaultView) -> FindingView:
         if not view.key_available and self._seat.locked_by is not None:
@@ -76,7 +88,10 @@ class Doctor:
     @staticmethod
     def _index(view: VaultView) -> FindingView:
         if view.index_complete:
-            return FindingView("index", OK, f"The index knows {view.packs} packs with {view.chunks} chunks.")
+            packs, chunks = amount(view.packs, "pack"), amount(view.chunks, "chunk")
+            return FindingView("index", OK, f"The index knows {packs} with {chunks}.")
+        if view.index_problem is not None:
+            return FindingView("index", ERROR, view.index_problem.message, view.index_problem.hint)
         text = "The storage node's index is missing or damaged; nothing can be backed up or restored."
         return FindingView("index", ERROR, text, "Make it anew: `phoenix vault rebuild-index`.")
 
@@ -85,13 +100,14 @@ class Doctor:
         for error in (self._seat.rolled_back, vault.chain.broken if vault else None):
             if error is not None:
                 return FindingView("records", ERROR, error.message, error.what_to_do)
-        return FindingView("records", OK, f"{view.records} records, each signed and following the one before.")
+        records = amount(view.records, "record")
+        return FindingView("records", OK, f"{records}, each signed and following the one before.")
 
     @staticmethod
     def _damage(view: VaultView) -> FindingView:
         if not view.damaged_packs:
             return FindingView("packs", OK, "No pack is known to be damaged or lost.")
-        text = f"{view.damaged_packs} packs are damaged or lost."
+        text = f"{amount(view.damaged_packs, 'pack')} {'is' if view.damaged_packs == 1 else 'are'} damaged or lost."
         hint = "`phoenix vault verify` names the snapshots and files; back those servers up again to heal what can be."
         return FindingView("packs", ERROR, text, hint)
 
@@ -99,8 +115,13 @@ class Doctor:
         if not self._settings.flag("prove.enabled"):
             hint = "Turn it on: `phoenix setting set prove.enabled true`."
             return FindingView("proof", WARNING, "New packs are not read back; prove.enabled is false.", hint)
-        text = f"{view.unproved_packs} packs wait to be read back and re-hashed." if view.unproved_packs else ""
-        return FindingView("proof", OK, text or "Every pack has been read back, decrypted and re-hashed.")
+        waiting = view.unproved_packs
+        if waiting:
+            text = f"{amount(waiting, 'pack')} {'waits' if waiting == 1 else 'wait'} to be read back and re-hashed."
+        else:
+            which = "Every other pack" if view.damaged_packs or view.condemned_packs else "Every pack"
+            text = f"{which} has been read back, decrypted and re-hashed."
+        return FindingView("proof", OK, text)
 
     def _space(self, view: VaultView) -> FindingView:
         reserve = self._settings.whole("storage.reserve_bytes")
@@ -116,13 +137,16 @@ class Doctor:
         hint = "`phoenix vault verify --depth chunks` reads and re-hashes everything."
         if view.last_verify_at is None or view.last_verify_state is None:
             return FindingView("verify", OK, "The vault has never been verified as a whole.", hint)
-        text = f"The last verify ended {view.last_verify_at:%Y-%m-%d %H:%M} UTC: {view.last_verify_state}."
+        ended = f"{view.last_verify_at:%Y-%m-%d %H:%M} UTC"
+        text = f"The last verify of all snapshots, depth {view.last_verify_depth}, ended {ended}"
         if view.last_verify_state is not JobState.SUCCESSFUL:
-            return FindingView("verify", WARNING, text, "`phoenix job list --kind verify` shows what it found.")
+            hint = f"`phoenix job log {view.last_verify_job}` names it. Mend it, then `phoenix vault verify` again."
+            return FindingView("verify", WARNING, f"{text}: it found damage.", hint)
+        text += " without finding damage."
         old = self._clock.now() - view.last_verify_at > VERIFY_WARNING
         return FindingView("verify", WARNING if old else OK, text, hint if old else "")
 
-    def _agents(self) -> list[FindingView]:
+    def _agents(self, *, lone: bool) -> list[FindingView]:
         found: list[FindingView] = []
         for peer in self._directory.of_role(AGENT):
             if peer.revoked_at is not None:
@@ -130,9 +154,7 @@ class Doctor:
             subject = f"server {peer.name}"
             ends = self._directory.certificate_ends_at(peer.id)
             if not self._directory.connected(peer.id):
-                seen = f"{peer.last_seen_at:%Y-%m-%d %H:%M} UTC" if peer.last_seen_at else "never"
-                hint = "Start it there: `phoenix agent run`."
-                found.append(FindingView(subject, WARNING, f"The agent is not connected; last seen: {seen}.", hint))
+                found.append(_away(peer, lone=lone))
             elif ends is not None and ends - self._clock.now() < CERTIFICATE_WARNING:
                 hint = "The agent renews it by itself; see its log for why it did not."
                 found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
@@ -149,6 +171,38 @@ class Doctor:
             text = f"Others may look into {self._data_dir} (mode {mode:o})."
             data = FindingView("data directory", WARNING, text, f"`chmod 700 {self._data_dir}`")
         return [data, FindingView("logs", OK, logs)]
+
+
+def _loss(row: SnapshotRow) -> FindingView:
+    text = (
+        f"Snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name}, taken {row.created_at:%Y-%m-%d %H:%M:%S} UTC, is "
+        "lost: its object is gone from the vault, or damaged."
+    )
+    hint = (
+        f"Put snapshots/{row.id} back into the vault from a copy. Where there is none, back {row.server_name} up "
+        f"again, and give this one up: `phoenix snapshot remove {row.id[:SHORT_ID_DIGITS]}`."
+    )
+    return FindingView("snapshots", ERROR, text, hint)
+
+
+def _all_there(view: VaultView) -> list[FindingView]:
+    if view.lost_snapshots:
+        return []
+    there = f"{amount(view.snapshots, 'snapshot')}, none known to be lost." if view.snapshots else "There is none yet."
+    return [FindingView("snapshots", OK, there)]
+
+
+def _away(peer: PeerRow, *, lone: bool) -> FindingView:
+    subject = f"server {peer.name}"
+    seen = f"{peer.last_seen_at:%Y-%m-%d %H:%M} UTC" if peer.last_seen_at else "never"
+    if lone and peer.this_host:
+        text = f"No core was running for this machine's agent to connect to; last seen: {seen}."
+        return FindingView(subject, OK, text, "`phoenix backup`, `phoenix restore` and the console start both.")
+    if lone:
+        text = f"No core was running for the agent to connect to; last seen: {seen}."
+        return FindingView(subject, WARNING, text, "Keep a core running for it: `phoenix core run`.")
+    text = f"The agent is not connected; last seen: {seen}."
+    return FindingView(subject, WARNING, text, "Start it there: `phoenix agent run`.")
 
 
 def _shown(size_bytes: int) -> str:

@@ -95,6 +95,15 @@ class NoSnapshot(PhoenixError):
     http_status = 404
 
 
+class SnapshotLost(PhoenixError):
+    """The records name the snapshot, and its object can't be read."""
+
+    code = "snapshot_lost"
+    template = "Snapshot {snapshot} of {server}, taken {time}, is lost: its object is gone from the vault, or damaged."
+    hint = "{advice}"
+    http_status = 410
+
+
 class AmbiguousName(PhoenixError):
     code = "ambiguous"
     template = "{what} {name} fits more than one: {found}."

@@ -85,8 +85,7 @@ class JobDesk:
         target = self._directory.server_in_use(request.to_server or source.id)
         self._seat.get()
         snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only)
-        if not snapshot.readable:
-            raise NotFound(what="snapshot", name=request.snapshot)
+        await self._sources.check(snapshot)
         if source.platform and _family(source.platform) != _family(target.platform):
             raise PlatformMismatch(
                 server=source.name, source=source.platform, to_server=target.name, target=target.platform

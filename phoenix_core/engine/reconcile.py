@@ -51,7 +51,9 @@ async def reconcile(
     for snapshot, record in live.items():
         row = known.get(snapshot)
         if row is None or (not row.readable and snapshot in present):
-            await snapshots.put(await asyncio.to_thread(_read_row, vault, snapshot, record, name_of))
+            read = await asyncio.to_thread(read_row, vault, snapshot, record, name_of)
+            if row is None or read.readable:
+                await snapshots.put(read)
         elif row.readable and snapshot not in present:
             log.error("a committed snapshot is gone from the vault", snapshot=snapshot)
             await snapshots.mark([snapshot], readable=False)
@@ -65,7 +67,8 @@ async def reconcile(
     return found
 
 
-def _read_row(vault: OpenVault, snapshot: SnapshotId, record: Record, name_of: Callable[[str], str]) -> SnapshotRow:
+def read_row(vault: OpenVault, snapshot: SnapshotId, record: Record, name_of: Callable[[str], str]) -> SnapshotRow:
+    """What the vault says of a committed snapshot; one that can't be read has `readable` false. Blocks."""
     try:
         body = read_body(vault, snapshot)
     except PhoenixError as error:

@@ -1,12 +1,15 @@
 """Whose snapshots are meant: a server that is or was enrolled, or one that only the vault still knows."""
 
+from datetime import datetime
+
 import msgspec
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.engine.errors import AmbiguousName, NoSnapshot
+from phoenix_core.engine.errors import AmbiguousName, NoSnapshot, SnapshotLost
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
 
 LATEST = "latest"
@@ -22,9 +25,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Sources:
-    def __init__(self, directory: PeerDirectory, snapshots: Snapshots) -> None:
+    def __init__(self, directory: PeerDirectory, snapshots: Snapshots, lost: LostSnapshots) -> None:
         self._directory = directory
         self._snapshots = snapshots
+        self._lost = lost
 
     async def server(self, name: str) -> Source:
         """By id or name. Raises NotFound, AmbiguousName."""
@@ -39,6 +43,7 @@ class Sources:
 
     async def listed(self, server: str = "", limit: int = 0) -> list[SnapshotRow]:
         """Newest first, of all servers or one; those of an earlier enrolment under the same name too."""
+        await self._lost.look()
         if not server:
             return await self._snapshots.listed(limit=limit)
         source = await self.server(server)
@@ -46,7 +51,8 @@ class Sources:
 
     async def snapshot(self, name: str, server: str = "", *, own_only: bool = False) -> SnapshotRow:
         """By id, unique prefix of six digits or more, or `latest` (of a server). `own_only`: not of an earlier
-        enrolment of the same name. Raises NotFound, NoSnapshot, AmbiguousName."""
+        enrolment of the same name. One that is lost is found by its id. Raises NotFound, NoSnapshot, AmbiguousName, and
+        SnapshotLost where the latest is lost: an older one is restored only where it is named."""
         source = await self.server(server) if server else None
         if name == LATEST:
             return await self._latest(source, own_only)
@@ -58,16 +64,50 @@ class Sources:
             raise NotFound(what="snapshot", name=name)
         return found[0]
 
+    async def legible(self, name: str, server: str = "") -> SnapshotRow:
+        """As `snapshot`, but raises SnapshotLost for one that is known to be lost."""
+        row = await self.snapshot(name, server)
+        if not row.readable:
+            raise await self._loss(row)
+        return row
+
+    async def check(self, row: SnapshotRow) -> None:
+        """Raises SnapshotLost where the snapshot's object can't be read, which is tried now."""
+        if not row.readable or not await self._lost.readable(row):
+            raise await self._loss(row)
+
     async def _latest(self, source: Source | None, own_only: bool) -> SnapshotRow:
+        await self._lost.look()
         rows = await self._snapshots.listed(
             server_id=source.id if source else "",
             server_name=source.name if source and not own_only else "",
             limit=1,
-            readable_only=True,
         )
         if not rows:
             raise NoSnapshot(server=source.name if source else "of any name")
+        if not rows[0].readable:
+            raise await self._loss(rows[0])
         return rows[0]
+
+    async def _loss(self, row: SnapshotRow) -> SnapshotLost:
+        others = await self._snapshots.listed(
+            server_id=row.server_id, server_name=row.server_name, limit=1, readable_only=True
+        )
+        advice = f"{row.server_name} has no other that is there."
+        if others:
+            other = others[0].id[:SHORT_ID_DIGITS]
+            advice = (
+                f"The newest that is there is {other}, taken {_told(others[0].created_at)}: restore that one with "
+                f"`phoenix restore {row.server_name} --snapshot {other}`."
+            )
+        advice += f" A copy of the vault may still hold snapshots/{row.id}: put it back."
+        return SnapshotLost(
+            snapshot=row.id[:SHORT_ID_DIGITS], server=row.server_name, time=_told(row.created_at), advice=advice
+        )
+
+
+def _told(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _belongs(row: SnapshotRow, source: Source, own_only: bool) -> bool:

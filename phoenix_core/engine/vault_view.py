@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import structlog
 
 from phoenix_core.catalog.jobs import Jobs
@@ -9,17 +10,19 @@ from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.states import JobKind
+from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
-from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.errors import DamageFound, NoVault
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
+from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.settings import Settings
-from phoenix_core.engine.vault import VaultSeat
-from phoenix_core.storage.node_api import NodeStatus
+from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.storage.node_api import NodeStatus, PackState
 
 SECONDS_PER_DAY = 86400
 VAULT_NEWS_INTERVAL_S = 1.0
+VERIFIES_PAGE = 20
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +79,7 @@ class Views:
             job_id=row.job_id,
             parent=row.parent,
             hostname=row.hostname,
-            proved=row.proved,
+            proved=row.proved and row.readable,
             tier="lost" if not row.readable else "warm" if warm else "cold",
         )
 
@@ -139,17 +142,18 @@ class Views:
         descriptor = self._seat.descriptor
         if descriptor is None:
             raise self._seat.locked_by or NoVault(path=self._seat.location)
-        status, problem = _NOTHING, ""
+        status, unproved, problem = _NOTHING, 0, ""
         try:
             vault = self._seat.get()
-            status = await asyncio.to_thread(vault.node.status)
+            status, unproved = await asyncio.to_thread(_asked, vault)
             if vault.chain.broken is not None:
                 problem = vault.chain.broken.message
         except PhoenixError as error:
             problem = error.message
         if self._seat.rolled_back is not None:
             problem = " ".join(filter(None, (problem, self._seat.rolled_back.message)))
-        verify = next(iter(await self._jobs.listed(kind=JobKind.VERIFY, limit=1)), None)
+        verify = await self._last_verify()
+        snapshots = await self._snapshots.totals()
         return VaultView(
             vault_id=descriptor.vault_id,
             format_version=descriptor.format_version,
@@ -160,21 +164,49 @@ class Views:
             packs=status.packs,
             chunks=status.chunks,
             stored_bytes=status.stored_bytes,
-            source_bytes=await self._snapshots.source_bytes(),
-            unproved_packs=status.unproved_packs,
+            source_bytes=snapshots.source_bytes,
+            unproved_packs=unproved,
             condemned_packs=status.condemned_packs,
             damaged_packs=status.damaged_packs,
-            snapshots=status.snapshots,
+            snapshots=snapshots.count,
+            lost_snapshots=snapshots.lost,
             records=status.records,
             free_bytes=status.free_bytes,
             total_bytes=status.total_bytes,
             index_complete=status.index_complete,
+            index_problem=status.problem,
             epoch=descriptor.epoch,
             last_verify_at=verify.finished_at if verify else None,
             last_verify_state=verify.state if verify else None,
+            last_verify_depth=_request(verify).depth if verify else None,
+            last_verify_job=verify.id if verify else "",
             rolled_back=self._seat.rolled_back is not None,
             problem=problem,
         )
+
+    async def _last_verify(self) -> JobRow | None:
+        """The newest verify that looked at all snapshots and came to its end: well, or with damage found."""
+        before: JobRow | None = None
+        ends = (JobState.SUCCESSFUL, JobState.FAILED)
+        while page := await self._jobs.listed(kind=JobKind.VERIFY, states=ends, limit=VERIFIES_PAGE, before=before):
+            for job in page:
+                damaged = job.error is not None and job.error.code == DamageFound.code
+                if (job.state is JobState.SUCCESSFUL or damaged) and not _request(job).snapshots:
+                    return job
+            before = page[-1]
+        return None
+
+
+def _request(verify: JobRow) -> VerifyJob:
+    return msgspec.json.decode(verify.request, type=VerifyJob)
+
+
+def _asked(vault: OpenVault) -> tuple[NodeStatus, int]:
+    """What the node tells, and how many packs wait to be read back: usable ones. Blocks."""
+    status = vault.node.status()
+    if not status.unproved_packs or not (status.damaged_packs or status.condemned_packs):
+        return status, status.unproved_packs
+    return status, sum(not pack.proved and pack.state is PackState.USABLE for pack in vault.node.packs())
 
 
 class VaultNews:

@@ -78,3 +78,43 @@ def _data_packs(here: Machine) -> set[Path]:
 
 def _without_top(entries: dict[bytes, Facts]) -> dict[bytes, Facts]:
     return {path: facts for path, facts in entries.items() if path != b"."}
+
+
+def test_a_lost_snapshot_is_shown_and_no_older_one_is_restored_in_its_place(here: Machine) -> None:
+    source = tree.make(here.folder / "source", files=3, size=1_000)
+    older = here.json("backup", "one", str(source))["snapshot_id"]
+    newest = here.json("backup", "one", str(source))["snapshot_id"]
+    here.command("vault", "status").expect()
+    _delete(here.vault / "snapshots" / newest)
+
+    listed = here.command("snapshot", "list").expect().out.splitlines()
+    heading = listed[0].split()
+    shown = {line[:12]: line for line in listed[1:]}
+    at = listed[0].index("STATE")
+    assert heading[:4] == ["SNAPSHOT", "SERVER", "TIME", "STATE"]
+    assert (shown[newest[:12]][at:].split()[0], shown[older[:12]][at:].split()[0]) == ("lost", "warm")
+    assert " yes " not in shown[newest[:12]]
+    status = here.command("vault", "status").expect(1).out
+    assert "2 (1 of them lost)" in status
+    assert "1 snapshot can't be restored" in status
+    assert newest[:12] in here.command("doctor").expect(1).out
+
+    target = here.folder / "target"
+    target.mkdir()
+    refused = here.command("restore", "one", "--to", str(target), "--json").expect(1).error
+    assert refused["code"] == "snapshot_lost"
+    assert f"--snapshot {older[:12]}" in refused["hint"]
+    assert list(target.iterdir()) == []
+    done = here.command("restore", "one", "--snapshot", older, "--to", str(target)).expect().out
+    assert f"From snapshot {older[:12]} of one, taken " in done
+
+
+def test_the_status_of_a_vault_with_damage_says_what_to_do_and_fails(here: Machine) -> None:
+    source = tree.make(here.folder / "source", files=3, size=1_000)
+    here.json("backup", "one", str(source))
+    (pack,) = _data_packs(here)
+    _delete(pack)
+    here.command("vault", "verify").expect(1)
+    status = here.command("vault", "status").expect(1).out
+    assert "Problem" in status
+    assert "1 pack damaged or lost. `phoenix vault verify` names the files" in status

@@ -12,6 +12,7 @@ from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import VAULT, VERIFICATION, Claim
 from phoenix_core.engine.commit import last_record_seen
 from phoenix_core.engine.errors import DamageFound
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -27,8 +28,9 @@ class VerifyVault(Workflow):
         ("trees", "Read the trees of the snapshots"),
     )
 
-    def __init__(self, seat: VaultSeat, jobs: Jobs, facts: Facts, clock: Clock) -> None:
+    def __init__(self, seat: VaultSeat, jobs: Jobs, facts: Facts, lost: LostSnapshots, clock: Clock) -> None:
         self._seat = seat
+        self._lost = lost
         self._jobs = jobs
         self._facts = facts
         self._clock = clock
@@ -84,6 +86,7 @@ class VerifyVault(Workflow):
         for damage in report.damages[:100]:
             await run.note(damage.what, "error")
         await run.update(result=_numbers(report))
+        await self._lost.check({each for damage in report.damages for each in damage.snapshots})
         raise DamageFound(
             job=run.job.id,
             damages=len(report.damages),

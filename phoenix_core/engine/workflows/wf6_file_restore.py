@@ -22,6 +22,7 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import RestoreJob
 from phoenix_core.engine.restore_grant import Grant, plan_grant
 from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import (
@@ -53,6 +54,7 @@ class FileRestore(Workflow):
         seat: VaultSeat,
         directory: PeerDirectory,
         snapshots: Snapshots,
+        sources: Sources,
         jobs: Jobs,
         settings: Settings,
         assigner: StorageAssigner,
@@ -62,6 +64,7 @@ class FileRestore(Workflow):
         self._seat = seat
         self._directory = directory
         self._snapshots = snapshots
+        self._sources = sources
         self._jobs = jobs
         self._settings = settings
         self._assigner = assigner
@@ -98,8 +101,11 @@ class FileRestore(Workflow):
             self._directory.server_in_use(request.agent_id)
             vault = self._seat.get()
             snapshot = await self._snapshots.get(request.snapshot_id)
-            if snapshot is None or not snapshot.readable:
+            if snapshot is None:
                 raise NotFound(what="snapshot", name=request.snapshot_id[:12])
+            taken = snapshot.created_at.isoformat(timespec="seconds")
+            await run.update(snapshot_id=snapshot.id, result={"snapshot_at": taken})
+            await self._sources.check(snapshot)
             if not picked_up:
                 lease = self._assigner.new_lease()
                 await self._assigner.open(vault, lease, run.job.id, request.agent_id, SnapshotId(request.snapshot_id))

@@ -1,0 +1,6 @@
+"""Numbers of things, in words."""
+
+
+def amount(count: int, one: str, many: str = "") -> str:
+    """`1 pack`, `2 packs`; `many` where the plural isn't made with an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

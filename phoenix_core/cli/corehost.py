@@ -8,6 +8,7 @@ import msgspec
 from phoenix_core.agentlink.peerstate import point_to
 from phoenix_core.app import Core
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.engine.vaults import is_of
 from phoenix_core.host.config import CoreConfig, read_config
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.keyholder import KeyHolder
@@ -45,8 +46,10 @@ def _make(data: DataDirectory, config: CoreConfig, may_be_stopped: bool) -> Core
     recorded = holder.recorded()
     if recorded is None:
         return Core(data, None, config, may_be_stopped=may_be_stopped)
+    if recorded.provisional and is_of(config.vault_path or data.vault, recorded.vault_id):
+        holder.confirm()  # it was cut off when all was made but this note
     try:
         key, locked_by = VaultKey.from_bytes(holder.load()), None
     except PhoenixError as error:
         key, locked_by = None, error
-    return Core(data, key, config, key_holder=recorded[0], locked_by=locked_by, may_be_stopped=may_be_stopped)
+    return Core(data, key, config, key_holder=recorded.holder, locked_by=locked_by, may_be_stopped=may_be_stopped)

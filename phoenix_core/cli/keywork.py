@@ -6,10 +6,10 @@ from pathlib import Path
 
 from phoenix_core.cli.output import print_facts, print_json, say
 from phoenix_core.cli.passphrases import read_passphrase
-from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, chosen_holder, location
+from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, chosen_holder, location, shown_place
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from phoenix_core.engine.errors import NoVault
-from phoenix_core.engine.vaults import read_descriptor, replace_descriptor
+from phoenix_core.engine.lost_descriptor import describe_anew
+from phoenix_core.engine.vaults import find_vault, holds_objects, read_descriptor, replace_descriptor
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.keyholder import KeyHolder
 from phoenix_core.vault.descriptor import VaultDescriptor
@@ -48,19 +48,22 @@ async def export(data: DataDirectory, file: Path) -> None:
 
 
 async def change_passphrase(data: DataDirectory, file: Path | None, command: str | None, *, as_json: bool) -> None:
-    key = await asyncio.to_thread(_load_checked, data)
+    """Where only vault.json is gone, it is written anew."""
+    described, key, anew = await asyncio.to_thread(_load_or_describe, data)
     made_here = file is None and command is None and not os.isatty(0)
     passphrase = (
         new_passphrase() if made_here else read_passphrase(file, command, prompt="New recovery passphrase", again=True)
     )
-    described = await asyncio.to_thread(_descriptor, data)
     wrapped = await asyncio.to_thread(wrap, key, passphrase)
     changed = _with_wrapped(described, wrapped)
     await asyncio.to_thread(replace_descriptor, Path(location(data)), changed)
     if as_json:
         print_json({"vault_id": described.vault_id} | ({"recovery_passphrase": passphrase} if made_here else {}))
         return
-    say(f"The recovery passphrase of vault {described.vault_id} was changed.")
+    if anew:
+        say(f"vault.json of vault {described.vault_id} was written anew, with a new recovery passphrase.")
+    else:
+        say(f"The recovery passphrase of vault {described.vault_id} was changed.")
     if made_here:
         say(f"Recovery passphrase: {passphrase}")
         say(RECOVERY_ADVICE)
@@ -77,7 +80,8 @@ async def move(
         passphrase = read_passphrase(file, command, prompt="Recovery passphrase")
         key = await asyncio.to_thread(unwrap_any, described.wrapped_keys, passphrase)
         check_descriptor(described, key)
-        await asyncio.to_thread(keeper.move, to, key.to_bytes(), described.vault_id)
+        place = shown_place(data)
+        await asyncio.to_thread(keeper.move, to, key.to_bytes(), described.vault_id, place=place)
     else:
         await asyncio.to_thread(keeper.move, to)
     found = await asyncio.to_thread(keeper.status)
@@ -88,19 +92,25 @@ async def move(
 
 
 def _load_checked(data: DataDirectory) -> VaultKey:
-    """The key, if it is this vault's. Raises NoVault, NotThisVaultsKey, and what the holder raises."""
+    """The key, if it is this vault's. Raises as `find_vault`, NotThisVaultsKey, and what the holder raises."""
     described = _descriptor(data)
     key = VaultKey.from_bytes(KeyHolder(data, os.environ).load())
     check_descriptor(described, key)
     return key
 
 
-def _descriptor(data: DataDirectory) -> VaultDescriptor:
+def _load_or_describe(data: DataDirectory) -> tuple[VaultDescriptor, VaultKey, bool]:
+    """The vault, its key, and whether its vault.json is gone. Raises as `_load_checked` and `describe_anew`."""
     folder = Path(location(data))
-    described = read_descriptor(folder)
-    if described is None:
-        raise NoVault(path=folder)
-    return described
+    if read_descriptor(folder) is not None or not holds_objects(folder):
+        key = _load_checked(data)
+        return _descriptor(data), key, False
+    key = VaultKey.from_bytes(KeyHolder(data, os.environ).load())
+    return describe_anew(data, folder, key), key, True
+
+
+def _descriptor(data: DataDirectory) -> VaultDescriptor:
+    return find_vault(data, Path(location(data)))
 
 
 def _with_wrapped(described: VaultDescriptor, wrapped: object) -> VaultDescriptor:

@@ -10,9 +10,10 @@ from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.passphrases import read_passphrase
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import UsageError
+from phoenix_core.domain.names import shown
 from phoenix_core.engine.vaults import create_vault
 from phoenix_core.host.config import read_config
-from phoenix_core.host.datadir import DataDirectory
+from phoenix_core.host.datadir import CoreLock, DataDirectory
 from phoenix_core.host.keyholder import Holder, KeyHolder
 from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.vaultkey import VaultKey
@@ -41,16 +42,28 @@ async def init(
 
 
 def make_vault(data: DataDirectory, passphrase: str, holder: str = "") -> tuple[VaultDescriptor, Holder]:
-    """Blocks. Raises VaultExists, UsageError, and what the holder and the store raise."""
+    """Blocks. Raises as `create_vault`, UsageError, DataDirectoryInUse, and what the holder raises."""
     keeper = KeyHolder(data, os.environ)
     chosen = chosen_holder(holder) if holder else keeper.best()
+    place = shown_place(data)
 
     def keep(key: VaultKey, descriptor: VaultDescriptor) -> None:
-        keeper.store(chosen, descriptor.vault_id, key.to_bytes())
+        keeper.store(chosen, descriptor.vault_id, key.to_bytes(), place=place, provisional=True)
 
-    folder = read_config(data, embedded=True).vault_path
-    descriptor, _ = create_vault(data, passphrase, keep, folder=folder)
+    data.create()
+    lock = CoreLock(data)  # nobody else makes a vault here, and no core starts
+    lock.acquire()
+    try:
+        descriptor, _ = create_vault(data, passphrase, keep, folder=Path(location(data)))
+        keeper.confirm()
+    finally:
+        lock.release()
     return descriptor, chosen
+
+
+def shown_place(data: DataDirectory) -> str:
+    """The vault's folder, for the key holder's record."""
+    return shown(os.fsencode(location(data)))
 
 
 def location(data: DataDirectory) -> str:

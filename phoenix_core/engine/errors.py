@@ -26,6 +26,31 @@ class VaultExists(PhoenixError):
     http_status = 409
 
 
+class VaultMissing(PhoenixError):
+    """A vault was made on this data directory, and is not where it should be: its disk may not be mounted."""
+
+    code = "vault_missing"
+    template = "There is no vault in {path}, but {trace}."
+    hint = (
+        "Mount its disk, put its folder back, or name the place where it is now under [storage] in phoenix.toml. "
+        "A new vault goes to another data directory, named with --data."
+    )
+    http_status = 409
+
+
+class DescriptorMissing(PhoenixError):
+    """A vault's folder without its descriptor."""
+
+    code = "vault_descriptor_missing"
+    template = "The vault in {path} lacks its vault.json{trace}."
+    hint = (
+        "Put vault.json back from a copy of the vault. Without one, `phoenix vault key change-passphrase` writes it "
+        "anew, as long as this machine holds the vault's key. A new vault goes to another data directory, named "
+        "with --data."
+    )
+    http_status = 409
+
+
 class VaultLocked(PhoenixError):
     """The vault's key can't be had."""
 

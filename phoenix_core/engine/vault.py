@@ -50,7 +50,7 @@ class VaultSeat:
         self.location = location
         self.descriptor: VaultDescriptor | None = None
         self.locked_by: PhoenixError | None = None
-        """Why the vault can't be opened, though it is there."""
+        """Why the vault can't be opened, though one was made."""
         self.rolled_back: PhoenixError | None = None
         """What the records say against what this core has seen."""
         self.key_holder = ""

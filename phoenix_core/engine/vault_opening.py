@@ -10,14 +10,14 @@ from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.engine.errors import VaultLocked
+from phoenix_core.engine.errors import NoVault, VaultLocked
 from phoenix_core.engine.node_access import EmbeddedNode, NodeAccess, RemoteNode
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.reconcile import reconcile
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.storage_nodes import node_url
 from phoenix_core.engine.vault import OpenVault, VaultSeat
-from phoenix_core.engine.vaults import read_descriptor
+from phoenix_core.engine.vaults import find_vault
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.vaultkey import VaultKey
@@ -64,15 +64,15 @@ class VaultOpening:
     async def prepare(self, key: VaultKey | None) -> None:
         """Find the vault and its storage node; an embedded one is opened here."""
         try:
-            descriptor = await asyncio.to_thread(read_descriptor, self._folder)
-            if descriptor is None:
-                return
+            descriptor = await asyncio.to_thread(find_vault, self._data, self._folder)
             self._seat.descriptor = descriptor
             if key is None:
                 raise self._locked_by or VaultLocked(detail="no key was given")
             await asyncio.to_thread(check_descriptor, descriptor, key)
             self._seat.unlock(key)
             self.access = await asyncio.to_thread(self._node, descriptor, key)
+        except NoVault:
+            return
         except PhoenixError as error:
             self._refuse(error)
 

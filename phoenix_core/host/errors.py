@@ -66,6 +66,22 @@ class KeyHolderFailed(PhoenixError):
     hint = "Correct that, or choose another holder with `phoenix vault key move`."
 
 
+class KeyOfOtherVault(PhoenixError):
+    """A data directory holds the key of one vault."""
+
+    code = "vault_key_of_other_vault"
+    template = "This data directory holds the key of vault {held}; that of vault {vault} can't take its place."
+    hint = "Give vault {vault} a data directory of its own, with --data."
+
+
+class KeyFileTaken(PhoenixError):
+    """The file for the vault's key holds a key that is not this vault's."""
+
+    code = "vault_key_file_taken"
+    template = "{path} holds another key than that of vault {vault}."
+    hint = "It may be the only key of another vault: move that file to a safe place, then try again."
+
+
 class SpaceUnknown(PhoenixError):
     code = "space_unknown"
     template = "The free space of {path} can't be told: {detail}."

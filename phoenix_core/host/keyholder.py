@@ -1,10 +1,11 @@
 """Who holds the vault's key on this host: the OS keyring, a systemd credential, or a file that only its owner reads.
 
 `DATA/key-holder.toml` records which, and for which vault; the key itself is never logged, shown or put into an error.
-Kept form, in every holder: the 32 bytes in lower-case hex, one line.
+Kept form, in every holder: the 32 bytes in lower-case hex, one line. No vault's key takes the place of another's.
 """
 
 import binascii
+import json
 import os
 import stat
 import threading
@@ -16,9 +17,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.atomicfile import sync_folder, write_atomic
 from phoenix_core.host.datadir import DataDirectory
-from phoenix_core.host.errors import KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit, KeyMissing
+from phoenix_core.host.errors import (
+    KeyFileTaken,
+    KeyHolderFailed,
+    KeyHolderLocked,
+    KeyHolderUnfit,
+    KeyMissing,
+    KeyOfOtherVault,
+)
 
 KEY_BYTES = 32
 TIMEOUT_S = 2.0
@@ -35,6 +44,33 @@ class Holder(StrEnum):
     KEYRING = "keyring"
     CREDENTIAL = "credential"
     FILE = "file"
+
+
+class KeyRecord(msgspec.Struct, frozen=True):
+    """What `key-holder.toml` says."""
+
+    holder: Holder
+    vault_id: str
+    place: str = ""
+    """Where the vault was made, as `names.shown` writes it; may be empty."""
+    provisional: bool = False
+    """The vault is being made: unless its vault.json is there, it never came to be."""
+
+
+def read_record(data: DataDirectory) -> KeyRecord | None:
+    """None where no vault was made here. Raises KeyMissing where the record is unreadable."""
+    try:
+        document = tomllib.loads(data.key_holder.read_text("utf-8"))
+        return KeyRecord(
+            Holder(document["holder"]),
+            str(document["vault"]),
+            str(document.get("place", "")),
+            bool(document.get("provisional", False)),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        raise KeyMissing(detail=f"{data.key_holder} is unreadable ({error})") from error
 
 
 class HolderStatus(msgspec.Struct, frozen=True):
@@ -58,22 +94,16 @@ class KeyHolder:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def recorded(self) -> tuple[Holder, str] | None:
-        """Holder and vault id; None where no vault was made here. Raises KeyMissing where the record is unreadable."""
-        try:
-            document = tomllib.loads(self._data.key_holder.read_text("utf-8"))
-            return Holder(document["holder"]), str(document["vault"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError) as error:
-            raise KeyMissing(detail=f"{self._data.key_holder} is unreadable ({error})") from error
+    def recorded(self) -> KeyRecord | None:
+        """As `read_record`."""
+        return read_record(self._data)
 
     def load(self) -> bytes:
         """The key, 32 bytes, within two seconds. Raises KeyMissing, KeyHolderLocked, KeyHolderUnfit."""
         recorded = self.recorded()
         if recorded is None:
             raise KeyMissing(detail=f"{self._data.key_holder} doesn't exist, so no vault was made here")
-        return self._read(*recorded)
+        return self._read(recorded.holder, recorded.vault_id)
 
     def status(self) -> HolderStatus:
         """Never raises for a key that can't be had."""
@@ -83,7 +113,7 @@ class KeyHolder:
                 return HolderStatus(None, "", available=False, detail="no vault was made here yet")
         except KeyMissing as error:
             return HolderStatus(None, "", available=False, detail=str(error))
-        holder, vault_id = recorded
+        holder, vault_id = recorded.holder, recorded.vault_id
         try:
             self._read(holder, vault_id)
         except (KeyMissing, KeyHolderLocked, KeyHolderUnfit) as error:
@@ -102,12 +132,93 @@ class KeyHolder:
             return Holder.FILE
         return Holder.KEYRING
 
-    def store(self, holder: Holder, vault_id: str, key: bytes) -> None:
-        """Give the key to a holder, read it back, and record who has it.
+    def store(self, holder: Holder, vault_id: str, key: bytes, *, place: str = "", provisional: bool = False) -> None:
+        """Give the key to a holder, read it back, and record who has it. `place`: where the vault was made.
+        `provisional`: the vault is not there yet; `confirm` when it is.
 
-        Raises KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit."""
+        Raises KeyOfOtherVault, KeyFileTaken, KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit."""
         if len(key) != KEY_BYTES:
             raise ValueError(f"a vault key has {KEY_BYTES} bytes")
+        before = self._recorded_or_none()
+        self._check_free(before, holder, vault_id, key)
+        if not place and before is not None and before.vault_id == vault_id:
+            place = before.place
+        record = KeyRecord(holder, vault_id, place, provisional)
+        if not provisional:
+            self._give(holder, vault_id, key)
+            self._record(record)
+            return
+        self._record(record)  # before the key, so that one left by a crash is known for what it is
+        try:
+            self._give(holder, vault_id, key)
+        except PhoenixError:
+            if before is None:
+                self._data.key_holder.unlink()
+            else:
+                self._record(before)
+            raise
+
+    def confirm(self) -> None:
+        """The vault whose key is recorded is there. Raises KeyMissing, KeyHolderFailed."""
+        recorded = self.recorded()
+        if recorded is not None and recorded.provisional:
+            self._record(msgspec.structs.replace(recorded, provisional=False))
+
+    def move(self, to: Holder, key: bytes | None = None, vault_id: str | None = None, *, place: str = "") -> None:
+        """Move the key to another holder; the one before forgets it once the new one is known to have it.
+
+        `key`, `vault_id` and `place` are needed only where the present holder can't give the key (opened with the
+        passphrase). Raises as `load` and `store`."""
+        recorded = self._recorded_or_none()
+        if key is None:
+            key = self.load()
+        if vault_id is None:
+            if recorded is None:
+                raise KeyMissing(detail=f"{self._data.key_holder} doesn't say for which vault")
+            vault_id = recorded.vault_id
+        self.store(to, vault_id, key, place=place)
+        if recorded is not None and recorded.vault_id == vault_id and recorded.holder is not to:
+            self._forget(recorded.holder, recorded.vault_id)
+
+    def _recorded_or_none(self) -> KeyRecord | None:
+        try:
+            return self.recorded()
+        except KeyMissing:
+            return None
+
+    def _record(self, record: KeyRecord) -> None:
+        lines = [
+            "# Who holds the vault's key; `phoenix vault key move` changes it.",
+            f'holder = "{record.holder}"',
+            f'vault = "{record.vault_id}"',
+        ]
+        if record.place:
+            lines.append(f"place = {json.dumps(record.place, ensure_ascii=False)}")
+        if record.provisional:
+            lines.append("provisional = true")
+        try:
+            write_atomic(self._data.key_holder, ("\n".join(lines) + "\n").encode())
+        except OSError as error:
+            raise KeyHolderFailed(holder=record.holder, detail=error.strerror) from error
+
+    def _check_free(self, recorded: KeyRecord | None, holder: Holder, vault_id: str, key: bytes) -> None:
+        """Raises KeyOfOtherVault, KeyFileTaken, and KeyHolderFailed for a file that can't be looked at."""
+        if recorded is not None and not recorded.provisional and recorded.vault_id != vault_id:
+            raise KeyOfOtherVault(vault=vault_id, held=recorded.vault_id, holder=recorded.holder)
+        left_over = recorded is not None and recorded.provisional and recorded.holder is holder
+        if holder is not Holder.FILE or left_over:
+            return
+        try:
+            there = _decode(_read_file(self._data.key_file), str(self._data.key_file))
+        except KeyMissing:
+            return  # nothing, or no key
+        except KeyHolderLocked as error:
+            raise KeyHolderFailed(holder=holder, detail=error.fields["detail"]) from error
+        if there != key:
+            raise KeyFileTaken(path=self._data.key_file, vault=vault_id)
+
+    def _give(self, holder: Holder, vault_id: str, key: bytes) -> None:
+        """Raises KeyHolderFailed where the holder doesn't give back what it was given, and what it raises itself."""
         self._write(holder, vault_id, key)
         try:
             kept = self._read(holder, vault_id)
@@ -115,32 +226,6 @@ class KeyHolder:
             raise KeyHolderFailed(holder=holder, detail="it doesn't give back what it was given") from error
         if kept != key:
             raise KeyHolderFailed(holder=holder, detail="it holds another key")
-        record = f'# Who holds the vault\'s key; `phoenix vault key move` changes it.\nholder = "{holder}"\n'
-        try:
-            write_atomic(self._data.key_holder, f'{record}vault = "{vault_id}"\n'.encode())
-        except OSError as error:
-            raise KeyHolderFailed(holder=holder, detail=error.strerror) from error
-
-    def move(self, to: Holder, key: bytes | None = None, vault_id: str | None = None) -> None:
-        """Move the key to another holder; the one before forgets it once the new one is known to have it.
-
-        `key` and `vault_id` are needed only where the present holder can't give it (opened with the passphrase)."""
-        recorded = self._recorded_or_none()
-        if key is None:
-            key = self.load()
-        if vault_id is None:
-            if recorded is None:
-                raise KeyMissing(detail=f"{self._data.key_holder} doesn't say for which vault")
-            vault_id = recorded[1]
-        self.store(to, vault_id, key)
-        if recorded is not None and recorded[0] is not to:
-            self._forget(*recorded)
-
-    def _recorded_or_none(self) -> tuple[Holder, str] | None:
-        try:
-            return self.recorded()
-        except KeyMissing:
-            return None
 
     # --- the three holders -------------------------------------------------------------------------------------------
 

@@ -10,13 +10,21 @@ from keyring.backends import fail, null
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.datadir import DataDirectory
-from phoenix_core.host.errors import KeyHolderFailed, KeyHolderLocked, KeyHolderUnfit, KeyMissing
-from phoenix_core.host.keyholder import TIMEOUT_S, Holder, KeyHolder
+from phoenix_core.host.errors import (
+    KeyFileTaken,
+    KeyHolderFailed,
+    KeyHolderLocked,
+    KeyHolderUnfit,
+    KeyMissing,
+    KeyOfOtherVault,
+)
+from phoenix_core.host.keyholder import TIMEOUT_S, Holder, KeyHolder, KeyRecord
 from tests.host.memory_keyring import MemoryKeyring
 from tests.host.unprivileged import unprivileged
 
 KEY = bytes(range(32))
 VAULT = "ab" * 16
+OTHER_KEY, OTHER_VAULT = bytes(range(32, 64)), "cd" * 16
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_a_file_keeps_the_key_for_its_owner_only(data: DataDirectory) -> None:
     assert holder(data).load() == KEY
     assert holder(data, service=True).load() == KEY
     assert stat.S_IMODE(data.key_file.stat().st_mode) == 0o600
-    assert holder(data).recorded() == (Holder.FILE, VAULT)
+    assert holder(data).recorded() == KeyRecord(Holder.FILE, VAULT)
     assert KEY.hex() not in data.key_holder.read_text()
 
 
@@ -178,7 +186,7 @@ def test_a_keyring_that_forgets_is_found_out_before_anything_relies_on_it(
     with pytest.raises(KeyHolderFailed):
         holder(data).move(Holder.KEYRING)
     assert holder(data).load() == KEY
-    assert holder(data).recorded() == (Holder.FILE, VAULT)
+    assert holder(data).recorded() == KeyRecord(Holder.FILE, VAULT)
 
 
 # --- credential ------------------------------------------------------------------------------------------------------
@@ -221,6 +229,78 @@ def test_the_key_does_not_move_to_a_credential_that_is_not_there(data: DataDirec
     assert holder(data).load() == KEY
 
 
+# --- two vaults ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held_by", [Holder.FILE, Holder.KEYRING])
+@pytest.mark.parametrize("given_to", [Holder.FILE, Holder.KEYRING])
+@pytest.mark.parametrize("provisional", [False, True])
+def test_the_key_of_another_vault_is_not_replaced(
+    data: DataDirectory, ring: MemoryKeyring, held_by: Holder, given_to: Holder, provisional: bool
+) -> None:
+    holder(data).store(held_by, VAULT, KEY, place="/mnt/disk/vault")
+    with pytest.raises(KeyOfOtherVault) as caught:
+        holder(data).store(given_to, OTHER_VAULT, OTHER_KEY, provisional=provisional)
+    assert VAULT in str(caught.value)
+    assert holder(data).load() == KEY
+    assert holder(data).recorded() == KeyRecord(held_by, VAULT, "/mnt/disk/vault")
+    with pytest.raises(KeyOfOtherVault):
+        holder(data).move(given_to, OTHER_KEY, OTHER_VAULT)
+    assert holder(data).load() == KEY
+
+
+@pytest.mark.parametrize("record", [None, "", "holder = 1"])
+def test_a_key_file_whose_vault_is_not_known_is_not_replaced(data: DataDirectory, record: str | None) -> None:
+    holder(data).store(Holder.FILE, VAULT, KEY)
+    data.key_holder.unlink()
+    if record is not None:
+        data.key_holder.write_text(record)
+    with pytest.raises(KeyFileTaken) as caught:
+        holder(data).store(Holder.FILE, OTHER_VAULT, OTHER_KEY, provisional=True)
+    assert str(data.key_file) in str(caught.value)
+    assert data.key_file.read_text() == KEY.hex() + "\n"
+    holder(data).move(Holder.FILE, KEY, VAULT)
+    assert holder(data).load() == KEY
+
+
+def test_a_key_file_of_another_key_is_not_replaced_by_the_right_one(data: DataDirectory) -> None:
+    """Somebody put another vault's file there: it may be the only one."""
+    holder(data).store(Holder.FILE, VAULT, KEY)
+    data.key_file.write_text(OTHER_KEY.hex())
+    with pytest.raises(KeyFileTaken):
+        holder(data).move(Holder.FILE, KEY, VAULT)
+    assert data.key_file.read_text() == OTHER_KEY.hex()
+
+
+def test_a_vault_that_never_came_to_be_leaves_its_place_to_the_next(data: DataDirectory, ring: MemoryKeyring) -> None:
+    for held_by in (Holder.FILE, Holder.KEYRING, Holder.FILE):
+        holder(data).store(held_by, VAULT, KEY, place="/v", provisional=True)
+        assert holder(data).recorded() == KeyRecord(held_by, VAULT, "/v", provisional=True)
+    holder(data).store(Holder.FILE, OTHER_VAULT, OTHER_KEY, place="/v", provisional=True)
+    holder(data).confirm()
+    assert holder(data).load() == OTHER_KEY
+    assert holder(data).recorded() == KeyRecord(Holder.FILE, OTHER_VAULT, "/v")
+
+
+def test_a_holder_that_fails_leaves_the_record_as_it_was(data: DataDirectory, ring: MemoryKeyring) -> None:
+    ring.forgetful = True
+    with pytest.raises(KeyHolderFailed):
+        holder(data).store(Holder.KEYRING, VAULT, KEY, provisional=True)
+    assert holder(data).recorded() is None
+    holder(data).store(Holder.FILE, VAULT, KEY, provisional=True)
+    with pytest.raises(KeyHolderFailed):
+        holder(data).store(Holder.KEYRING, OTHER_VAULT, OTHER_KEY, provisional=True)
+    assert holder(data).recorded() == KeyRecord(Holder.FILE, VAULT, provisional=True)
+    assert holder(data).load() == KEY
+
+
+@pytest.mark.parametrize("place", ['/a b/"quoted"/ü', "/back\\\\slash/\\x7f", "/😀/#no comment"])
+def test_the_place_is_kept_whatever_is_in_it(data: DataDirectory, ring: MemoryKeyring, place: str) -> None:
+    holder(data).store(Holder.FILE, VAULT, KEY, place=place)
+    holder(data).move(Holder.KEYRING)
+    assert holder(data).recorded() == KeyRecord(Holder.KEYRING, VAULT, place)
+
+
 # --- moving, status --------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +327,7 @@ def test_a_locked_keyring_is_left_with_the_key_from_the_passphrase(data: DataDir
         holder(data).move(Holder.FILE)
     holder(data).move(Holder.FILE, KEY)
     assert holder(data).load() == KEY
-    assert holder(data).recorded() == (Holder.FILE, VAULT)
+    assert holder(data).recorded() == KeyRecord(Holder.FILE, VAULT)
 
 
 def test_a_move_where_nothing_is_recorded_needs_key_and_vault(data: DataDirectory) -> None:

@@ -15,14 +15,15 @@ from phoenix_core.cli.errors import NoSpace
 from phoenix_core.cli.output import print_json, say, size, warn
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.quickstart_report import Phase, QuickstartReport, print_report
-from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, location, make_vault
+from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, location, make_vault, refuse_while_core_runs
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISSING_FILES, RemoteError, UsageError
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, JobView, RestoreRequest, ServerView
-from phoenix_core.engine.vaults import read_descriptor
+from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.vaults import find_vault
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.space import space_at
 from phoenix_core.vault.wrap import new_passphrase
@@ -44,7 +45,8 @@ async def run_quickstart(data: DataDirectory, path: Path, *, as_json: bool) -> i
     source = _source(path)
     tell = (lambda text: None) if as_json else say
     data.create()
-    passphrase = await _vault(data, tell)
+    _check_space(data, 0, 0)
+    passphrase = await _vault(data, tell, tell_passphrase=warn if as_json else say)
     async with _core_and_agent(data, tell) as (client, server):
         try:
             report = await _Quickstart(data, client, server, source, as_json=as_json).run()
@@ -63,17 +65,45 @@ async def run_quickstart(data: DataDirectory, path: Path, *, as_json: bool) -> i
     return EXIT_MISSING_FILES if report.missing_count else EXIT_DONE
 
 
-async def _vault(data: DataDirectory, tell: Callable[[str], None]) -> str:
-    """Make a vault where there is none. The recovery passphrase of a new one, else empty."""
-    if await asyncio.to_thread(read_descriptor, Path(location(data))) is not None:
+async def _vault(data: DataDirectory, tell: Callable[[str], None], tell_passphrase: Callable[[str], None]) -> str:
+    """Make a vault where there is none and never was one. The recovery passphrase of a new one, else empty.
+
+    Whatever fails or is interrupted later, the passphrase was told."""
+    try:
+        await asyncio.to_thread(find_vault, data, Path(location(data)))
+    except NoVault:
+        await refuse_while_core_runs(data, "making a vault")
+    else:
         tell(f"Using the vault in {location(data)}.")
         return ""
     passphrase = new_passphrase()
-    descriptor, holder = await asyncio.to_thread(make_vault, data, passphrase)
-    tell(f"Made vault {descriptor.vault_id} in {location(data)}; its key is held by: {holder}.")
-    tell(f"Recovery passphrase: {passphrase}")
-    tell(RECOVERY_ADVICE)
+
+    def make() -> None:
+        descriptor, holder = make_vault(data, passphrase)
+        tell(f"Made vault {descriptor.vault_id} in {location(data)}; its key is held by: {holder}.")
+        tell_passphrase(f"Recovery passphrase: {passphrase}")
+        tell(RECOVERY_ADVICE)
+
+    await asyncio.to_thread(make)
     return passphrase
+
+
+def _check_space(data: DataDirectory, changed_bytes: int, whole: int) -> None:
+    """Raises NoSpace. The vault may need all that is new, if nothing of it compresses; the restore all there is.
+
+    Both in bytes without holes, which are neither stored nor written."""
+    vault = space_at(Path(location(data)))
+    temporary = space_at(data.spool)
+    if vault.device == temporary.device:
+        needs = [(vault, changed_bytes + whole, "a first backup and a restore of this folder")]
+    else:
+        needs = [(vault, changed_bytes, "a first backup"), (temporary, whole, "the restore")]
+    for space, bare, purpose in needs:
+        needed = bare + SPARE_BYTES
+        if space.free_bytes < needed:
+            raise NoSpace(
+                place=space.path, free=size(space.free_bytes), needed=size(needed), purpose=purpose, option="--data"
+            )
 
 
 @contextlib.asynccontextmanager
@@ -118,7 +148,8 @@ class _Quickstart:
         estimate = await self._job(
             "estimate", lambda: self._client.backup(BackupRequest(server=self._server.id, paths=(path,), dry_run=True))
         )
-        self._check_space(_whole(estimate, "estimated_changed_bytes"), _whole(estimate, "estimated_data_bytes"))
+        changed, whole = _whole(estimate, "estimated_changed_bytes"), _whole(estimate, "estimated_data_bytes")
+        _check_space(self._data, changed, whole)
         first = await self._job("first backup", lambda: self._client.backup(request))
         second = await self._job("second backup", lambda: self._client.backup(request))
         target = Path(tempfile.mkdtemp(prefix="quickstart-", dir=self._data.spool))
@@ -168,22 +199,6 @@ class _Quickstart:
         if not self._as_json:
             say(f"{label[0].upper()}{label[1:]}: done in {_took(job):.1f} s.")
         return job
-
-    def _check_space(self, changed_bytes: int, whole: int) -> None:
-        """Raises NoSpace. The vault may need all that is new, if nothing of it compresses; the restore all there is.
-
-        Both in bytes without holes, which are neither stored nor written."""
-        vault = space_at(Path(location(self._data)))
-        temporary = space_at(self._data.spool)
-        if vault.device == temporary.device:
-            needs = [(vault, changed_bytes + whole, "a first backup and a restore of this folder")]
-        else:
-            needs = [(vault, changed_bytes, "a first backup"), (temporary, whole, "the restore")]
-        for space, needed, purpose in needs:
-            if space.free_bytes < needed + SPARE_BYTES:
-                raise NoSpace(
-                    place=space.path, free=size(space.free_bytes), needed=size(needed), purpose=purpose, option="--data"
-                )
 
     async def _compare(self, target: Path, backup: JobView) -> tuple[Comparison, float]:
         if not self._as_json:

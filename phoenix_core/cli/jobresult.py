@@ -66,10 +66,13 @@ def _numbers(job: JobView) -> str:
             "Nothing was stored."
         )
     if job.kind is JobKind.FILE_RESTORE and "files" in result:
-        text = f"{some('files', 'file')}, {some('directories', 'folder')}, {size(whole('bytes'))} "
-        text += "can be restored; nothing was written" if result.get("check_only") else "restored"
+        found = f"{some('files', 'file')}, {some('directories', 'folder')}, {size(whole('bytes'))}"
         skipped = f", {whole('skipped')} left as they were" if whole("skipped") else ""
-        return f"{text}{skipped}."
+        if result.get("check_only"):
+            which = "All but what is missing" if job.missing_count else "It"
+            space = f"{size(whole('needed_bytes'))} needed, {size(whole('free_bytes'))} free"
+            return f"{which} can be restored: {found}{skipped}; {space}. Nothing was written."
+        return f"{found} restored{skipped}."
     if job.kind is JobKind.VERIFY and result:
         return (
             f"{some('snapshots', 'snapshot')}, {some('files', 'file')}, {some('packs', 'pack')} looked at; "

@@ -37,9 +37,17 @@ def test_a_restore_that_failed_names_its_snapshot_and_no_files(capsys: pytest.Ca
 
 def test_a_check_of_a_restore_has_restored_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     *_, last = printed(
-        capsys, JobKind.FILE_RESTORE, files=3, directories=1, bytes=1, check_only=True, snapshot_at=TAKEN
+        capsys,
+        JobKind.FILE_RESTORE,
+        files=3,
+        directories=1,
+        bytes=1,
+        needed_bytes=2**20,
+        free_bytes=2**30,
+        check_only=True,
+        snapshot_at=TAKEN,
     )
-    assert last == "3 files, 1 folder, 1 Byte can be restored; nothing was written."
+    assert last == ("It can be restored: 3 files, 1 folder, 1 Byte; 1.0 MiB needed, 1.0 GiB free. Nothing was written.")
 
 
 def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, overload
 
@@ -49,6 +49,8 @@ from phoenix_core.host.process import HostFacts, host_facts
 REQUEST_TIMEOUT_S = 120.0
 CLOSE_TIMEOUT_S = 2.0
 CLOCKS_APART_S = 60.0
+LOOK_S = 0.5
+"""So often a peer without a connection looks whether its core's address has changed."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +94,9 @@ class Link:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: PeerConnection | None = None
         self._up = asyncio.Event()
+        self._welcomed = False
+        self._told: set[str] = set()
+        """Reasons that stand in the log since the last connection."""
         self.last_error: PhoenixError | None = None
         """Why there is no connection, or why the last one ended."""
 
@@ -185,27 +190,46 @@ class Link:
         return True
 
     async def _keep_connected(self, state: PeerState) -> None:
-        attempt = 0
+        """Go through the addresses without a pause; after the last one, and when a connection has ended, wait."""
         while True:
             urls = await asyncio.to_thread(state.current_urls)
-            url = urls[attempt % len(urls)]
-            attempt += 1
-            began_s = self._clock.monotonic_s()
-            try:
-                await self._connect(state, url)
-            except PhoenixError as error:
-                reason = error
-            except (OSError, aiohttp.ClientError) as error:
-                reason = explain(error, address_of(url))
-            if self._clock.monotonic_s() - began_s >= STABLE_S:
+            refused = True
+            for url in urls:
+                self._welcomed = False
+                reason = await self._until_down(state, url)
+                refused = refused and not reason.view().retryable
+                if self._welcomed:
+                    break
+            pause_s = self._backoff.next_s(refused=refused)
+            log.debug("link waits", retry_s=round(pause_s, 1))
+            await self._pause(state, urls, pause_s)
+
+    async def _until_down(self, state: PeerState, url: str) -> PhoenixError:
+        """Why there is no connection to this address, or why it ended."""
+        began_s = self._clock.monotonic_s()
+        try:
+            await self._connect(state, url)
+        except PhoenixError as error:
+            reason = error
+        except (OSError, aiohttp.ClientError) as error:
+            reason = explain(error, address_of(url))
+        if self._clock.monotonic_s() - began_s >= STABLE_S:
+            self._backoff.reset()
+        tell = log.debug if str(reason) in self._told else log.warning
+        self._told.add(str(reason))
+        tell("link down", error=reason.view().code, detail=str(reason))
+        self.last_error = reason
+        await self._handler.on_disconnect(reason)
+        return reason
+
+    async def _pause(self, state: PeerState, urls: Sequence[str], pause_s: float) -> None:
+        """At most so long: a core that starts on this data directory writes its address down, and is dialled then."""
+        end_s = self._clock.monotonic_s() + pause_s
+        while (left_s := end_s - self._clock.monotonic_s()) > 0:
+            await asyncio.sleep(min(left_s, LOOK_S))
+            if tuple(urls) != await asyncio.to_thread(state.current_urls):
                 self._backoff.reset()
-            pause_s = self._backoff.next_s(refused=not reason.view().retryable)
-            told_before = self.last_error is not None and str(self.last_error) == str(reason)
-            tell = log.debug if told_before else log.warning
-            tell("link down", error=reason.view().code, detail=str(reason), retry_s=round(pause_s, 1))
-            self.last_error = reason
-            await self._handler.on_disconnect(reason)
-            await asyncio.sleep(pause_s)
+                return
 
     async def _connect(self, state: PeerState, url: str) -> None:
         """One connection from dialling to its end; always ends by raising why."""
@@ -235,6 +259,8 @@ class Link:
         welcome = await connection.greet(await asyncio.to_thread(self._hello, state, url))
         self._connection = connection
         self._up.set()
+        self._welcomed = True
+        self._told.clear()
         self.last_error = None
         log.info("link up", address=address, peer=welcome.peer_id, name=welcome.name)
         ahead_s = self._clock.now().timestamp() - welcome.core_time_ns / 1e9

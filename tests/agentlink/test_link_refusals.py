@@ -1,7 +1,9 @@
 """What the peer's end says when it isn't let in, and how long it then waits."""
 
 import asyncio
+import json
 import random
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from tests.agentlink.bench import (
     FACTS,
     AgentDouble,
     CoreBench,
+    EagerBackoff,
     PeerBench,
     ShiftedClock,
     connected_again,
@@ -175,3 +178,41 @@ def test_after_a_refusal_the_wait_is_long() -> None:
     waits = [backoff.next_s(refused=True) for _ in range(10)]
     assert waits[0] >= REFUSED_FIRST_S / 2
     assert REFUSED_LONGEST_S / 2 <= waits[-1] <= REFUSED_LONGEST_S
+
+
+class NeverAgain(EagerBackoff):
+    """Waits longer than any test."""
+
+    def next_s(self, *, refused: bool) -> float:
+        super().next_s(refused=refused)
+        return 3600.0
+
+
+def dead_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"https://127.0.0.1:{free.getsockname()[1]}"
+
+
+async def test_all_addresses_are_tried_before_there_is_a_pause(core: CoreBench, tmp_path: Path) -> None:
+    await core.enrol(tmp_path / "agent")
+    set_addresses(tmp_path / "agent", dead_address(), dead_address(), core.url)
+    async with running_peer(tmp_path / "agent", NeverAgain) as peer:
+        await peer.agent.changes.until(lambda: peer.agent.welcomes)
+        assert len(peer.agent.failures) == 2
+        assert peer.backoff.pauses == []
+
+
+async def test_a_core_that_writes_its_address_down_is_dialled_at_once(core: CoreBench, tmp_path: Path) -> None:
+    """As a core does that starts on the data directory of an agent which goes on dialling the old port."""
+    await core.enrol(tmp_path / "agent")
+    set_addresses(tmp_path / "agent", dead_address())
+    async with running_peer(tmp_path / "agent", NeverAgain) as peer:
+        await peer.agent.changes.until(lambda: peer.backoff.pauses)
+        set_addresses(tmp_path / "agent", core.url)
+        await peer.agent.changes.until(lambda: peer.agent.welcomes)
+
+
+def set_addresses(folder: Path, *urls: str) -> None:
+    file = folder / "peer.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"urls": urls}))

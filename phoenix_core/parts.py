@@ -219,7 +219,7 @@ class Parts:
             self.server_news.changed,
             self._clock,
         )
-        self.hub = Hub(conversation, self._ca, self._clock)
+        self.hub = Hub(conversation, self._ca, self._clock, certificate_days=self._certificate_days)
         self.switch.hub = self.hub
         self.enrolments = Enrolments(
             self.peers,
@@ -234,7 +234,7 @@ class Parts:
 
     def link_server(self) -> LinkServer:
         """After `opening.prepare`, which tells whether the storage node is in this process."""
-        enrolment = EnrolmentService(self._ca, self.enrolments, self._link_urls)
+        enrolment = EnrolmentService(self._ca, self.enrolments, self._link_urls, self._certificate_days)
         routes = [self.hub.add_routes, enrolment.add_routes]
         node = self.opening.access.embedded if self.opening.access is not None else None
         if node is not None:
@@ -275,6 +275,9 @@ class Parts:
                 EventResource(self.events),
             ),
         )
+
+    def _certificate_days(self) -> float:
+        return self.settings.whole("certificate.days")
 
     def _storage_place(self, peer_id: str) -> StoragePlace:
         access = self.opening.access

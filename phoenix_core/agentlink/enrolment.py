@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from phoenix_core.agentlink.activation import secret_hash
-from phoenix_core.agentlink.ca import CertificateAuthority, IssuedCertificate, check_request
+from phoenix_core.agentlink.ca import PEER_DAYS, CertificateAuthority, IssuedCertificate, check_request
 from phoenix_core.agentlink.certificates import PEER_ROLES
 from phoenix_core.agentlink.dial import CA_PATH, ENROL_PATH
 from phoenix_core.agentlink.enrol import EnrolAnswer, EnrolRequest
@@ -47,14 +47,20 @@ class Enroller(Protocol):
 
 
 class EnrolmentService:
-    """`urls` gives the addresses that an enrolled peer is to dial (empty: those of its token)."""
+    """`urls` gives the addresses that an enrolled peer is to dial (empty: those of its token), `certificate_days` how
+    long a certificate issued now lasts."""
 
     def __init__(
-        self, ca: CertificateAuthority, enroller: Enroller, urls: Callable[[], tuple[str, ...]] = lambda: ()
+        self,
+        ca: CertificateAuthority,
+        enroller: Enroller,
+        urls: Callable[[], tuple[str, ...]] = lambda: (),
+        certificate_days: Callable[[], float] = lambda: PEER_DAYS,
     ) -> None:
         self._ca = ca
         self._enroller = enroller
         self._urls = urls
+        self._certificate_days = certificate_days
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get(CA_PATH, self._get_ca)
@@ -80,7 +86,9 @@ class EnrolmentService:
         grant = await self._enroller.redeem(secret_hash(request.secret), request)
         if grant.role != request.role:
             raise TokenForOtherRole(granted=grant.role, wanted=request.role)
-        certificate = await asyncio.to_thread(self._ca.issue, request.csr_pem, grant.role, grant.peer_id)
+        certificate = await asyncio.to_thread(
+            self._ca.issue, request.csr_pem, grant.role, grant.peer_id, self._certificate_days()
+        )
         await self._enroller.enrolled(grant, request, certificate)
         log.info("peer enrolled", peer=grant.peer_id, name=grant.name, role=grant.role, serial=certificate.serial)
         return EnrolAnswer(

@@ -5,6 +5,7 @@ old one's handlers are through, so that the engine sees the reports of a peer st
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -12,7 +13,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from phoenix_core.agentlink import frames
-from phoenix_core.agentlink.ca import CertificateAuthority, IssuedCertificate
+from phoenix_core.agentlink.ca import PEER_DAYS, CertificateAuthority, IssuedCertificate
 from phoenix_core.agentlink.certificates import PEER_ROLES, PeerIdentity, peer_identity
 from phoenix_core.agentlink.dial import CONNECT_PATH
 from phoenix_core.agentlink.errors import (
@@ -103,11 +104,14 @@ class Hub:
         clock: Clock | None = None,
         *,
         heartbeat_s: float = HEARTBEAT_S,
+        certificate_days: Callable[[], float] = lambda: PEER_DAYS,
     ) -> None:
+        """`certificate_days`: how long a certificate that is renewed now lasts."""
         self._events = events
         self._ca = ca
         self._clock = clock or SystemClock()
         self._heartbeat_s = heartbeat_s
+        self._certificate_days = certificate_days
         self._sessions: dict[str, PeerSession] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._handlers: set[asyncio.Task[object]] = set()
@@ -280,7 +284,9 @@ class Hub:
 
     async def _renew(self, session: PeerSession, request: CertificateRequest) -> CertificateAnswer:
         identity = session.identity
-        issued = await asyncio.to_thread(self._ca.issue, request.csr_pem, identity.role, identity.peer_id)
+        issued = await asyncio.to_thread(
+            self._ca.issue, request.csr_pem, identity.role, identity.peer_id, self._certificate_days()
+        )
         await self._events.on_certificate(identity, issued)
         # The connection was let in by the old certificate; it goes on with the new one's time.
         session.identity = msgspec.structs.replace(identity, serial=issued.serial, ends_at=issued.ends_at)

@@ -21,7 +21,6 @@ from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_view import Views
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-CERTIFICATE_WARNING = timedelta(days=14)
 VERIFY_WARNING = timedelta(days=35)
 
 
@@ -155,7 +154,7 @@ class Doctor:
             ends = self._directory.certificate_ends_at(peer.id)
             if not self._directory.connected(peer.id):
                 found.append(_away(peer, lone=lone))
-            elif ends is not None and ends - self._clock.now() < CERTIFICATE_WARNING:
+            elif ends is not None and self._directory.renewal_is_overdue(peer.id, self._clock.now()):
                 hint = "The agent renews it by itself; see its log for why it did not."
                 found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
             else:

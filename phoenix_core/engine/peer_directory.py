@@ -69,8 +69,17 @@ class PeerDirectory:
         return peer
 
     def certificate_ends_at(self, peer_id: str) -> datetime | None:
-        ends = [certificate.ends_at for certificate in self._certificates.values() if certificate.peer_id == peer_id]
-        return max(ends, default=None)
+        newest = self._newest_certificate(peer_id)
+        return newest.ends_at if newest is not None else None
+
+    def renewal_is_overdue(self, peer_id: str, now: datetime) -> bool:
+        """Less than a sixth of the certificate's life is left; a peer that is connected renews it from a third on."""
+        newest = self._newest_certificate(peer_id)
+        return newest is not None and newest.ends_at - now < (newest.ends_at - newest.issued_at) / 6
+
+    def _newest_certificate(self, peer_id: str) -> CertificateRow | None:
+        own = (each for each in self._certificates.values() if each.peer_id == peer_id)
+        return max(own, key=lambda each: each.issued_at, default=None)
 
     def keys_of(self, peer_id: str) -> list[bytes]:
         """The public keys of all certificates that the peer was ever given; its snapshots are signed with one."""

@@ -97,7 +97,10 @@ KNOWN: dict[str, _Known] = {
         _Known("backup.cross_mounts", "false", "Whether backups go into other file systems mounted below.", _flag),
         _Known("backup.workers", "0", "Worker processes of a backup; 0: as many as the agent sees fit.", _whole(0, 64)),
         _Known(
-            "certificate.days", "90", "Days that an agent's certificate lasts; it is renewed before.", _whole(1, 825)
+            "certificate.days",
+            "90",
+            "Days that a new certificate of an agent or storage node lasts; it is renewed before.",
+            _whole(1, 825),
         ),
         _Known("edition", "elite", "The edition: which features are on.", _one_of(Edition)),
         _Known("prove.enabled", "true", "Whether new packs are read back, decrypted and re-hashed.", _flag),

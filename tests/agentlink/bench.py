@@ -207,6 +207,7 @@ class CoreBench:
         self.ca = ca
         self.engine = EngineDouble(self.ca)
         self.heartbeat_s = heartbeat_s
+        self.certificate_days = 90.0
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -215,10 +216,12 @@ class CoreBench:
         return f"https://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self.hub = Hub(self.engine, self.ca, heartbeat_s=self.heartbeat_s)
+        self.hub = Hub(
+            self.engine, self.ca, heartbeat_s=self.heartbeat_s, certificate_days=lambda: self.certificate_days
+        )
         app = web.Application()
         self.hub.add_routes(app)
-        EnrolmentService(self.ca, self.engine).add_routes(app)
+        EnrolmentService(self.ca, self.engine, certificate_days=lambda: self.certificate_days).add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(
@@ -294,16 +297,16 @@ class EagerBackoff(Backoff):
 class PeerBench:
     """A running link with the agent behind it."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, backoff: type[EagerBackoff] = EagerBackoff) -> None:
         self.agent = AgentDouble()
-        self.backoff = EagerBackoff(random.Random(1))
+        self.backoff = backoff(random.Random(1))
         self.link = Link(state_dir, self.agent, facts=FACTS, backoff=self.backoff)
         self.stop = asyncio.Event()
 
 
 @asynccontextmanager
-async def running_peer(state_dir: Path) -> AsyncIterator[PeerBench]:
-    peer = PeerBench(state_dir)
+async def running_peer(state_dir: Path, backoff: type[EagerBackoff] = EagerBackoff) -> AsyncIterator[PeerBench]:
+    peer = PeerBench(state_dir, backoff)
     task = asyncio.create_task(peer.link.run(peer.stop))
     try:
         yield peer

@@ -5,10 +5,11 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phoenix_core.agentlink.ca import CertificateAuthority
+from phoenix_core.agentlink.ca import CertificateAuthority, IssuedCertificate
 from phoenix_core.agentlink.certificates import belongs, load_certificate, make_request
 from phoenix_core.agentlink.errors import (
     CertificateMalformed,
@@ -56,6 +57,26 @@ async def test_a_certificate_near_its_end_is_renewed_over_the_link(
             await connected_again(peer, 2)
         await asyncio.to_thread(state.tls.client_context)
         assert len(core.engine.certificates) == 2
+
+
+async def test_a_new_certificate_lasts_as_long_as_is_set_when_it_is_issued(tmp_path: Path) -> None:
+    clock = ShiftedClock(-timedelta(days=25))
+    async with running_core(tmp_path / "pki", ca_clock=clock) as core:
+        core.certificate_days = 30
+        await core.enrol(tmp_path / "agent")
+        clock.shift = timedelta(0)
+        core.certificate_days = 200
+        async with running_peer(tmp_path / "agent"):
+            await core.engine.changes.until(lambda: len(core.engine.certificates) == 2)
+    assert [each.ends_at - each.issued_at for each in map(_whole_days, core.engine.certificates)] == [
+        timedelta(days=30),
+        timedelta(days=200),
+    ]
+
+
+def _whole_days(certificate: IssuedCertificate) -> IssuedCertificate:
+    """X.509 knows no fractions of a second."""
+    return msgspec.structs.replace(certificate, issued_at=certificate.issued_at.replace(microsecond=0))
 
 
 async def test_a_certificate_of_another_authority_is_not_taken_over(core: CoreBench, tmp_path: Path) -> None:

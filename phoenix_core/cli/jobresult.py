@@ -66,13 +66,7 @@ def _numbers(job: JobView) -> str:
             "Nothing was stored."
         )
     if job.kind is JobKind.FILE_RESTORE and "files" in result:
-        found = f"{some('files', 'file')}, {some('directories', 'folder')}, {size(whole('bytes'))}"
-        skipped = f", {whole('skipped')} left as they were" if whole("skipped") else ""
-        if result.get("check_only"):
-            which = "All but what is missing" if job.missing_count else "It"
-            space = f"{size(whole('needed_bytes'))} needed, {size(whole('free_bytes'))} free"
-            return f"{which} can be restored: {found}{skipped}; {space}. Nothing was written."
-        return f"{found} restored{skipped}."
+        return _restored(job)
     if job.kind is JobKind.VERIFY and result:
         return (
             f"{some('snapshots', 'snapshot')}, {some('files', 'file')}, {some('packs', 'pack')} looked at; "
@@ -90,3 +84,15 @@ def _numbers(job: JobView) -> str:
             f"{size(whole('rewrite_bytes'))}.\n{done}"
         )
     return ""
+
+
+def _restored(job: JobView) -> str:
+    """Of a restore, or of a check of one."""
+    result = {name: int(value) for name, value in job.result.items() if not isinstance(value, str)}
+    found = f"{amount(result['files'], 'file')}, {amount(result['directories'], 'folder')}, {size(result['bytes'])}"
+    skipped = f", {result['skipped']} left as they were" if result.get("skipped") else ""
+    if not result.get("check_only"):
+        return f"{found} restored{skipped}."
+    which = "All but what is missing" if job.missing_count else "It"
+    space = f"{size(result.get('needed_bytes', 0))} needed, {size(result.get('free_bytes', 0))} free"
+    return f"{which} can be restored: {found}{skipped}; {space}. Nothing was written."

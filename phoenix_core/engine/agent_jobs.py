@@ -33,6 +33,7 @@ class AgentJobs:
             self._clock,
             grace_s=lambda: self._settings.seconds("agent.grace_s"),
             cancel_grace_s=lambda: self._settings.seconds("agent.cancel_grace_s"),
+            tell=run.stalled,
         )
         if run.resumed and run.job.last_report:
             work.sign_of_life()

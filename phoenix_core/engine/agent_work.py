@@ -48,8 +48,10 @@ class AgentWork:
         *,
         grace_s: Callable[[], float],
         cancel_grace_s: Callable[[], float],
+        tell: Callable[[str], Awaitable[None]],
     ) -> None:
-        """`grace_s`: how long a lost agent is waited for; `cancel_grace_s`: how long it has to stop a cancelled job."""
+        """`grace_s`: how long a lost agent is waited for; `cancel_grace_s`: how long it has to stop a cancelled job.
+        `tell`: for the job's log, that the agent is away or back."""
         self.job_id = job_id
         self.peer_id = peer_id
         self._sender = sender
@@ -57,6 +59,8 @@ class AgentWork:
         self._clock = clock
         self._grace_s = grace_s
         self._cancel_grace_s = cancel_grace_s
+        self._tell = tell
+        self._news: list[str] = []
         self._wake = asyncio.Event()
         self._outcome: ReportBody | None = None
         self._must_order = False
@@ -81,6 +85,8 @@ class AgentWork:
 
     def connected(self, *, named: bool) -> None:
         """The agent connected, and named the job as running or not."""
+        if not self._connected and self._lost_until is not None:
+            self._news.append("The agent is back." if named else "The agent is back, without the job.")
         self._connected = True
         if named:
             self._alive = True
@@ -96,6 +102,7 @@ class AgentWork:
     def disconnected(self) -> None:
         self._connected = False
         grace_s = self._grace_s()
+        self._news.append(f"The connection to the agent is lost; it is waited for up to {grace_s:g} s.")
         self._lose(grace_s, f"The agent did not come back within {grace_s:g} s")
 
     def gone_for_good(self) -> None:
@@ -125,6 +132,8 @@ class AgentWork:
             self.disconnected()
         while self._outcome is None:
             self._wake.clear()
+            while self._news:
+                await self._tell(self._news.pop(0))
             await self._speak()
             await self._pause()
         if isinstance(self._outcome, JobCancelled):

@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 
+import msgspec
+
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.clock import Clock
@@ -80,6 +82,16 @@ class ProgressBoard:
             current=progress.current,
         )
         self._changed.add(progress.job)
+        self._wake.set()
+
+    def stall(self, job_id: str) -> None:
+        """Nothing is heard of the work: no rate and no time left, until there is progress again."""
+        meter = self._meters.get(job_id)
+        if meter is None or meter.view is None:
+            return
+        meter.samples.clear()
+        meter.view = msgspec.structs.replace(meter.view, bytes_per_s=0.0, sent_bytes_per_s=0.0, eta_s=-1.0)
+        self._changed.add(job_id)
         self._wake.set()
 
     async def run(self) -> None:

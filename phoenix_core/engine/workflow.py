@@ -95,6 +95,11 @@ class JobRun:
         """Look again at what the catalog knows of the job."""
         self.job = await self._ledger.job(self.job.id)
 
+    async def stalled(self, text: str) -> None:
+        """Something outside holds the work up, or does so no longer: into the log, and no rate stands meanwhile."""
+        self._progress.stall(self.job.id)
+        await self.note(text, "warning")
+
     def progress(self, progress: Progress) -> None:
         self._progress.update(progress)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.messages import BackupOrder, Progress
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import BackupRequest, JobView, VerifyRequest
@@ -139,12 +139,27 @@ async def test_an_agent_that_comes_back_within_the_grace_keeps_its_job(rig: Rig)
     agent.on_backup = gated
     job = await start_backup(rig)
     await working(rig, agent, job)
+    for done in (1000, 2000):
+        agent.link.progress(Progress(job=job.id, phase="transfer", bytes_done=done, bytes_total=3000, eta_s=1.0))
+
+    async def progressed() -> bool:
+        progress = (await rig.client.job(job.id)).progress
+        return progress is not None and progress.bytes_done == 2000 and progress.eta_s == 1
+
+    await rig.until(progressed)
     await agent.disconnect()
-    await rig.until(lambda: disconnected(rig))
+
+    async def stalled() -> bool:
+        progress = (await rig.client.job(job.id)).progress
+        return progress is not None and progress.eta_s < 0 and progress.bytes_per_s == 0
+
+    await rig.until(stalled)
     assert (await rig.client.job(job.id)).state is JobState.RUNNING
     await agent.start()
     gate.set()
     assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    told = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
+    assert told == ["The connection to the agent is lost; it is waited for up to 60 s.", "The agent is back."]
     assert [order.job for order in agent.orders] == [job.id]
     assert agent.known[-1].wanted == (job.id,)
 

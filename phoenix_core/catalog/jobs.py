@@ -80,19 +80,22 @@ class Jobs:
             )
             return {row[0]: row[1] for row in found}
 
-    async def last_of_each_server(self, kind: JobKind) -> dict[str, JobRow]:
-        """The newest finished job of this kind by server."""
+    async def last_backups(self) -> dict[str, JobRow]:
+        """By server, the newest backup that made a snapshot or failed to: no dry run, and none that was cancelled."""
+        counts = sa.and_(
+            jobs.c.kind == JobKind.FILE_BACKUP,
+            sa.or_(jobs.c.snapshot_id != "", jobs.c.state.in_([JobState.FAILED, JobState.ABORTED])),
+            jobs.c.state.in_(list(FINISHED)),
+        )
         newest = (
             sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
-            .where(jobs.c.kind == kind, jobs.c.state.in_(list(FINISHED)))
+            .where(counts)
             .group_by(jobs.c.server_id)
             .subquery()
         )
         query = sa.select(jobs).join(
             newest,
-            sa.and_(
-                jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, jobs.c.kind == kind
-            ),
+            sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, counts),
         )
         async with self._catalog.reading() as connection:
             return {row["server_id"]: JobRow(**row) for row in (await connection.execute(query)).mappings()}

@@ -85,7 +85,7 @@ class Views:
 
     async def servers(self) -> list[ServerView]:
         counts = await self._snapshots.count_by_server()
-        last = await self._jobs.last_of_each_server(JobKind.FILE_BACKUP)
+        last = await self._jobs.last_backups()
         return [
             self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
             for peer in self._directory.of_role(AGENT)
@@ -94,7 +94,7 @@ class Views:
 
     async def server(self, peer: PeerRow) -> ServerView:
         counts = await self._snapshots.count_by_server()
-        last = await self._jobs.last_of_each_server(JobKind.FILE_BACKUP)
+        last = await self._jobs.last_backups()
         return self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
 
     def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None) -> ServerView:

@@ -3,10 +3,11 @@
 import asyncio
 import os
 
-from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.messages import BackupOrder, BackupResult, RestoreOrder
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.views import BackupRequest
 from phoenix_core.host.process import host_facts
+from tests.engine.fake_agent import FakeAgent, until_cancelled
 from tests.engine.rig import Rig
 
 
@@ -56,3 +57,21 @@ async def test_only_an_agent_on_the_cores_own_host_leaves_the_data_directory_out
     assert remote.orders[0].never_write_under == ()
     assert os.fsencode(rig.data.root) in own.orders[0].never_write_under
     assert {server.name: server.this_host for server in await rig.client.servers()} == {"web1": False, "here": True}
+
+
+async def test_a_dry_run_and_a_cancelled_backup_are_no_last_backup(rig: Rig) -> None:
+    agent = await rig.agent()
+    real = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+
+    async def look_only(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
+        await agent.report(order.job, BackupResult(snapshot_id="", dry_run=True))
+
+    agent.on_backup = look_only
+    await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",), dry_run=True))).id)
+    agent.on_backup = until_cancelled
+    cancelled = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    await rig.in_state(cancelled.id, JobState.RUNNING)
+    await rig.client.cancel(cancelled.id)
+    await rig.ended(cancelled.id)
+    (server,) = await rig.client.servers()
+    assert (server.last_backup_at, server.last_backup_state) == (real.finished_at, JobState.SUCCESSFUL)

@@ -35,14 +35,14 @@ class Attention(NamedTuple):
 
 
 def what_needs_attention(model: CoreModel, formats: Formats) -> list[Attention]:
-    found = [*_of_vault(model.vault, model.vault_problem)]
+    found = [*_of_vault(model.vault, model.vault_problem, formats)]
     for server in model.servers_by_name():
         if not server.revoked:
             found.extend(_of_server(server, model, formats))
     return sorted(found, key=lambda each: (each.weight, each.subject))
 
 
-def _of_vault(vault: VaultView | None, problem: ErrorView | None) -> Iterator[Attention]:
+def _of_vault(vault: VaultView | None, problem: ErrorView | None, formats: Formats) -> Iterator[Attention]:
     subject = _("Vault")
 
     def bad(key: str, text: str, weight: Weight = Weight.ERROR) -> Attention:
@@ -59,8 +59,15 @@ def _of_vault(vault: VaultView | None, problem: ErrorView | None) -> Iterator[At
     elif vault.rolled_back:
         yield bad("rollback", _("records that this core has seen are gone"))
     if vault.damaged_packs:
-        text = ngettext("{count} pack is damaged", "{count} packs are damaged", vault.damaged_packs)
+        text = ngettext("{count} pack is damaged or lost", "{count} packs are damaged or lost", vault.damaged_packs)
         yield bad("damage", text.format(count=vault.damaged_packs) + _("; verify names the files"))
+    if vault.lost_snapshots:
+        text = ngettext("{count} snapshot is lost", "{count} snapshots are lost", vault.lost_snapshots)
+        text = text.format(count=vault.lost_snapshots) + _("; phoenix doctor says what to do")
+        yield Attention("vault-lost", Weight.ERROR, subject, text, "snapshots")
+    if vault.last_verify_state is JobState.FAILED:
+        text = _("the last verify found damage, {ago}").format(ago=formats.ago(vault.last_verify_at))
+        yield Attention("vault-verify", Weight.ERROR, subject, text, "vault", vault.last_verify_job)
     if vault.key_available and not vault.index_complete:
         yield bad("index", _("the index is not complete; rebuild it"), Weight.WARNING)
     if vault.total_bytes and vault.free_bytes < FREE_SHARE_LOW * vault.total_bytes:

@@ -43,7 +43,7 @@ async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: boo
 
 
 def _proof(snapshot: SnapshotView) -> str:
-    if snapshot.tier == "lost":
+    if snapshot.is_lost:
         return "no"
     return "yes" if snapshot.proved else "not yet"
 

@@ -162,6 +162,10 @@ class SnapshotView(msgspec.Struct, frozen=True):
     """`warm`; `cold`: older than the setting `warm_days`; `lost`: its object is gone or damaged, so that it can't be
     restored."""
 
+    @property
+    def is_lost(self) -> bool:
+        return self.tier == "lost"
+
 
 class EntryView(msgspec.Struct, frozen=True):
     """A file, folder or other entry in a snapshot."""

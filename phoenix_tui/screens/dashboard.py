@@ -10,7 +10,7 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.attention import Attention, Weight, what_needs_attention
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.formats import NOTHING, number, percent, ratio, size
-from phoenix_tui.i18n import _
+from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import Go, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
@@ -44,7 +44,7 @@ class DashboardScreen(ConsoleScreen):
             yield Tile(_("Servers"), "tile-servers")
             yield Tile(_("Jobs"), "tile-jobs")
             yield Tile(_("Storage"), "tile-storage")
-            yield Tile(_("Deduplication"), "tile-deduplication")
+            yield Tile(_("Reduction"), "tile-reduction")
         with Vertical(id="attention-part", classes="part"):
             yield RowTable[Attention](
                 (Column("", 18), Column("")),
@@ -128,16 +128,17 @@ class DashboardScreen(ConsoleScreen):
         )
         if vault is None:
             self._tile("storage").show(NOTHING, Content.styled(_("no vault"), BAD))
-            self._tile("deduplication").show(NOTHING, "")
+            self._tile("reduction").show(NOTHING, "")
             return
         free = _("{size} free").format(size=size(vault.free_bytes))
         self._tile("storage").show(
             _("{size} stored").format(size=size(vault.stored_bytes)),
             f"{free} ({percent(vault.free_bytes, vault.total_bytes)})" if vault.total_bytes else free,
         )
-        self._tile("deduplication").show(
+        count = ngettext("{size}, {count} snapshot", "{size}, {count} snapshots", vault.snapshots)
+        self._tile("reduction").show(
             ratio(vault.source_bytes, vault.stored_bytes),
-            _("{size}, {count} snapshots").format(size=size(vault.source_bytes), count=number(vault.snapshots)),
+            count.format(size=size(vault.source_bytes), count=number(vault.snapshots)),
         )
 
     def _tile(self, name: str) -> Tile:

@@ -89,7 +89,7 @@ class RestoreScreen(ConsoleScreen):
         return None
 
     def show_model(self) -> None:
-        snapshots = [each for each in self._snapshots or () if each.tier != "lost"]
+        snapshots = self._snapshots or []
         owners = {each.server_id for each in snapshots}
         servers = [server for server in self.model.servers_by_name() if server.id in owners]
         source = self.query_one(RestoreSource)
@@ -102,7 +102,7 @@ class RestoreScreen(ConsoleScreen):
 
     def _begin(self, source: RestoreSource, snapshots: list[SnapshotView]) -> None:
         self._begun = True
-        named = next((each for each in snapshots if each.id == self._snapshot_id), None)
+        named = next((each for each in snapshots if each.id == self._snapshot_id and not each.is_lost), None)
         if self._server_id:
             source.put_server(self._server_id)
         if named is not None:

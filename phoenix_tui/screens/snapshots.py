@@ -101,7 +101,6 @@ class SnapshotsScreen(ConsoleScreen):
         return known.name if known else named
 
     def _cells(self, snapshot: SnapshotView) -> list[Cell]:
-        missing = snapshot.missing_count
         return [
             self.formats.time(snapshot.created_at),
             snapshot.server_name,
@@ -109,7 +108,7 @@ class SnapshotsScreen(ConsoleScreen):
             number(snapshot.files),
             size(snapshot.bytes),
             size(snapshot.stored_bytes),
-            Content.styled(f"! {number(missing)}", WARN) if missing else Content.styled(NOTHING, DIM),
+            _missing(snapshot),
             _proof(snapshot),
         ]
 
@@ -129,7 +128,7 @@ class SnapshotsScreen(ConsoleScreen):
             (_("Of"), ", ".join(snapshot.paths)),
             (_("Holds"), holds),
             (_("Proved"), _proof(snapshot)),
-            (_("Kept"), _("lost from the vault") if snapshot.tier == "lost" else snapshot.tier),
+            (_("State"), _("lost; phoenix doctor says what to do") if snapshot.is_lost else snapshot.tier),
         ]
 
     # --- intentions --------------------------------------------------------------------------------------------------
@@ -141,14 +140,16 @@ class SnapshotsScreen(ConsoleScreen):
     def _before(self, snapshot: SnapshotView) -> SnapshotView | None:
         """The server's snapshot before this one."""
         same = [each for each in self._snapshots or () if each.server_id == snapshot.server_id]
-        return next((each for each in same if each.created_at < snapshot.created_at), None)
+        return next((each for each in same if each.created_at < snapshot.created_at and not each.is_lost), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in {"restore", "diff", "job", "verify", "remove"}:
             return True
         snapshot = self._snapshot() if self.is_mounted else None
         if action == "diff":
-            return snapshot is not None and self._before(snapshot) is not None
+            return snapshot is not None and not snapshot.is_lost and self._before(snapshot) is not None
+        if action == "restore":
+            return snapshot is not None and not snapshot.is_lost
         return snapshot is not None
 
     def on_row_table_highlighted(self) -> None:
@@ -164,7 +165,9 @@ class SnapshotsScreen(ConsoleScreen):
 
     def action_restore(self) -> None:
         snapshot = self._snapshot()
-        if snapshot is not None:
+        if snapshot is not None and snapshot.is_lost:
+            self.notify(_("This snapshot is lost; phoenix doctor says what to do."), severity="error", markup=False)
+        elif snapshot is not None:
             self.post_message(OpenRestore(snapshot.server_id, snapshot.id))
 
     def action_diff(self) -> None:
@@ -210,8 +213,17 @@ class SnapshotsScreen(ConsoleScreen):
         self.post_message(OpenJob(job.id))
 
 
+def _missing(snapshot: SnapshotView) -> Content:
+    """Also tells of a lost snapshot, since this column shows in a narrow terminal too."""
+    if snapshot.is_lost:
+        return Content.styled(_("✗ lost"), BAD)
+    if snapshot.missing_count:
+        return Content.styled(f"! {number(snapshot.missing_count)}", WARN)
+    return Content.styled(NOTHING, DIM)
+
+
 def _proof(snapshot: SnapshotView) -> Content:
-    if snapshot.tier == "lost":
+    if snapshot.is_lost:
         return Content.styled(_("✗ lost"), BAD)
     if snapshot.proved:
         return Content.styled(_("✓ proved"), GOOD)

@@ -16,7 +16,6 @@ from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import CoreChanged, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
-from phoenix_tui.signs import job_sign
 from phoenix_tui.tones import BAD, DIM, GOOD, PLAIN, WARN
 from phoenix_tui.widgets.bar import bar
 from phoenix_tui.widgets.columns import Column
@@ -78,26 +77,36 @@ class VaultScreen(ConsoleScreen):
                 size=size(vault.free_bytes), share=percent(vault.free_bytes, vault.total_bytes)
             )
             disk = Content.assemble(bar(used / vault.total_bytes, BAR_CELLS), f"  {free}")
-        holds = ngettext("{count} snapshot, {size}", "{count} snapshots, {size}", vault.snapshots)
-        verified = _("never; press v")
-        if vault.last_verify_at is not None and vault.last_verify_state is not None:
-            verified = f"{job_sign(vault.last_verify_state).word}, {self.formats.moment(vault.last_verify_at)}"
+        holds = ngettext("{count} snapshot, {size}", "{count} snapshots, {size}", vault.snapshots).format(
+            count=number(vault.snapshots), size=size(vault.source_bytes)
+        )
+        lost = _("; {count} lost").format(count=number(vault.lost_snapshots)) if vault.lost_snapshots else ""
+        packs = ngettext("{count} pack", "{count} packs", vault.packs).format(count=number(vault.packs))
+        chunks = ngettext("{count} chunk", "{count} chunks", vault.chunks).format(count=number(vault.chunks))
         return [
             (_("Place"), vault.location),
             (_("Disk"), disk),
-            (_("Holds"), holds.format(count=number(vault.snapshots), size=size(vault.source_bytes))),
-            (_("Stored"), f"{size(vault.stored_bytes)}, {ratio(vault.source_bytes, vault.stored_bytes)}"),
+            (_("Holds"), Content.assemble(holds, (lost, BAD))),
             (
-                _("Packs"),
-                _("{packs} with {chunks} chunks").format(packs=number(vault.packs), chunks=number(vault.chunks)),
+                _("Stored"),
+                f"{size(vault.stored_bytes)}, {_('reduced')} {ratio(vault.source_bytes, vault.stored_bytes)}",
             ),
+            (_("Packs"), _("{packs} with {chunks}").format(packs=packs, chunks=chunks)),
             (_("Not proved yet"), number(vault.unproved_packs)),
             (_("To be deleted"), number(vault.condemned_packs)),
-            (_("Damaged"), Content.styled(number(vault.damaged_packs), BAD if vault.damaged_packs else PLAIN)),
-            (_("Last verify"), verified),
+            (_("Damaged or lost"), Content.styled(number(vault.damaged_packs), BAD if vault.damaged_packs else PLAIN)),
+            (_("Last verify"), self._verified(vault)),
             (_("Key"), _("in the {holder}").format(holder=vault.key_holder) if vault.key_available else NOTHING),
             (_("Id"), Content.styled(f"{vault.vault_id[:12]} · {_('format')} {vault.format_version}", DIM)),
         ]
+
+    def _verified(self, vault: VaultView) -> Content | str:
+        """The last verify of all snapshots that came to its end."""
+        if vault.last_verify_at is None:
+            return _("never of all snapshots; press v")
+        found = Content.styled(_("damage found"), BAD) if _found_damage(vault) else Content(_("no damage"))
+        when = self.formats.moment(vault.last_verify_at)
+        return Content.assemble(found, f", {_('depth')} {vault.last_verify_depth or NOTHING}, {when}")
 
     def _cells(self, job: JobView) -> list[Cell]:
         outcome = outcome_text(job) if job.state.is_final else ""
@@ -181,28 +190,44 @@ class VaultScreen(ConsoleScreen):
 
 def _plan_text(numbers: dict[str, int]) -> str:
     """What a prune would do, of the numbers of its plan."""
-    text = _(
-        "{unused} packs with {size} are needed by no snapshot and go. {rewrite} packs with {rewrite_size} are "
-        "mostly unused; what is needed of them is written anew."
-    ).format(
-        unused=number(numbers.get("unused_packs", 0)),
-        size=size(numbers.get("unused_bytes", 0)),
-        rewrite=number(numbers.get("rewrite_packs", 0)),
-        rewrite_size=size(numbers.get("rewrite_bytes", 0)),
-    )
-    held = numbers.get("held_by_leases", 0)
-    if held:
-        text += " " + _("{count} packs stay, since running jobs may need them.").format(count=number(held))
+    unused, rewrite, jobs = (numbers.get(name, 0) for name in ("unused_packs", "rewrite_packs", "held_by_leases"))
+    text = ngettext(
+        "{count} pack with {size} is needed by no snapshot and goes.",
+        "{count} packs with {size} are needed by no snapshot and go.",
+        unused,
+    ).format(count=number(unused), size=size(numbers.get("unused_bytes", 0)))
+    text += " " + ngettext(
+        "{count} pack with {size} is mostly unused; what is needed of it is written anew.",
+        "{count} packs with {size} are mostly unused; what is needed of them is written anew.",
+        rewrite,
+    ).format(count=number(rewrite), size=size(numbers.get("rewrite_bytes", 0)))
+    if jobs:
+        text += " " + ngettext(
+            "{count} job runs: what it may need stays.", "{count} jobs run: what they may need stays.", jobs
+        ).format(count=number(jobs))
     return text
 
 
+def _what_is_wrong(vault: VaultView) -> str:
+    """The gravest of it; empty: nothing that is known."""
+    found = (
+        (vault.problem, vault.problem),
+        (not vault.key_available, _("The key is not available. See: phoenix vault key status")),
+        (vault.damaged_packs, _("Packs are damaged or lost. Press v: a verify names the files.")),
+        (vault.lost_snapshots, _("Snapshots are lost. What to do says: phoenix doctor")),
+        (_found_damage(vault), _("The last verify found damage. Mend it, then press v again.")),
+    )
+    return next((text for is_so, text in found if is_so), "")
+
+
+def _found_damage(vault: VaultView) -> bool:
+    return vault.last_verify_state is JobState.FAILED
+
+
 def _state(vault: VaultView) -> Content:
-    if vault.problem:
-        return Content.assemble((f"  ✗ {vault.problem}", BAD))
-    if not vault.key_available:
-        return Content.assemble((_("  ✗ The key is not available. See: phoenix vault key status"), BAD))
-    if vault.damaged_packs:
-        return Content.assemble((_("  ✗ Packs are damaged. Press v: a verify names the files that they hit."), BAD))
+    wrong = _what_is_wrong(vault)
+    if wrong:
+        return Content.assemble((f"  ✗ {wrong}", BAD))
     if not vault.index_complete:
         return Content.assemble((_("  ! The index is not complete. Press i to rebuild it."), WARN))
     return Content.assemble((_("  ✓ The vault is in order."), GOOD))

@@ -1,5 +1,7 @@
 """A job's log, files, damage and result as lines of text."""
 
+from datetime import datetime
+
 from textual.content import Content
 
 from phoenix_core.domain.reasons import reason_text
@@ -13,6 +15,8 @@ from phoenix_tui.widgets.facts import Fact
 _LEVELS = {"warning": ("!", WARN), "error": ("✗", BAD)}
 
 ESTIMATE = "estimated_"
+TAKEN = "snapshot_at"
+"""Of a restore: when its snapshot was taken."""
 
 _NAMES = {
     "files": _("Files"),
@@ -45,13 +49,14 @@ _NAMES = {
     "damages": _("Damages"),
     "unreadable_packs": _("Packs unreadable"),
     "lost_packs": _("Packs gone"),
+    "unneeded_packs": _("Packs damaged, not needed"),
     "kept_packs": _("Packs kept"),
     "kept_bytes": _("Bytes kept"),
     "unused_packs": _("Packs unused"),
     "unused_bytes": _("Bytes unused"),
     "rewrite_packs": _("Packs to rewrite"),
     "rewrite_bytes": _("Bytes to rewrite"),
-    "held_by_leases": _("Held by running jobs"),
+    "held_by_leases": _("Running jobs"),
     "deleted_packs": _("Packs deleted"),
     "deleted_bytes": _("Bytes deleted"),
     "rewritten_packs": _("Packs rewritten"),
@@ -105,11 +110,14 @@ def result_facts(job: JobView, formats: Formats) -> list[Fact]:
         facts.append((_("Snapshot"), short_id(job.snapshot_id)))
     if job.retry_of:
         facts.append((_("Retry of"), job.retry_of))
-    numbers = sorted(job.result.items(), key=lambda item: item[0].startswith(ESTIMATE))
+    if TAKEN in job.result:
+        facts.append((_("Taken"), formats.moment(datetime.fromisoformat(str(job.result[TAKEN])))))
+    told = ((name, value) for name, value in job.result.items() if name != TAKEN)
+    numbers = sorted(told, key=lambda item: item[0].startswith(ESTIMATE))
     facts += [(_NAMES.get(name, name), _value(name, value)) for name, value in numbers if value != ""]
     stored, size_bytes = job.result.get("stored_bytes", 0), job.result.get("bytes", 0)
     if job.kind is JobKind.FILE_BACKUP and isinstance(stored, int) and isinstance(size_bytes, int) and stored:
-        facts.append((_("Deduplication"), ratio(size_bytes, stored)))
+        facts.append((_("Reduction"), ratio(size_bytes, stored)))
     return facts
 
 

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from phoenix_core.domain.views import ServerView, SnapshotView
 from phoenix_tui.formats import Formats, number, short_id, size
 from phoenix_tui.i18n import _
-from phoenix_tui.tones import WARN
+from phoenix_tui.tones import BAD, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.row_table import Cell, RowTable
@@ -71,7 +71,9 @@ class RestoreSource(Horizontal):
         self.query_one("#no-snapshots").display = not shown
 
     def _snapshot_cells(self, snapshot: SnapshotView) -> list[Cell]:
-        missing = Content.styled(f"! {number(snapshot.missing_count)}", WARN) if snapshot.missing_count else ""
+        missing = Content.styled(f"! {number(snapshot.missing_count)}", WARN) if snapshot.missing_count else Content("")
+        if snapshot.is_lost:
+            missing = Content.styled(_("✗ lost"), BAD)
         return [
             self._formats.time(snapshot.created_at),
             short_id(snapshot.id),
@@ -96,5 +98,8 @@ class RestoreSource(Horizontal):
         snapshot = self.query_one("#snapshots", RowTable).cursor_item
         if not isinstance(snapshot, SnapshotView):
             return False
+        if snapshot.is_lost:
+            self.notify(_("This snapshot is lost; phoenix doctor says what to do."), severity="error", markup=False)
+            return True
         self.post_message(self.Chosen(snapshot))
         return True

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.states import JobKind, JobState, StepState
+from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import (
     JobView,
     LogLineView,
@@ -275,6 +275,8 @@ VAULT = VaultView(
     index_complete=True,
     last_verify_at=VERIFIED.finished_at,
     last_verify_state=JobState.SUCCESSFUL,
+    last_verify_depth=VerifyDepth.PACKS,
+    last_verify_job=VERIFIED.id,
 )
 
 STATUS = StatusView(

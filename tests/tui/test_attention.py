@@ -61,7 +61,9 @@ def test_the_vault_speaks_up() -> None:
         return [each.text for each in found(sample.WEB1, vault=vault)]
 
     assert of(problem="Record 7 is gone.") == ["Record 7 is gone."]
-    assert of(damaged_packs=2) == ["2 packs are damaged; verify names the files"]
+    assert of(damaged_packs=2) == ["2 packs are damaged or lost; verify names the files"]
+    assert of(lost_snapshots=1) == ["1 snapshot is lost; phoenix doctor says what to do"]
+    assert of(last_verify_state=JobState.FAILED) == ["the last verify found damage, 1 day ago"]
     assert of(free_bytes=9 * sample.GIB) == ["only 9.0 GiB free (4 %)"]
     assert "key is not available" in of(key_available=False)[0]
     assert "index" in of(index_complete=False)[0]

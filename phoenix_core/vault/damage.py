@@ -46,6 +46,9 @@ class DamageBook:
         if len(entry.files) < FILES_NAMED:
             entry.files.append((snapshot, f"{snapshot[:SHORT_ID_DIGITS]}:{shown(path)}"))
 
+    def has(self, cause: str) -> bool:
+        return cause in self._open
+
     def forget(self, removed: Collection[SnapshotId]) -> None:
         """Take out what hit only these snapshots, which were removed while the search went on."""
         for cause, entry in list(self._open.items()):

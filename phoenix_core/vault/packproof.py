@@ -1,6 +1,7 @@
 """Looks at packs as a verify does: are they there in full, do bytes and chunks hash to their names. Core only."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import msgspec
 from blake3 import blake3
@@ -30,6 +31,9 @@ class PackFault(msgspec.Struct, frozen=True):
     bad_chunks: frozenset[ChunkId] | None = None
     """Only these are damaged; None: none of the pack's chunks is to be relied on."""
 
+    is_known: bool = True
+    """The node knows what is in the pack."""
+
     @property
     def cause(self) -> str:
         return f"pack {self.pack_id.hex()}"
@@ -42,7 +46,16 @@ Report = Callable[[int, int, int, int], None]
 class PackReading:
     """One pass over the packs, at a verify's depth."""
 
-    def __init__(self, node: MaintenanceNode, key: VaultKey, depth: VerifyDepth, cancelled: IsCancelled) -> None:
+    def __init__(
+        self,
+        node: MaintenanceNode,
+        key: VaultKey,
+        depth: VerifyDepth,
+        cancelled: IsCancelled,
+        only: AbstractSet[PackId] | None = None,
+    ) -> None:
+        """`only`: look at no others."""
+        self._only = only
         self._node = node
         self._key = key
         self._pack_keys = PackKeys(node.open_pack, key)
@@ -54,7 +67,8 @@ class PackReading:
 
     def run(self, progress: Report) -> list[PackFault]:
         """Every pack that the index knows, and those it doesn't. Raises `MaintenanceCancelled`."""
-        known = {PackId(info.pack_id): info for info in self._node.packs()}
+        infos = {PackId(info.pack_id): info for info in self._node.packs()}
+        known = {pack_id: info for pack_id, info in infos.items() if self._only is None or pack_id in self._only}
         stored = dict(self._node.stored_packs())
         total = sum(info.bytes for info in known.values())
         faults: list[PackFault] = []
@@ -68,11 +82,11 @@ class PackReading:
             elif info.state in {PackState.DAMAGED, PackState.LOST} and self._depth is not VerifyDepth.STRUCTURE:
                 mark_pack(self._node, pack_id, PackState.USABLE)
             self.packs += 1
-        for pack_id in stored.keys() - known.keys():
+        for pack_id in stored.keys() - infos.keys() if self._only is None else ():
             # A pack stored since the index was listed is no fault.
             if self._node.pack_info(pack_id) is None:
                 text = f"Pack {pack_id.hex()[:16]} is not in the index; run `phoenix vault rebuild-index`."
-                faults.append(PackFault(pack_id, text, None))
+                faults.append(PackFault(pack_id, text, None, is_known=False))
         return faults
 
     def _look(self, info: PackInfo, stored_bytes: int | None) -> PackFault | None:
@@ -85,7 +99,7 @@ class PackReading:
             text = f"{name} has {stored_bytes} bytes instead of {info.bytes}."
             fault = PackFault(info.pack_id, text, PackState.DAMAGED)
         elif info.state is PackState.DAMAGED and not info.chunks:
-            fault = PackFault(info.pack_id, f"{name} is damaged: its head or tail can't be read.", None)
+            fault = PackFault(info.pack_id, f"{name} is damaged: its head or tail can't be read.", None, None, False)
         elif self._depth is not VerifyDepth.STRUCTURE:
             fault = self._read(info, name)
         elif info.state in {PackState.DAMAGED, PackState.LOST}:

@@ -8,6 +8,7 @@ it. Prune and removals of snapshots may run beside it: what goes meanwhile is no
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -18,12 +19,13 @@ from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.damage import Damage, DamageBook
 from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
+from phoenix_core.vault.mark import Marker, MarkFailed
 from phoenix_core.vault.packproof import PackFault, PackReading, mark_pack
 from phoenix_core.vault.record import Record, RecordKind, live_snapshots, verify
 from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.vaultkey import VaultKey
-from phoenix_core.vault.verify_trees import TreeVerifier
+from phoenix_core.vault.verify_trees import ASK_CHUNKS, TreeVerifier
 
 
 class VerifyProgress(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class VerifyReport(msgspec.Struct, frozen=True):
     bytes_read: int
     """Of packs."""
     damages: tuple[Damage, ...]
+    unneeded: tuple[str, ...] = ()
+    """A sentence for each pack that is damaged or gone, and of which no snapshot needs what is; prune deletes it."""
 
     @property
     def ok(self) -> bool:
@@ -76,10 +80,12 @@ def verify_vault(
     chain = _check_records(node, key, last_record, book)
     live = live_snapshots(chain)
     chosen = [name for name in live if not snapshots or name in snapshots]
-    reading = PackReading(node, key, depth, cancelled)
+    only = _packs_of(node, key, chosen, cancelled) if snapshots and depth is not VerifyDepth.STRUCTURE else None
+    reading = PackReading(node, key, depth, cancelled, only)
     faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
     for fault in faults:
-        book.open(fault.cause, fault.text)
+        if not fault.is_known or fault.bad_chunks == frozenset():
+            book.open(fault.cause, fault.text)
     trees = TreeVerifier(node, key, faults, book, cancelled)
     core = CoreReader(node, key)
     for number, name in enumerate(chosen):
@@ -98,7 +104,24 @@ def verify_vault(
         chunks=reading.chunks,
         bytes_read=reading.bytes_read,
         damages=book.damages(),
+        unneeded=() if snapshots else tuple(fault.text for fault in faults if not book.has(fault.cause)),
     )
+
+
+def _packs_of(
+    node: MaintenanceNode, key: VaultKey, snapshots: Sequence[SnapshotId], cancelled: IsCancelled
+) -> frozenset[PackId] | None:
+    """The packs that hold what these snapshots need; None, which is all, where that can't be found out."""
+    marker = Marker(node, key, cancelled)
+    try:
+        marker.mark(snapshots)
+    except MarkFailed:
+        return None
+    needed: set[PackId] = set()
+    chunks = iter(marker.chunks)
+    while batch := list(islice(chunks, ASK_CHUNKS)):
+        needed.update(PackId(copy.pack_id) for copies in node.locate_all(batch, lost=True) for copy in copies)
+    return frozenset(needed)
 
 
 def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book: DamageBook) -> list[Record]:

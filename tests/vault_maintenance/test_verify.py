@@ -7,6 +7,7 @@ from phoenix_core.vault.errors import VaultError
 from phoenix_core.vault.layout import snapshot_name
 from phoenix_core.vault.mark import MaintenanceCancelled
 from phoenix_core.vault.packhead import HEAD_SIZE
+from phoenix_core.vault.prune import execute, make_plan
 from phoenix_core.vault.verify import VerifyReport, verify_vault
 from tests.vault_maintenance.rig import Rig, content, flip
 
@@ -90,6 +91,35 @@ def test_what_verify_found_damaged_is_stored_anew_by_the_next_backup(rig: Rig) -
     assert not verify(rig, VerifyDepth.STRUCTURE).ok
     rig.backup({"a": content(1)})
     assert rig.restore(first) == {"a": content(1)}
+
+
+def test_what_was_healed_is_no_damage_any_more_and_goes_with_the_next_prune(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    flip(rig.pack_files("data")[0], HEAD_SIZE + 5)
+    assert not verify(rig, VerifyDepth.CHUNKS).ok
+    rig.backup({"a": content(1)})
+    rig.prove_all()
+    for depth in DEPTHS:
+        report = verify(rig, depth)
+        assert report.ok
+        assert len(report.unneeded) == 1
+    execute(rig.node, rig.key, make_plan(rig.node, rig.key), open_target=rig.target, wait_s=1)
+    assert verify(rig, VerifyDepth.CHUNKS).unneeded == ()
+    assert rig.node.status().damaged_packs == 0
+
+
+def test_the_verify_of_one_snapshot_reads_only_what_it_needs(rig: Rig) -> None:
+    one = rig.backup({"a": content(1)})
+    rig.backup({"b": content(2, 3_000_000)})
+    before = set(rig.pack_files("data"))
+    damaged = rig.backup({"c": content(3)})
+    (pack,) = set(rig.pack_files("data")) - before
+    alone = verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS, [one])
+    assert alone.ok
+    assert alone.bytes_read < 100_000
+    flip(pack, HEAD_SIZE + 5)
+    assert verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS, [one]).ok
+    assert files_hit(verify_vault(rig.node, rig.key, VerifyDepth.CHUNKS, [damaged])) == {f"{damaged[:12]}:/srv/c"}
 
 
 def test_a_deleted_snapshot_object_is_found(rig: Rig) -> None:

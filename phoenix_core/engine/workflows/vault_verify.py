@@ -81,6 +81,8 @@ class VerifyVault(Workflow):
             ],
         )
         await run.note(f"Verified {report.packs} packs and {report.snapshots} snapshots, depth {request.depth}.")
+        for text in report.unneeded[:100]:
+            await run.note(f"{text} No snapshot needs that: `phoenix vault prune --execute` deletes it.", "warning")
         if not report.damages:
             return
         for damage in report.damages[:100]:
@@ -105,4 +107,5 @@ def _numbers(report: VerifyReport) -> dict[str, int | float | str | bool]:
         "chunks": report.chunks,
         "bytes_read": report.bytes_read,
         "damages": len(report.damages),
+        "unneeded_packs": len(report.unneeded),
     }

@@ -81,7 +81,7 @@ class PkiDamaged(LinkError):
 class TokenMalformed(LinkError):
     code = "activation_token_malformed"
     template = "This is no activation token: {detail}."
-    hint = "Copy the whole token that `phoenix server` or the console showed; it begins with phx1."
+    hint = "Copy the whole token that `phoenix server token` or the console showed; it begins with phx1."
     exit_code = EXIT_USAGE
 
 
@@ -133,7 +133,7 @@ class AlreadyEnrolled(LinkError):
 class NotEnrolled(LinkError):
     code = "not_enrolled"
     template = "This host is not enrolled: {path} {detail}."
-    hint = "Get an activation token from the core and run `phoenix agent enroll`."
+    hint = "Make a token at the core with `phoenix server token`, then run `phoenix agent enroll TOKEN` here."
     exit_code = EXIT_USAGE
 
 

@@ -17,7 +17,8 @@ STARTING_S = 15.0
 async def attached(data: DataDirectory, *, embed: bool = True, agent: bool = False) -> AsyncIterator[CoreClient]:
     """A client of the core. `agent`: an embedded core gets this machine's agent beside it, if it is enrolled.
 
-    Raises CoreNotRunning where none runs and `embed` is false, and what a core's start raises."""
+    Raises DataDirectoryMissing, CoreNotRunning where none runs and `embed` is false, and what a core's start raises."""
+    await asyncio.to_thread(data.require)
     async with AsyncExitStack() as stack:
         client = CoreClient(data.core_socket)
         stack.push_async_callback(client.close)

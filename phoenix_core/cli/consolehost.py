@@ -10,6 +10,7 @@ from typing import Protocol
 from phoenix_core.cli.attach import answers
 from phoenix_core.cli.errors import CoreNotRunning
 from phoenix_core.cli.output import say
+from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import EXIT_DONE
 from phoenix_core.host.datadir import DataDirectory
@@ -20,7 +21,8 @@ POLL_S = 0.1
 
 
 class OpenUi(Protocol):
-    """The console's entry point. Returns what is to become of an embedded core: `stop` or `keep`."""
+    """The console's entry point. Returns what is to become of an embedded core: `stop` or `keep`. Where it raises,
+    the embedded core stops."""
 
     def __call__(self, data_dir: Path, *, embedded: bool) -> Awaitable[str]: ...
 
@@ -53,7 +55,7 @@ async def _with_embedded_core(data: DataDirectory, open_ui: OpenUi) -> None:
         await core.stop()
     if leaving == KEEP:
         pid = await start_in_background(data, agent.pid)
-        _tell(f"The core goes on in the background (process {pid}). Stop it with: phoenix core stop")
+        _tell(f"The core goes on in the background (process {pid}). Stop it with: {command_line(data, 'core', 'stop')}")
 
 
 def _tell(text: str) -> None:

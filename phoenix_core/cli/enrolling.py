@@ -9,6 +9,7 @@ import msgspec
 
 from phoenix_core.agentlink.enrol import Enrolment, enrol
 from phoenix_core.cli.output import print_json, say
+from phoenix_core.cli.program import command_line
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import host_facts
@@ -18,7 +19,7 @@ from phoenix_core.storage.node_enrolment import configure_node
 async def enroll_agent(data: DataDirectory, token: str, *, again: bool, as_json: bool) -> None:
     data.create()
     done = await _enroll(token, data.agent, "agent", again=again)
-    _tell(done, "Start it with: phoenix agent run", as_json=as_json)
+    _tell(done, f"Start it with: {command_line(data, 'agent', 'run')}", as_json=as_json)
 
 
 async def enroll_storage(data: DataDirectory, token: str, *, url: str, again: bool, as_json: bool) -> None:
@@ -38,8 +39,11 @@ async def enroll_storage(data: DataDirectory, token: str, *, url: str, again: bo
         listen_port=config.listen_port,
     )
     done = msgspec.structs.replace(done, role_config=b"")
-    next_step = f"Start it with: phoenix storage run; then at the core: phoenix setting set storage.node {done.name}"
-    _tell(done, next_step, as_json=as_json)
+    next_steps = (
+        f"Start it with: {command_line(data, 'storage', 'run')}\n"
+        f"Then at the core: phoenix setting set storage.node {done.name}, and start the core again."
+    )
+    _tell(done, next_steps, as_json=as_json)
 
 
 async def _enroll(token: str, state: Path, role: str, *, again: bool, url: str = "") -> Enrolment:

@@ -18,6 +18,7 @@ from phoenix_core.vault.wrap import check_descriptor, new_passphrase, unwrap_any
 
 
 async def status(data: DataDirectory, *, as_json: bool) -> int:
+    data.require()
     found = await asyncio.to_thread(KeyHolder(data, os.environ).status)
     if as_json:
         print_json(found)
@@ -35,6 +36,7 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
 
 async def export(data: DataDirectory, file: Path) -> None:
     """The key as 64 hex digits. Never to a file that is there."""
+    data.require()
     key = await asyncio.to_thread(_load_checked, data)
     try:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -49,6 +51,7 @@ async def export(data: DataDirectory, file: Path) -> None:
 
 async def change_passphrase(data: DataDirectory, file: Path | None, command: str | None, *, as_json: bool) -> None:
     """Where only vault.json is gone, it is written anew."""
+    data.require()
     described, key, anew = await asyncio.to_thread(_load_or_describe, data)
     made_here = file is None and command is None and not os.isatty(0)
     passphrase = (
@@ -73,7 +76,7 @@ async def move(
     data: DataDirectory, name: str, file: Path | None, command: str | None, *, recover: bool, as_json: bool
 ) -> None:
     to = chosen_holder(name)
-    data.create()
+    data.require()
     keeper = KeyHolder(data, os.environ)
     if recover or file is not None or command is not None:
         described = await asyncio.to_thread(_descriptor, data)

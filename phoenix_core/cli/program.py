@@ -11,8 +11,14 @@ from phoenix_core.host.datadir import DataDirectory, default_data_directory
 
 def command_line(data: DataDirectory, *words: str) -> str:
     """`phoenix …`, with the path where it isn't found by name, and with --data where another is the default."""
-    named = () if data.root == default_data_directory() else ("--data", os.fspath(data.root))
+    is_default = data.root == default_data_directory().expanduser().absolute() and not _names_data()
+    named = () if is_default else ("--data", os.fspath(data.root))
     return f"{_program()} {shlex.join((*words, *named))}".rstrip()
+
+
+def _names_data() -> bool:
+    """Whether --data was given: before a command, it has become the default of this process alone."""
+    return any(word == "--data" or word.startswith("--data=") for word in sys.argv[1:])
 
 
 def _program() -> str:

@@ -53,9 +53,11 @@ async def stop_core(data: DataDirectory) -> int:
 
 async def run_agent_role(data: DataDirectory, state: Path | None) -> int:
     from phoenix_core.agent.run import run_agent
+    from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
 
     folder = state or data.agent
+    await asyncio.to_thread(PeerState.load, folder)  # before anything is made there
     logs = data.logs if state is None else folder / "logs"
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() else None)
     await run_agent(folder, stop=_stop_on_signals())
@@ -64,8 +66,10 @@ async def run_agent_role(data: DataDirectory, state: Path | None) -> int:
 
 async def run_storage_role(data: DataDirectory, *, take_over: bool) -> int:
     from phoenix_core.host.logs import configure_logs
+    from phoenix_core.storage.nodeconfig import NodeConfig
     from phoenix_core.storage.run import run_storage_node
 
+    await asyncio.to_thread(NodeConfig.load, data.node)  # before anything is made there
     data.create()
     configure_logs(data.logs, "storage", also_to=sys.stderr if sys.stderr.isatty() else None)
     await run_storage_node(

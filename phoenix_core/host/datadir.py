@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from phoenix_core.host.errors import DataDirectoryInUse, DataDirectoryUnusable
+from phoenix_core.host.errors import DataDirectoryInUse, DataDirectoryMissing, DataDirectoryUnusable
 
 ENVIRONMENT = "PHOENIX_DATA"
 
@@ -41,6 +41,20 @@ class DataDirectory:
         self.key_file = self.root / "vault.key"
         self.logs = self.root / "logs"
         self.spool = self.root / "spool"
+
+    def require(self) -> None:
+        """Raises DataDirectoryMissing where nothing of a core is in the folder, or no folder is; makes nothing."""
+        marks = (self.config, self.catalog, self.key_holder, self.core_lock, self.vault)
+        try:
+            names = set(os.listdir(self.root))
+        except FileNotFoundError as error:
+            raise DataDirectoryMissing(what="Phoenix", path=self.root) from error
+        except OSError as error:
+            raise DataDirectoryUnusable(path=self.root, detail=error.strerror) from error
+        if names.isdisjoint(mark.name for mark in marks):
+            other = next((part for part in (self.agent, self.node) if part.name in names), None)
+            what = f"core, only {other.name}/," if other else "Phoenix"
+            raise DataDirectoryMissing(what=what, path=self.root)
 
     def create(self) -> None:
         """Make the folder, of mode 0700, if it isn't there."""

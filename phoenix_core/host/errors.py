@@ -11,6 +11,18 @@ class DataDirectoryInUse(PhoenixError):
     http_status = 409
 
 
+class DataDirectoryMissing(PhoenixError):
+    """Only what begins something makes a data directory: a mistyped one would be a second, empty Phoenix."""
+
+    code = "data_directory_missing"
+    template = "There is no {what} in {path}."
+    hint = (
+        "Name its data directory with --data or PHOENIX_DATA. "
+        "To begin one there: `phoenix vault init`, or `phoenix quickstart` to try it."
+    )
+    exit_code = EXIT_USAGE
+
+
 class DataDirectoryUnusable(PhoenixError):
     code = "data_directory_unusable"
     template = "The data directory {path} can't be used: {detail}."

@@ -184,7 +184,10 @@ class NodeRunning(StorageError):
 class NodeNotConfigured(StorageError):
     code = "storage_node_not_configured"
     template = "There is no usable storage node configuration at {path}: {detail}."
-    hint = "Enrol this host with `phoenix storage enroll`."
+    hint = (
+        "Make a token at the core with `phoenix server token --role storage`, then run `phoenix storage enroll TOKEN` "
+        "here."
+    )
     exit_code = EXIT_USAGE
 
 

@@ -15,7 +15,7 @@ def test_the_option_may_stand_before_or_after_the_command(vault: Commands) -> No
     before = vault.run("--data", vault.data.root, "vault", "key", "status", code=0)
     after = vault.run("vault", "key", "status", "--data", vault.data.root, code=0)
     assert before == after
-    assert vault.run("vault", "key", "status").code == 1
+    assert vault.run("vault", "key", "status").code == 2
 
 
 def test_the_option_after_the_command_wins(vault: Commands) -> None:
@@ -39,9 +39,64 @@ def test_a_directory_with_a_long_path_works(short_path: Path) -> None:
 def test_a_directory_that_may_not_be_made_is_named(commands: Commands) -> None:
     """Nobody, root included, makes folders in /proc."""
     commands.environment["PHOENIX_DATA"] = "/proc/phoenix"
-    error = commands.error("job", "list")
+    error = commands.error("vault", "init")
     assert error["code"] == "data_directory_unusable"
     assert "/proc/phoenix" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("job", "list"),
+        ("snapshot", "list"),
+        ("vault", "status"),
+        ("vault", "key", "status"),
+        ("vault", "key", "move", "file", "--recover"),
+        ("vault", "key", "change-passphrase"),
+        ("setting", "set", "warm_days", "30"),
+        ("doctor",),
+        ("backup", "web1", "/etc"),
+    ],
+)
+def test_a_mistyped_directory_is_refused_and_not_made(commands: Commands, words: tuple[str, ...]) -> None:
+    error = commands.error(*words, "--data", commands.root / "mistyped", code=2)
+    assert error["code"] == "data_directory_missing"
+    assert str(commands.root / "mistyped") in error["message"]
+    assert "--data" in error["hint"]
+    assert not (commands.root / "mistyped").exists()
+
+
+def test_a_relative_directory_that_is_not_there_is_named_in_full(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(commands.root)
+    assert str(commands.root / "rel") in commands.error("job", "list", "--data", "rel", code=2)["message"]
+    assert not (commands.root / "rel").exists()
+
+
+def test_a_folder_of_something_else_gets_no_catalog(commands: Commands) -> None:
+    other = commands.root / "other"
+    other.mkdir()
+    (other / "notes").touch()
+    assert commands.error("job", "list", "--data", other, code=2)["code"] == "data_directory_missing"
+    assert [entry.name for entry in other.iterdir()] == ["notes"]
+
+
+@pytest.mark.parametrize("words", [("agent", "run"), ("storage", "run")])
+def test_a_role_that_was_never_enrolled_says_how_and_makes_nothing(commands: Commands, words: tuple[str, ...]) -> None:
+    done = commands.run(*words, code=2)
+    assert f"phoenix {words[0]} enroll TOKEN" in done.err
+    assert "phoenix server token" in done.err
+    assert not commands.data.root.exists()
+
+
+def test_a_server_with_an_agent_alone_has_no_core_to_ask(running: Commands) -> None:
+    token = running.json("server", "token", "--name", "web7")["token"]
+    server = running.root / "web7"
+    done = running.run("agent", "enroll", "-", "--data", server, stdin=token + "\n", code=0)
+    assert f"agent run --data {server}" in done.out
+    assert "only agent/" in running.error("job", "list", "--data", server, code=2)["message"]
+    running.run("server", "remove", "web7", "--yes", code=0)
 
 
 def test_a_file_in_its_place_is_named(commands: Commands) -> None:

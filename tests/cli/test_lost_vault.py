@@ -127,6 +127,8 @@ def test_another_data_directory_takes_a_new_vault(used: Commands) -> None:
 
 
 def test_a_place_that_never_had_a_vault_says_how_to_make_one(commands: Commands) -> None:
+    commands.data.create()
+    commands.data.config.touch()
     assert commands.error("vault", "status")["code"] == "no_vault"
     assert "vault init" in finding(commands, code=0)["hint"]
 

@@ -41,3 +41,9 @@ def test_one_that_lies_elsewhere_is_named_in_full(program: Path, monkeypatch: py
 def test_another_data_directory_is_named_and_quoted(program: Path) -> None:
     line = command_line(DataDirectory(Path("/my data")), "restore", "web1", "--path", "/a b'c")
     assert shlex.split(line) == ["bin/phoenix", "restore", "web1", "--path", "/a b'c", "--data", "/my data"]
+
+
+def test_a_directory_named_before_the_command_is_named_again(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option there becomes the environment of this process, which the operator's shell knows nothing of."""
+    monkeypatch.setattr("sys.argv", ["bin/phoenix", "--data", "/data"])
+    assert command_line(DataDirectory(Path("/data")), "core", "stop") == "bin/phoenix core stop --data /data"

@@ -12,8 +12,9 @@ from phoenix_core.storage.handover_client import SocketJobNode
 
 
 def connect_job_node(access: StorageAccess, tls: TlsContext | None = None) -> SocketJobNode | RemoteJobNode:
-    """Blocks for one round trip where there is a socket. `tls` is called at the first request over HTTPS, only then;
-    it may read files (`TlsFiles.client_context`). Raises StorageUnreachable where neither way is open."""
+    """Blocks for one round trip each way it tries. `tls` is called at the first request over HTTPS, only then; it may
+    read files (`TlsFiles.client_context`). Raises StorageUnreachable where neither way is open: a core that is being
+    started again has no socket for a while, and is better asked once more than given up for HTTPS."""
     path = Path(access.socket_path)
     if access.socket_path and path.is_socket() and os.access(path, os.W_OK):
         node = SocketJobNode(path, access.token)
@@ -22,7 +23,15 @@ def connect_job_node(access: StorageAccess, tls: TlsContext | None = None) -> So
         node.close()
     if tls is None:
         raise StorageUnreachable(place=access.url, detail="this host has no certificate to present")
-    return RemoteJobNode(NodeConnection(access.url, tls), access.token)
+    remote = RemoteJobNode(NodeConnection(access.url, tls), access.token)
+    try:
+        remote.renew_lease()
+    except StorageUnreachable:
+        remote.close()
+        raise
+    except PhoenixError:
+        return remote  # it is there; the job's first call tells what is wrong
+    return remote
 
 
 def _is_ours(node: SocketJobNode) -> bool:

@@ -1,7 +1,6 @@
 """A job finds the same node behind each way in: in process, over the hand-over socket, over HTTPS."""
 
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -349,12 +348,33 @@ def test_https_is_taken_where_the_socket_is_not_there_or_is_another_cores(tmp_pa
     server = HandoverServer(other.node.desk, tmp_path / "s")
     server.start()
     job = rig.job()
-    for path in ("", str(tmp_path / "none"), str(tmp_path / "s")):
-        access = StorageAccess(token=job.token, url="https://127.0.0.1:1", socket_path=path)
-        jobs = connect_job_node(access, ssl.create_default_context)
-        assert isinstance(jobs, RemoteJobNode)
-        with pytest.raises(StorageUnreachable, match="no certificate"):
-            connect_job_node(access)
+    authority = Pki(tmp_path / "identities")
+    tls = authority.agent().client_context
+    with served(rig.node, authority.storage()) as (url, _):
+        for path in ("", str(tmp_path / "none"), str(tmp_path / "s")):
+            access = StorageAccess(token=job.token, url=url, socket_path=path)
+            jobs = connect_job_node(access, tls)
+            assert isinstance(jobs, RemoteJobNode)
+            jobs.close()
+            with pytest.raises(StorageUnreachable, match="no certificate"):
+                connect_job_node(access)
     server.stop()
     rig.node.close()
     other.node.close()
+
+
+def test_neither_way_is_taken_where_nobody_answers_as_yet(tmp_path: Path) -> None:
+    """So that a job whose core is being started again finds the socket at its next try."""
+    rig = Rig(tmp_path)
+    job = rig.job()
+    tls = Pki(tmp_path / "identities").agent().client_context
+    access = StorageAccess(token=job.token, url="https://127.0.0.1:1", socket_path=str(tmp_path / "s"))
+    with pytest.raises(StorageUnreachable):
+        connect_job_node(access, tls)
+    server = HandoverServer(rig.node.desk, tmp_path / "s")
+    server.start()
+    jobs = connect_job_node(access, tls)
+    assert isinstance(jobs, SocketJobNode)
+    jobs.close()
+    server.stop()
+    rig.node.close()

@@ -1,8 +1,8 @@
 """Waits for storage that is away for a while or wants a fresh token; what a job asks may be asked again safely."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from phoenix_core.agentlink.messages import StorageAccess
@@ -56,8 +56,10 @@ class PatientNode:
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         return self._ask(lambda: self._node.locate(ids))
 
-    def open_pack(self, pack_id: PackId) -> AbstractContextManager[OpenPack]:
-        return self._ask(lambda: self._node.open_pack(pack_id))
+    @contextmanager
+    def open_pack(self, pack_id: PackId) -> Iterator[OpenPack]:
+        with self._ask(lambda: self._node.open_pack(pack_id)) as opened:
+            yield _PatientPack(opened, self._patience)
 
     def stage_snapshot(self, sealed: bytes) -> SnapshotId:
         return self._ask(lambda: self._node.stage_snapshot(sealed))
@@ -74,6 +76,17 @@ class PatientNode:
 
     def _ask(self, call: Callable[[], T]) -> T:
         return self._patience.ask(call)
+
+
+class _PatientPack:
+    """An open pack: over HTTPS each read of it is a request."""
+
+    def __init__(self, pack: OpenPack, patience: "_Patience") -> None:
+        self._pack = pack
+        self._patience = patience
+
+    def pread(self, length: int, offset: int) -> bytes:
+        return self._patience.ask(lambda: self._pack.pread(length, offset))
 
 
 class _Patience:

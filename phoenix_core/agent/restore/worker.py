@@ -10,12 +10,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 
-from phoenix_core.agent.backup.patientnode import PatientNode
+from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
 from phoenix_core.agent.restore import workermessages as wire
 from phoenix_core.agent.restore.workbench import Workbench
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
-from phoenix_core.storage.connect import connect_job_node
 
 WORKING_S = 0.4
 
@@ -37,14 +36,13 @@ class _Worker:
         self._inbox: SimpleQueue[wire.Work] = SimpleQueue()
         self._token = ""
         self._told = time.monotonic()
+        threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
         tls = setup.tls and TlsFiles(Path(setup.tls.cert), Path(setup.tls.key), Path(setup.tls.ca))
-        self._node = PatientNode(
-            connect_job_node(setup.storage, tls.client_context if tls else None), tick=self._use_token
-        )
-        self._bench = Workbench(setup, self._node, self._tick)
+        self._connected: PatientNode | None = None
+        self._connected = connect_patiently(setup.storage, tls or None, tick=self._use_token)
+        self._bench = Workbench(setup, self._connected, self._tick)
 
     def run(self) -> None:
-        threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
         while True:
             done = self._bench.do(self._inbox.get())
             self._use_token()
@@ -70,9 +68,11 @@ class _Worker:
             self._send(wire.Working(self._bench.path, self._bench.bytes_done, self._bench.fetched_bytes))
 
     def _use_token(self) -> None:
+        if self._connected is None:
+            return
         token, self._token = self._token, ""
         if token:
-            self._node.use_token(token)
+            self._connected.use_token(token)
 
     def _send(self, message: wire.FromWorker) -> None:
         self._connection.send_bytes(wire.encode(message))

@@ -2,16 +2,23 @@
 
 import random
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from phoenix_core.agent.restore.crew import Crew, Target
+from phoenix_core.agent.restore.plan import PlanCounts
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.location import BlockRef
 from tests.agent.independent_walk import differences, walk
 from tests.agent.restore.rig import RestoreRig
-from tests.storage.https import Pki, served
+from tests.storage.https import Pki, Served, served
+
+Tick = Callable[[], None]
 
 
 @pytest.fixture
@@ -52,6 +59,62 @@ def test_storage_that_is_away_at_the_start_is_waited_for(filled: RestoreRig) -> 
     back.start()
     try:
         result = RestoreJob(order, ports, patience_s=20).run()
+    finally:
+        back.join()
+    assert (result.files, result.missing_count) == (300, 0)
+
+
+@pytest.mark.parametrize("files", [300, 10])
+def test_storage_over_https_that_goes_away_while_packs_are_read_is_waited_for(
+    rig: RestoreRig, tmp_path: Path, files: int
+) -> None:
+    """By worker processes, and by the job itself where there is little to restore."""
+    for number in range(files):
+        (rig.source / f"file {number}").write_bytes(random.Random(number).randbytes(30_000))
+    snapshot = rig.backup()
+    tls = Pki(tmp_path / "identities")
+    serving = [Served(rig.vault.node, tls.storage())]
+    url = serving[0].start()
+    order, ports = rig.order(snapshot)
+    order = msgspec.structs.replace(order, storage=msgspec.structs.replace(order.storage, url=url, socket_path=""))
+    ports.tls = tls.agent()
+    keys = ports.block_keys
+
+    def keys_without_storage(refs: Sequence[BlockRef]) -> list[bytes]:
+        """The last thing before packs are read."""
+        if len(serving) == 1:
+            serving[0].stop()
+            serving.append(Served(rig.vault.node, tls.storage(), int(url.rpartition(":")[2])))
+            threading.Timer(1.0, serving[1].start).start()
+        return keys(refs)
+
+    ports.block_keys = keys_without_storage  # type: ignore[method-assign]
+    try:
+        result = RestoreJob(order, ports).run()
+    finally:
+        serving[-1].stop()
+    assert len(serving) == 2
+    assert (result.files, result.missing_count) == (files, 0)
+    assert differences(walk(rig.source), walk(rig.restored)) == []
+
+
+def test_a_worker_that_starts_while_storage_is_away_waits_for_it(
+    filled: RestoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the core is started again on the same host: for a while its socket isn't there."""
+    order, ports = filled.order(filled.backup(), workers=2)
+    begin = Crew.begin
+    back = threading.Timer(1.5, filled.vault.start_node)
+
+    def begin_without_storage(crew: Crew, counts: PlanCounts, target: Target, node: JobNode, tick: Tick) -> None:
+        """Workers connect once they know their destination."""
+        filled.vault.stop_node()
+        back.start()
+        begin(crew, counts, target, node, tick)
+
+    monkeypatch.setattr(Crew, "begin", begin_without_storage)
+    try:
+        result = RestoreJob(order, ports).run()
     finally:
         back.join()
     assert (result.files, result.missing_count) == (300, 0)

@@ -10,6 +10,7 @@ import msgspec
 from phoenix_core.agentlink.enrol import Enrolment, enrol
 from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.program import command_line
+from phoenix_core.cli.prompts import ask_secret, read_line
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import host_facts
@@ -48,7 +49,7 @@ async def enroll_storage(data: DataDirectory, token: str, *, url: str, again: bo
 
 async def _enroll(token: str, state: Path, role: str, *, again: bool, url: str = "") -> Enrolment:
     if token == "-":  # noqa: S105 - a sign for standard input
-        token = await asyncio.to_thread(sys.stdin.readline)
+        token = ask_secret("Token: ") if sys.stdin.isatty() else read_line()
     facts = await asyncio.to_thread(host_facts)
     return await enrol(
         token.strip(),

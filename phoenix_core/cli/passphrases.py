@@ -1,12 +1,12 @@
 """Where a passphrase comes from: a prompt, a file, or a command. Never from an argument, which others could see."""
 
-import getpass
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 from phoenix_core.cli.errors import PassphraseUnusable
+from phoenix_core.cli.prompts import ask_secret
 
 SHORTEST = 8
 COMMAND_S = 60
@@ -52,7 +52,7 @@ def _from_command(command: str) -> str:
 def _from_prompt(prompt: str, *, again: bool) -> str:
     if not sys.stdin.isatty():
         raise PassphraseUnusable(detail="there is no terminal to ask at")
-    found = getpass.getpass(f"{prompt}: ")
-    if again and getpass.getpass(f"{prompt}, again: ") != found:
+    found = ask_secret(f"{prompt}: ")
+    if again and found and ask_secret(f"{prompt}, again: ") != found:
         raise PassphraseUnusable(detail="the two are not the same")
     return found

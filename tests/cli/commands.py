@@ -20,6 +20,7 @@ PHOENIX = (sys.executable, "-m", "phoenix_core.cli")
 WAIT_S = 60.0
 HEEDING_SIGNALS = ("env", "--default-signal=INT,HUP")
 """Tests that run in the background of a shell inherit that SIGINT is ignored."""
+CTRL_C = "\x03"
 WITHOUT_HANG_UP = ("env", "--ignore-signal=HUP")
 """As nohup does."""
 
@@ -97,15 +98,15 @@ class Commands:
         return process
 
     def on_terminal(self, *words: str | Path, answers: dict[str, str] | None = None) -> Done:
-        """In a process of its own on a terminal; when a text of `answers` is shown, its answer is typed."""
+        """In a process of its own on a terminal, its controlling one; when a text of `answers` is shown, its answer is
+        typed."""
         main, terminal = os.openpty()
         process = subprocess.Popen(
-            [*PHOENIX, *map(str, words)],
+            [*HEEDING_SIGNALS, "setsid", "--ctty", *PHOENIX, *map(str, words)],
             env=self.environment | {"TERM": "xterm"},
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            start_new_session=True,
         )
         os.close(terminal)
         try:
@@ -132,6 +133,7 @@ def _converse(main: int, process: "subprocess.Popen[bytes]", answers: dict[str, 
         seen += text
         unanswered += text
         for prompt in [each for each in answers if each in unanswered]:
-            os.write(main, answers.pop(prompt).encode() + b"\n")
+            answer = answers.pop(prompt)
+            os.write(main, answer.encode() + (b"" if answer == CTRL_C else b"\n"))
             unanswered = ""
     raise AssertionError(f"no end after {WAIT_S} s: {seen}")

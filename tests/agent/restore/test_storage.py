@@ -2,23 +2,18 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from phoenix_core.agent.restore.crew import Crew, Target
-from phoenix_core.agent.restore.plan import PlanCounts
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.location import BlockRef
 from tests.agent.independent_walk import differences, walk
 from tests.agent.restore.rig import RestoreRig
 from tests.storage.https import Pki, Served, served
-
-Tick = Callable[[], None]
 
 
 @pytest.fixture
@@ -98,25 +93,26 @@ def test_storage_over_https_that_goes_away_while_packs_are_read_is_waited_for(
     assert differences(walk(rig.source), walk(rig.restored)) == []
 
 
-def test_a_worker_that_starts_while_storage_is_away_waits_for_it(
-    filled: RestoreRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_starts_while_storage_is_away_waits_for_it(filled: RestoreRig) -> None:
     """As when the core is started again on the same host: for a while its socket isn't there."""
     order, ports = filled.order(filled.backup(), workers=2)
-    begin = Crew.begin
-    back = threading.Timer(1.5, filled.vault.start_node)
+    keys = ports.block_keys
+    back: list[threading.Timer] = []
 
-    def begin_without_storage(crew: Crew, counts: PlanCounts, target: Target, node: JobNode, tick: Tick) -> None:
-        """Workers connect once they know their destination."""
-        filled.vault.stop_node()
-        back.start()
-        begin(crew, counts, target, node, tick)
+    def last_keys(refs: Sequence[BlockRef]) -> list[bytes]:
+        """Workers connect once they have something to do: that is after this."""
+        found = keys(refs)
+        if not back:
+            filled.vault.stop_node()
+            back.append(threading.Timer(1.0, filled.vault.start_node))
+            back[0].start()
+        return found
 
-    monkeypatch.setattr(Crew, "begin", begin_without_storage)
+    ports.block_keys = last_keys  # type: ignore[method-assign]
     try:
         result = RestoreJob(order, ports).run()
     finally:
-        back.join()
+        back[0].join()
     assert (result.files, result.missing_count) == (300, 0)
 
 

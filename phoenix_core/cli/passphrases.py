@@ -1,12 +1,16 @@
 """Where a passphrase comes from: a prompt, a file, or a command. Never from an argument, which others could see."""
 
+import contextlib
+import os
 import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from phoenix_core.cli.errors import PassphraseUnusable
-from phoenix_core.cli.prompts import ask_secret
+from phoenix_core.cli.prompts import ask_secret, interruptible
 
 SHORTEST = 8
 COMMAND_S = 60
@@ -40,13 +44,47 @@ def _from_file(file: Path) -> str:
 
 
 def _from_command(command: str) -> str:
+    """What the command says to standard error is passed on as it says it: it may ask for something there.
+
+    Of the command itself only the program is named in errors: its arguments may be secret."""
+    said = bytearray()
     try:
-        done = subprocess.run(
-            shlex.split(command), check=True, stdout=subprocess.PIPE, text=True, timeout=COMMAND_S, stdin=None
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise PassphraseUnusable(detail=f"the command failed ({type(error).__name__})") from error
+        words = shlex.split(command)
+        program = words[0] if words else ""
+        with interruptible(), _passed_on(said) as stderr:
+            done = subprocess.run(
+                words, check=False, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=COMMAND_S, stdin=None
+            )
+    except subprocess.TimeoutExpired as error:
+        raise PassphraseUnusable(detail=f"{program} did not end within {COMMAND_S} s") from error
+    except (OSError, ValueError, IndexError) as error:
+        detail = (isinstance(error, OSError) and error.strerror) or "that is no command"
+        raise PassphraseUnusable(detail=f"--passphrase-command can't be run: {detail}") from error
+    if done.returncode:
+        last = (said.decode("utf-8", "replace").strip().splitlines() or ["it did not say why"])[-1]
+        raise PassphraseUnusable(detail=f"{program} ended with {done.returncode}: {last.rstrip('.')}")
     return (done.stdout.splitlines() or [""])[0]
+
+
+@contextlib.contextmanager
+def _passed_on(said: bytearray) -> Iterator[int]:
+    """A file descriptor; what is written to it goes to standard error, and to `said`, which is whole at the end."""
+    reader, writer = os.pipe()
+
+    def run() -> None:
+        with open(reader, "rb", buffering=0) as pipe:
+            while part := pipe.read(4096):
+                said.extend(part)
+                sys.stderr.write(part.decode("utf-8", "replace"))
+                sys.stderr.flush()
+
+    passing = threading.Thread(target=run, name="standard error", daemon=True)
+    passing.start()
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        passing.join(1.0)  # what the command left running may hold it open
 
 
 def _from_prompt(prompt: str, *, again: bool) -> str:

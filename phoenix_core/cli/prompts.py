@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def ask(prompt: str) -> str:
     """A line, shown as it is typed; empty at the end of input. The prompt goes to standard error."""
-    with _interruptible():
+    with interruptible():
         sys.stderr.write(prompt)
         sys.stderr.flush()
         return sys.stdin.readline().rstrip("\n")
@@ -20,7 +20,7 @@ def ask(prompt: str) -> str:
 
 def ask_secret(prompt: str) -> str:
     """A line that isn't shown; empty at the end of input."""
-    with _interruptible():
+    with interruptible():
         try:
             return getpass.getpass(prompt)
         except EOFError:
@@ -29,12 +29,12 @@ def ask_secret(prompt: str) -> str:
 
 def read_line() -> str:
     """The next line of standard input, without a prompt."""
-    with _interruptible():
+    with interruptible():
         return sys.stdin.readline().rstrip("\n")
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """An event loop takes a first signal for a request to cancel its task, which can't be while this thread reads: the
     read would go on, and take what is typed next, maybe a passphrase, for the shell."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}

@@ -46,6 +46,18 @@ def test_a_command_that_fails_is_not_shown(tmp_path: Path) -> None:
     assert "sesame" not in raised.value.message
 
 
+def test_a_command_that_fails_is_named_with_its_last_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PassphraseUnusable, match="sh ended with 7: no such entry") as raised:
+        read_passphrase(None, "sh -c 'echo asking >&2; echo no such entry. >&2; exit 7'", prompt="P")
+    assert "asking" not in raised.value.message
+    assert capsys.readouterr().err == "asking\nno such entry.\n"
+
+
+def test_a_command_that_is_not_there_is_told_so() -> None:
+    with pytest.raises(PassphraseUnusable, match="can't be run: No such file"):
+        read_passphrase(None, "/nonexistent/program", prompt="P")
+
+
 def test_two_sources_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(PassphraseUnusable, match="exclude each other"):
         read_passphrase(tmp_path / "p", "true", prompt="P")

@@ -178,6 +178,7 @@ class Parts:
                 self.seat,
                 self.directory,
                 self.snapshots,
+                self.lost,
                 self.jobs,
                 self.settings,
                 self.assigner,

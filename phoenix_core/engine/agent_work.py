@@ -131,6 +131,8 @@ class AgentWork:
         if not order and self._lost_until is None and not self._connected:
             self.disconnected()
         while self._outcome is None:
+            if self._must_order and self._cancelled_by:
+                raise Cancelled(who=self._cancelled_by)  # The agent has no order: there is nothing to stop.
             self._wake.clear()
             while self._news:
                 await self._tell(self._news.pop(0))
@@ -142,7 +144,7 @@ class AgentWork:
 
     async def _speak(self) -> None:
         try:
-            if self._must_order and not self._cancelled_by:
+            if self._must_order:
                 await self._sender.send(self.peer_id, await self._make_order())
                 self._must_order = False
             if self._must_cancel:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.domain.errors import ErrorView, RemoteError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobState
@@ -157,3 +158,16 @@ async def test_a_restore_names_the_snapshot_that_it_took_even_where_it_fails(rig
         assert done.state is (JobState.FAILED if paths else JobState.SUCCESSFUL)
         assert done.snapshot_id == made.snapshot_id
         assert done.result["snapshot_at"] == snapshot.created_at.isoformat(timespec="seconds")
+
+
+async def test_a_backup_after_a_loss_that_nobody_noticed_yet_relies_on_an_older_parent(
+    rig: Rig, agent: FakeAgent
+) -> None:
+    older = await backed_up(rig)
+    newest = await backed_up(rig)
+    await lose(rig, newest.snapshot_id)
+    await backed_up(rig)
+    order = agent.orders[-1]
+    assert isinstance(order, BackupOrder)
+    assert order.parent is not None
+    assert order.parent.snapshot_id == older.snapshot_id

@@ -25,6 +25,7 @@ from phoenix_core.engine.assignment import BACKUP, StorageAssigner
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
 from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import BackupJob
@@ -68,6 +69,7 @@ class FileBackupLinux(Workflow):
         seat: VaultSeat,
         directory: PeerDirectory,
         snapshots: Snapshots,
+        lost: LostSnapshots,
         jobs: Jobs,
         settings: Settings,
         assigner: StorageAssigner,
@@ -79,6 +81,7 @@ class FileBackupLinux(Workflow):
         self._seat = seat
         self._directory = directory
         self._snapshots = snapshots
+        self._lost = lost
         self._jobs = jobs
         self._settings = settings
         self._assigner = assigner
@@ -133,6 +136,7 @@ class FileBackupLinux(Workflow):
     ) -> ParentSnapshot | None:
         if request.full:
             return None
+        await self._lost.look()
         candidates = await self._snapshots.listed(server_id=request.server_id, readable_only=True)
         chosen = choose_parent(candidates, request.paths, domain.domain, domain.epoch)
         if chosen is None:

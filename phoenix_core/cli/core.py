@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from phoenix_core.cli.options import Data
+from phoenix_core.cli.options import Data, Json
 
 app = typer.Typer(help="The core: API, agent link, job queue, storage node.", no_args_is_help=True)
 
@@ -28,9 +28,9 @@ def run(
 
 
 @app.command("stop")
-def stop(data: Data = None) -> None:
+def stop(data: Data = None, as_json: Json = False) -> None:
     """Stop the core that runs on the data directory. Running jobs are picked up when it starts again."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.rolehost import stop_core
 
-    execute(stop_core(data_directory(data)))
+    execute(stop_core(data_directory(data), as_json=as_json), as_json=as_json)

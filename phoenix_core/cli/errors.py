@@ -38,6 +38,14 @@ class NotConfirmed(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class SnapshotsUnknown(PhoenixError):
+    """No snapshot is known, and what is wrong with the vault may be why."""
+
+    code = "snapshots_unknown"
+    template = "Which snapshots there are can't be told from the vault in {path}. {problem}"
+    hint = "{advice}"
+
+
 class NoSpace(PhoenixError):
     code = "no_space"
     template = "{place} has {free} free; {purpose} needs {needed}."

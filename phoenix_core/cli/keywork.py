@@ -6,12 +6,13 @@ from pathlib import Path
 
 from phoenix_core.cli.output import print_facts, print_json, say
 from phoenix_core.cli.passphrases import read_passphrase
+from phoenix_core.cli.program import command_line
 from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, chosen_holder, location, shown_place
-from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, PhoenixError, UsageError
 from phoenix_core.engine.lost_descriptor import describe_anew
 from phoenix_core.engine.vaults import find_vault, holds_objects, read_descriptor, replace_descriptor
 from phoenix_core.host.datadir import DataDirectory
-from phoenix_core.host.keyholder import KeyHolder
+from phoenix_core.host.keyholder import HolderStatus, KeyHolder
 from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.wrap import check_descriptor, new_passphrase, unwrap_any, wrap
@@ -19,7 +20,7 @@ from phoenix_core.vault.wrap import check_descriptor, new_passphrase, unwrap_any
 
 async def status(data: DataDirectory, *, as_json: bool) -> int:
     data.require()
-    found = await asyncio.to_thread(KeyHolder(data, os.environ).status)
+    found = await asyncio.to_thread(_holder_status, data)
     if as_json:
         print_json(found)
     else:
@@ -31,10 +32,13 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
                 ("Where", found.detail),
             ]
         )
+        if found.vault_id and not found.available:
+            recover = command_line(data, "vault", "key", "move", "file", "--recover")
+            say(f"With the recovery passphrase, this takes it from the vault: {recover}")
     return EXIT_DONE if found.available else EXIT_FAILED
 
 
-async def export(data: DataDirectory, file: Path) -> None:
+async def export(data: DataDirectory, file: Path, *, as_json: bool) -> None:
     """The key as 64 hex digits. Never to a file that is there."""
     data.require()
     key = await asyncio.to_thread(_load_checked, data)
@@ -46,7 +50,10 @@ async def export(data: DataDirectory, file: Path) -> None:
         out.write(key.to_bytes().hex() + "\n")
         out.flush()
         os.fsync(out.fileno())
-    say(f"The vault's key is in {file}. Whoever has it can read every backup.")
+    if as_json:
+        print_json({"file": str(file)})
+    else:
+        say(f"The vault's key is in {file}. Whoever has it can read every backup.")
 
 
 async def change_passphrase(data: DataDirectory, file: Path | None, command: str | None, *, as_json: bool) -> None:
@@ -92,6 +99,21 @@ async def move(
         print_json(found)
     else:
         say(f"The vault's key is now held by: {found.holder} ({found.detail}).")
+
+
+def _holder_status(data: DataDirectory) -> HolderStatus:
+    """Of a vault whose key was never here, too. Blocks."""
+    found = KeyHolder(data, os.environ).status()
+    if found.vault_id:
+        return found
+    try:
+        there = read_descriptor(Path(location(data)))
+    except PhoenixError:
+        return found
+    if there is None:
+        return found
+    detail = f"nowhere: there is a vault in {location(data)}, and this data directory never held its key"
+    return HolderStatus(None, there.vault_id, available=False, detail=detail)
 
 
 def _load_checked(data: DataDirectory) -> VaultKey:

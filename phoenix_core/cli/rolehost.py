@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from phoenix_core.cli.output import say
+from phoenix_core.cli.output import print_json, say
 from phoenix_core.domain.errors import EXIT_DONE
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 
@@ -38,16 +38,20 @@ async def run_core(
     return EXIT_DONE
 
 
-async def stop_core(data: DataDirectory) -> int:
+async def stop_core(data: DataDirectory, *, as_json: bool) -> int:
     """Ask the running core to stop and wait until it has let go of the data directory.
 
     Raises CoreNotRunning, and CoreEmbedded where it ends with a console or command only."""
     from phoenix_core.cli.attach import attached
 
     async with attached(data, embed=False) as client:
+        pid = (await client.status()).pid
         await client.stop()
     await asyncio.to_thread(CoreLock(data).wait_free)
-    say("The core has stopped.")
+    if as_json:
+        print_json({"stopped": True, "pid": pid})
+    else:
+        say("The core has stopped.")
     return EXIT_DONE
 
 

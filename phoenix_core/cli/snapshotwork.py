@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.errors import SnapshotsUnknown
 from phoenix_core.cli.jobresult import print_result
 from phoenix_core.cli.output import print_json, print_table, say, size, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
-from phoenix_core.domain.views import ChangeView, EntryPage, EntryView, SnapshotView
+from phoenix_core.domain.views import ChangeView, EntryPage, EntryView, SnapshotView, VaultView
 from phoenix_core.host.datadir import DataDirectory
 
 SIGNS = {"added": "+", "removed": "-", "content": "M", "metadata": "m", "type": "T"}
@@ -18,6 +19,8 @@ SIGNS = {"added": "+", "removed": "-", "content": "M", "metadata": "m", "type": 
 async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: bool) -> None:
     async with attached(data) as client:
         snapshots = await client.snapshots(server=server, limit=limit)
+        if not snapshots:
+            _check_readable(await client.vault())
     if as_json:
         print_json(snapshots)
         return
@@ -40,6 +43,15 @@ async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: boo
         ],
         "There are no snapshots. Make one with `phoenix backup SERVER PATH`.",
     )
+
+
+def _check_readable(vault: VaultView) -> None:
+    """That none is listed means that there is none. Raises SnapshotsUnknown."""
+    if not vault.key_available:
+        advice = "With the recovery passphrase, `phoenix vault key move file --recover` takes the key from the vault."
+        raise SnapshotsUnknown(path=vault.location, problem=vault.problem, advice=advice)
+    if vault.problem:
+        raise SnapshotsUnknown(path=vault.location, problem=vault.problem, advice="`phoenix doctor` says what to do.")
 
 
 def _proof(snapshot: SnapshotView) -> str:

@@ -112,13 +112,15 @@ def key_status(data: Data = None, as_json: Json = False) -> None:
 
 @key_app.command("export")
 def key_export(
-    file: Annotated[Path, typer.Argument(help="New file for the key, made with mode 0600.")], data: Data = None
+    file: Annotated[Path, typer.Argument(help="New file for the key, made with mode 0600.")],
+    data: Data = None,
+    as_json: Json = False,
 ) -> None:
     """Write the vault's key to a file, for a safe. Whoever has it can read everything."""
     from phoenix_core.cli import keywork
     from phoenix_core.cli.boundary import data_directory, execute
 
-    execute(keywork.export(data_directory(data), file))
+    execute(keywork.export(data_directory(data), file, as_json=as_json), as_json=as_json)
 
 
 @key_app.command("change-passphrase")

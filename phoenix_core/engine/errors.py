@@ -56,7 +56,10 @@ class VaultLocked(PhoenixError):
 
     code = "vault_locked"
     template = "The vault's key is not available: {detail}."
-    hint = "See `phoenix vault key status`; `phoenix vault key move` puts the key where this process can read it."
+    hint = (
+        "`phoenix vault key move file --recover` (or keyring) asks for the recovery passphrase and takes the key from "
+        "the vault itself. A core that runs is then started again."
+    )
     retryable = True
     http_status = 409
 
@@ -172,7 +175,7 @@ class DamageFound(PhoenixError):
     """A verify found the vault damaged."""
 
     code = "damage_found"
-    template = "The vault is damaged in {damages} places, which hit {files} files of {snapshots} snapshots."
+    template = "The vault is damaged. Damages: {damages}; files that they hit: {files}, in snapshots: {snapshots}."
     hint = "`phoenix job show {job}` names them. The next backup stores what its files still hold anew."
 
 

@@ -67,7 +67,7 @@ class VaultOpening:
             descriptor = await asyncio.to_thread(find_vault, self._data, self._folder)
             self._seat.descriptor = descriptor
             if key is None:
-                raise self._locked_by or VaultLocked(detail="no key was given")
+                raise self._locked_by or VaultLocked(detail="this data directory never held it")
             await asyncio.to_thread(check_descriptor, descriptor, key)
             self._seat.unlock(key)
             self.access = await asyncio.to_thread(self._node, descriptor, key)

@@ -49,8 +49,8 @@ class KeyMissing(PhoenixError):
     code = "vault_key_missing"
     template = "The vault's key is not there: {detail}."
     hint = (
-        "`phoenix vault key status` says who should hold it. With the recovery passphrase, "
-        "`phoenix vault key move` takes the key from the vault and gives it to a holder of your choice."
+        "`phoenix vault key status` says who should hold it. `phoenix vault key move file --recover` (or keyring) asks "
+        "for the recovery passphrase and takes the key from the vault itself."
     )
 
 
@@ -59,7 +59,7 @@ class KeyHolderLocked(PhoenixError):
 
     code = "vault_key_locked"
     template = "The {holder} doesn't give the vault's key: {detail}."
-    hint = "Unlock it, or change to another holder with `phoenix vault key move`."
+    hint = "Unlock it. Or take the key from the vault, with its passphrase: `phoenix vault key move file --recover`."
     retryable = True
 
 
@@ -68,14 +68,17 @@ class KeyHolderUnfit(PhoenixError):
 
     code = "vault_key_holder_unfit"
     template = "The {holder} can't hold the vault's key here: {detail}."
-    hint = "Choose another holder with `phoenix vault key move`: keyring, credential or file."
+    hint = (
+        "Choose another: `phoenix vault key move file`, or keyring, or credential. Where the key can't be read, add "
+        "--recover, which takes it from the vault with the recovery passphrase."
+    )
     exit_code = EXIT_USAGE
 
 
 class KeyHolderFailed(PhoenixError):
     code = "vault_key_holder_failed"
     template = "The vault's key can't be kept by the {holder}: {detail}."
-    hint = "Correct that, or choose another holder with `phoenix vault key move`."
+    hint = "Correct that, or choose another holder: `phoenix vault key move file`, or keyring, or credential."
 
 
 class KeyOfOtherVault(PhoenixError):

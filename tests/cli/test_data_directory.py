@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.host.datadir import CoreLock, DataDirectory
-from tests.cli.commands import Commands
+from tests.cli.commands import WAIT_S, Commands
 
 
 def test_the_option_may_stand_before_or_after_the_command(vault: Commands) -> None:
@@ -155,3 +155,10 @@ def test_a_core_is_stopped_and_waited_for(vault: Commands) -> None:
     assert core.wait(20) == 0
     core.communicate()
     assert vault.json("server", "list") == []
+
+
+def test_a_stopped_core_is_told_of_as_an_object(vault: Commands) -> None:
+    core = vault.start_core()
+    assert vault.json("core", "stop") == {"stopped": True, "pid": core.pid}
+    core.communicate(timeout=WAIT_S)
+    assert vault.error("core", "stop")["code"] == "core_not_running"

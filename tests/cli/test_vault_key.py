@@ -36,6 +36,7 @@ def test_the_key_is_exported_to_a_new_private_file_only(vault: Commands) -> None
     vault.run("vault", "key", "export", file, code=0)
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(bytes.fromhex(file.read_text())) == 32
+    assert vault.json("vault", "key", "export", vault.root / "again") == {"file": str(vault.root / "again")}
     assert vault.run("vault", "key", "export", file).code == 2
     assert vault.run("vault", "key", "export", vault.root / "no" / "key").code == 2
 
@@ -67,11 +68,26 @@ def test_a_vault_alone_and_its_passphrase_are_enough(vault: Commands, tmp_path: 
     new.create()
     new.config.write_text(f'[core]\nlisten = "127.0.0.1:0"\n[storage]\npath = "{kept}"\n')
     vault.environment["PHOENIX_DATA"] = str(new.root)
+    _is_told_how_to_begin(vault, vault_id, kept)
     vault.run("vault", "key", "move", "file", "--recover", "--passphrase-file", vault.passphrase_file, code=0)
     vault.run("vault", "rebuild-index", code=0)
     found = vault.json("vault", "status")
     assert found["vault_id"] == vault_id
     assert found["key_available"]
+    assert vault.json("snapshot", "list") == []
+
+
+def _is_told_how_to_begin(commands: Commands, vault_id: str, place: Path) -> None:
+    """Where the key of a vault never was."""
+    status = commands.run("vault", "key", "status", code=1).out
+    listed = commands.run("snapshot", "list", code=1).err
+    for told in (status, listed):
+        assert str(place) in told
+        assert "vault key move file --recover" in told
+    assert vault_id in status
+    assert commands.error("snapshot", "list")["code"] == "snapshots_unknown"
+    for words in (("vault", "verify"), ("vault", "key", "move", "file"), ("vault", "key", "export", place / "key")):
+        assert "phoenix vault key move file --recover" in commands.error(*words)["hint"]
 
 
 def test_without_its_key_a_vault_is_locked_and_says_what_to_do(vault: Commands) -> None:

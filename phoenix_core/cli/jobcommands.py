@@ -1,7 +1,7 @@
 """What the commands on jobs do."""
 
 from phoenix_core.cli.attach import attached
-from phoenix_core.cli.jobresult import print_result
+from phoenix_core.cli.jobresult import print_damages, print_result
 from phoenix_core.cli.output import duration, print_json, print_table, say, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
@@ -48,10 +48,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
         "No step yet.",
     )
     print_result(job, as_json=False)
-    for damage in damages:
-        say(f"{damage.what} Hits {damage.file_count} files in {len(damage.snapshots)} snapshots:")
-        for file in damage.files:
-            say(f"  {file}")
+    print_damages(damages)
 
 
 async def print_log(data: DataDirectory, name: str, *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What a finished job prints."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from phoenix_core.cli.output import duration, print_json, say, size, warn, when
@@ -7,7 +8,7 @@ from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import JobView
+from phoenix_core.domain.views import DamageView, JobView
 
 MISSING_SHOWN = 20
 
@@ -30,6 +31,15 @@ def print_result(job: JobView, *, as_json: bool) -> None:
         warn(f"phoenix: {job.error.message}\n  {job.error.hint}")
     elif job.state is JobState.WAITING_FOR_AGENT:
         say(f"It starts when the agent of {job.server_name} connects. Follow it with: phoenix job watch {job.id}")
+
+
+def print_damages(damages: Iterable[DamageView]) -> None:
+    """What a verify found, and which files each of it hits."""
+    for damage in damages:
+        files, snapshots = amount(damage.file_count, "file"), amount(len(damage.snapshots), "snapshot")
+        say(f"{damage.what} Hits {files} in {snapshots}:")
+        for file in damage.files:
+            say(f"  {file}")
 
 
 def _print_missing(job: JobView) -> None:

@@ -2,9 +2,9 @@
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
-from phoenix_core.cli.jobresult import print_result
+from phoenix_core.cli.jobresult import print_damages, print_result
 from phoenix_core.cli.jobwork import run_job
-from phoenix_core.cli.output import print_facts, print_json, say, size, when
+from phoenix_core.cli.output import print_facts, print_json, size, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.domain.amounts import amount
@@ -65,7 +65,8 @@ def _problems(vault: VaultView) -> list[str]:
     if vault.damaged_packs:
         problems.append(
             f"{amount(vault.damaged_packs, 'pack')} damaged or lost. `phoenix vault verify` names the files that need "
-            "them; back those servers up again to heal what can be."
+            "them; back those servers up again to heal what can be. `phoenix vault prune --execute` deletes those "
+            "that no snapshot needs."
         )
     return problems
 
@@ -75,7 +76,7 @@ def _last_verify(vault: VaultView) -> str:
         return "never of all snapshots"
     found = "no damage"
     if vault.last_verify_state is not JobState.SUCCESSFUL:
-        found = f"damage, named by `phoenix job log {vault.last_verify_job}`"
+        found = f"damage, named by `phoenix job show {vault.last_verify_job}`"
     return f"{when(vault.last_verify_at)}, depth {vault.last_verify_depth}: {found}"
 
 
@@ -98,11 +99,7 @@ async def verify(data: DataDirectory, depth: str, snapshots: list[str], *, detac
         damages = await client.damage(job.id)
     print_result(job, as_json=as_json)
     if not as_json:
-        for damage in damages:
-            files, hit = amount(damage.file_count, "file"), amount(len(damage.snapshots), "snapshot")
-            say(f"{damage.what} Hits {files} in {hit}.")
-            for file in damage.files:
-                say(f"  {file}")
+        print_damages(damages)
     return exit_code(job)
 
 

@@ -107,7 +107,10 @@ class Doctor:
         if not view.damaged_packs:
             return FindingView("packs", OK, "No pack is known to be damaged or lost.")
         text = f"{amount(view.damaged_packs, 'pack')} {'is' if view.damaged_packs == 1 else 'are'} damaged or lost."
-        hint = "`phoenix vault verify` names the snapshots and files; back those servers up again to heal what can be."
+        hint = (
+            "`phoenix vault verify` names the snapshots and files; back those servers up again to heal what can be. "
+            "`phoenix vault prune --execute` deletes what no snapshot needs."
+        )
         return FindingView("packs", ERROR, text, hint)
 
     def _proof(self, view: VaultView) -> FindingView:
@@ -139,7 +142,7 @@ class Doctor:
         ended = f"{view.last_verify_at:%Y-%m-%d %H:%M} UTC"
         text = f"The last verify of all snapshots, depth {view.last_verify_depth}, ended {ended}"
         if view.last_verify_state is not JobState.SUCCESSFUL:
-            hint = f"`phoenix job log {view.last_verify_job}` names it. Mend it, then `phoenix vault verify` again."
+            hint = f"`phoenix job show {view.last_verify_job}` names it. Mend it, then `phoenix vault verify` again."
             return FindingView("verify", WARNING, f"{text}: it found damage.", hint)
         text += " without finding damage."
         old = self._clock.now() - view.last_verify_at > VERIFY_WARNING

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from phoenix_core.cli.jobresult import print_result
+from phoenix_core.cli.jobresult import print_damages, print_result
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import JobView
+from phoenix_core.domain.views import DamageView, JobView
 from tests.cli.commands import Commands
 
 TAKEN = datetime(2026, 3, 1, 12, tzinfo=UTC).isoformat()
@@ -55,6 +55,11 @@ def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str
     assert verify == "1 snapshot, 1 file, 1 pack looked at; 0 Bytes read."
     *_, deleted = printed(capsys, JobKind.PRUNE, packs=1, unused_packs=1, deleted_packs=1, deleted_bytes=5)
     assert deleted == "1 pack deleted, 5 Bytes freed."
+
+
+def test_damage_is_told_with_what_it_hits(capsys: pytest.CaptureFixture[str]) -> None:
+    print_damages([DamageView("Pack 1 is gone.", ("a", "b"), ("a:/x",), 1)])
+    assert capsys.readouterr().out == "Pack 1 is gone. Hits 1 file in 2 snapshots:\n  a:/x\n"
 
 
 def test_the_status_of_a_sound_vault_says_what_was_verified(vault: Commands) -> None:

@@ -8,6 +8,7 @@ from phoenix_core.agentlink.messages import DomainAccess, ReportBody, RestoreOrd
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
@@ -111,7 +112,8 @@ class FileRestore(Workflow):
                 await self._assigner.open(vault, lease, run.job.id, request.agent_id, SnapshotId(request.snapshot_id))
                 await run.update(lease=lease)
             grant = await self._grant(run, vault, snapshot, request)
-            step.detail = f"snapshot {snapshot.id[:12]}: {grant.files} files in {len(grant.packs)} packs"
+            needed = f"{amount(grant.files, 'file')} in {amount(len(grant.packs), 'pack')}"
+            step.detail = f"snapshot {snapshot.id[:12]} of {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC: {needed}"
 
         async def make_order() -> RestoreOrder:
             return self._order(run, vault, snapshot, request)

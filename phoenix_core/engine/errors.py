@@ -26,12 +26,40 @@ class VaultExists(PhoenixError):
     http_status = 409
 
 
+class VaultMissing(PhoenixError):
+    """A vault was made on this data directory, and is not where it should be: its disk may not be mounted."""
+
+    code = "vault_missing"
+    template = "There is no vault in {path}, but {trace}."
+    hint = (
+        "Mount its disk, put its folder back, or name the place where it is now under [storage] in phoenix.toml. "
+        "A new vault goes to another data directory, named with --data."
+    )
+    http_status = 409
+
+
+class DescriptorMissing(PhoenixError):
+    """A vault's folder without its descriptor."""
+
+    code = "vault_descriptor_missing"
+    template = "The vault in {path} lacks its vault.json{trace}."
+    hint = (
+        "Put vault.json back from a copy of the vault. Without one, `phoenix vault key change-passphrase` writes it "
+        "anew, as long as this machine holds the vault's key. A new vault goes to another data directory, named "
+        "with --data."
+    )
+    http_status = 409
+
+
 class VaultLocked(PhoenixError):
     """The vault's key can't be had."""
 
     code = "vault_locked"
     template = "The vault's key is not available: {detail}."
-    hint = "See `phoenix vault key status`; `phoenix vault key move` puts the key where this process can read it."
+    hint = (
+        "`phoenix vault key move file --recover` (or keyring) asks for the recovery passphrase and takes the key from "
+        "the vault itself. A core that runs is then started again."
+    )
     retryable = True
     http_status = 409
 
@@ -147,7 +175,7 @@ class DamageFound(PhoenixError):
     """A verify found the vault damaged."""
 
     code = "damage_found"
-    template = "The vault is damaged in {damages} places, which hit {files} files of {snapshots} snapshots."
+    template = "The vault is damaged. Damages: {damages}; files that they hit: {files}, in snapshots: {snapshots}."
     hint = "`phoenix job show {job}` names them. The next backup stores what its files still hold anew."
 
 

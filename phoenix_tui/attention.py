@@ -13,7 +13,6 @@ from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.model import CoreModel
 
 BACKUP_OLD_AFTER = timedelta(days=7)
-CERTIFICATE_WARNING = timedelta(days=14)
 FREE_SHARE_LOW = 0.1
 _BAD_ENDS = {JobState.FAILED, JobState.ABORTED}
 
@@ -98,8 +97,8 @@ def _of_server(server: ServerView, model: CoreModel, formats: Formats) -> Iterat
         yield found("never", Weight.WARNING, _("never backed up; press b to do it now"))
     elif server.last_backup_at is not None and now - server.last_backup_at > BACKUP_OLD_AFTER:
         yield found("old", Weight.WARNING, _("last backup {ago}").format(ago=formats.ago(server.last_backup_at)))
-    ends = server.certificate_ends_at
-    if ends is not None and ends - now < CERTIFICATE_WARNING:
+    ends, overdue = server.certificate_ends_at, server.certificate_overdue_at
+    if ends is not None and overdue is not None and overdue <= now:
         left = span(max(0.0, (ends - now).total_seconds()))
         yield found("certificate", Weight.WARNING, _("its certificate ends in {span}").format(span=left))
 

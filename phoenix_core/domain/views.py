@@ -24,6 +24,8 @@ class ServerView(msgspec.Struct, frozen=True):
     last_backup_state: JobState | None = None
     snapshots: int = 0
     certificate_ends_at: datetime | None = None
+    certificate_overdue_at: datetime | None = None
+    """From then on its renewal is late."""
     revoked: bool = False
     this_host: bool = False
     default_paths: tuple[str, ...] = ()

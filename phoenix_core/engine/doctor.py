@@ -155,9 +155,10 @@ class Doctor:
                 continue
             subject = f"server {peer.name}"
             ends = self._directory.certificate_ends_at(peer.id)
+            overdue = self._directory.certificate_overdue_at(peer.id)
             if not self._directory.connected(peer.id):
                 found.append(_away(peer, lone=lone))
-            elif ends is not None and self._directory.renewal_is_overdue(peer.id, self._clock.now()):
+            elif overdue is not None and overdue <= self._clock.now():
                 hint = "The agent renews it by itself; see its log for why it did not."
                 found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
             else:

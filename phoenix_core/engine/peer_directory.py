@@ -72,10 +72,10 @@ class PeerDirectory:
         newest = self._newest_certificate(peer_id)
         return newest.ends_at if newest is not None else None
 
-    def renewal_is_overdue(self, peer_id: str, now: datetime) -> bool:
-        """Less than a sixth of the certificate's life is left; a peer that is connected renews it from a third on."""
+    def certificate_overdue_at(self, peer_id: str) -> datetime | None:
+        """When a sixth of the certificate's life is left; a peer that is connected renews it from a third on."""
         newest = self._newest_certificate(peer_id)
-        return newest is not None and newest.ends_at - now < (newest.ends_at - newest.issued_at) / 6
+        return newest.ends_at - (newest.ends_at - newest.issued_at) / 6 if newest is not None else None
 
     def _newest_certificate(self, peer_id: str) -> CertificateRow | None:
         own = (each for each in self._certificates.values() if each.peer_id == peer_id)

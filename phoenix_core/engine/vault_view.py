@@ -112,6 +112,7 @@ class Views:
             last_backup_state=last.state if last else None,
             snapshots=snapshots,
             certificate_ends_at=self._directory.certificate_ends_at(peer.id),
+            certificate_overdue_at=self._directory.certificate_overdue_at(peer.id),
             revoked=peer.revoked_at is not None,
             this_host=peer.this_host,
             default_paths=peer.default_paths,

@@ -45,9 +45,14 @@ def test_a_failed_backup_comes_first_and_opens_its_job() -> None:
 
 def test_old_and_missing_backups_and_ending_certificates() -> None:
     old = msgspec.structs.replace(
-        sample.WEB1, last_backup_at=sample.ago(days=9), certificate_ends_at=sample.NOW + timedelta(days=3)
+        sample.WEB1,
+        last_backup_at=sample.ago(days=9),
+        certificate_ends_at=sample.NOW + timedelta(days=3),
+        certificate_overdue_at=sample.ago(days=1),
     )
     assert {each.text for each in found(old)} == {"last backup 9 days ago", "its certificate ends in 3 days"}
+    short = msgspec.structs.replace(old, certificate_overdue_at=sample.NOW + timedelta(days=1))
+    assert {each.text for each in found(short)} == {"last backup 9 days ago"}
     assert [each.key for each in found(sample.NAS)] == [f"{sample.NAS.id}-never"]
 
 

@@ -64,7 +64,8 @@ def _section(path: tuple[str, ...], command: Any) -> str:
 
 def _argument(argument: Any) -> str:
     name = argument.metavar or argument.name.upper()
-    return name if argument.required or name.startswith("[") else f"[{name}]"
+    many = "..." if argument.nargs == -1 else ""
+    return (name if argument.required else f"[{name}]") + many
 
 
 def _option(option: Any) -> str:

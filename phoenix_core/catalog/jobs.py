@@ -100,6 +100,19 @@ class Jobs:
         async with self._catalog.reading() as connection:
             return {row["server_id"]: JobRow(**row) for row in (await connection.execute(query)).mappings()}
 
+    async def last_recorded_backup(self, server_id: str) -> JobRow | None:
+        """The newest backup of the server that made a snapshot."""
+        query = (
+            sa.select(jobs)
+            .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.server_id == server_id, jobs.c.snapshot_id != "")
+            .where(jobs.c.state.in_(list(FINISHED)))
+            .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+            .limit(1)
+        )
+        async with self._catalog.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+            return JobRow(**row) if row else None
+
     async def move(
         self, job_id: str, wanted: JobState, *, expected: Collection[JobState] = tuple(JobState), **values: Any
     ) -> JobRow:

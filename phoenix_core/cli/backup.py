@@ -11,7 +11,8 @@ from phoenix_core.cli.options import Data, Detach, Json, ServerName, WaitAgent
 def backup(
     server: ServerName,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH]...", help="Absolute paths; none: those of the last backup.")
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="Absolute paths; none: those of the last backup, with its patterns."),
     ] = None,
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave out, as in .gitignore. Repeatable.")
@@ -28,10 +29,10 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Back up folders of a server now, and wait for it."""
+    from phoenix_core.cli.backupwork import back_up
     from phoenix_core.cli.boundary import data_directory, execute
-    from phoenix_core.cli.jobwork import read_patterns, run_job
-    from phoenix_core.client import CoreClient
-    from phoenix_core.domain.views import BackupRequest, JobView
+    from phoenix_core.cli.jobwork import read_patterns
+    from phoenix_core.domain.views import BackupRequest
 
     async def work() -> int:
         request = BackupRequest(
@@ -42,12 +43,6 @@ def backup(
             dry_run=dry_run,
             full=full,
         )
-
-        async def start(client: CoreClient) -> JobView:
-            return await client.backup(request)
-
-        return await run_job(
-            data_directory(data), start, detach=detach, wait_agent_s=wait_agent, as_json=as_json, agent=True
-        )
+        return await back_up(data_directory(data), request, detach=detach, wait_agent_s=wait_agent, as_json=as_json)
 
     execute(work(), as_json=as_json)

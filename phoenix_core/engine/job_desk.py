@@ -64,18 +64,20 @@ class JobDesk:
     async def backup(self, request: BackupRequest, who: str) -> JobRow:
         peer = self._directory.server_in_use(request.server)
         self._seat.get()
-        paths = _absolute(request.paths) or peer.default_paths
-        if not paths:
-            raise NothingToBackUp(server=peer.name)
+        paths = _absolute(request.paths)
+        last = await self._last_backup(peer) if not paths else BackupJob(peer.id, paths)
         job = BackupJob(
             server_id=peer.id,
-            paths=paths,
-            excludes=request.excludes,
-            cross_mounts=request.cross_mounts,
+            paths=last.paths,
+            excludes=request.excludes or last.excludes,
+            cross_mounts=request.cross_mounts or last.cross_mounts,
             dry_run=request.dry_run,
             full=request.full,
         )
-        return await self._queue_job(JobKind.FILE_BACKUP, self._backup_title(job, peer), job, who, peer.id, peer.id)
+        title = f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
+        title += f", without {_listed(job.excludes)}" if job.excludes else ""
+        title += ", as last time" if not paths else ""
+        return await self._queue_job(JobKind.FILE_BACKUP, title, job, who, peer.id, peer.id)
 
     async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
         """`own_only`: an agent asks, so nothing of an earlier enrolment under the same name is given."""
@@ -174,9 +176,13 @@ class JobDesk:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _backup_title(job: BackupJob, peer: PeerRow) -> str:
-        return f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
+    async def _last_backup(self, peer: PeerRow) -> BackupJob:
+        """What the server's last backup backed up: folders, and what it left out. Raises NothingToBackUp."""
+        if not peer.default_paths:
+            raise NothingToBackUp(server=peer.name)
+        found = await self._ledger.jobs.last_recorded_backup(peer.id)
+        last = msgspec.json.decode(found.request, type=BackupJob) if found else None
+        return last if last and last.paths == peer.default_paths else BackupJob(peer.id, peer.default_paths)
 
     async def _queue_job(
         self, kind: JobKind, title: str, request: msgspec.Struct, who: str, server_id: str = "", agent_id: str = ""

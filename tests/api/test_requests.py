@@ -73,7 +73,7 @@ async def test_a_backup_without_paths_needs_an_earlier_one(rig: Rig, agent: Fake
     await rig.ended(first.id)
     assert (await rig.client.server("web1")).default_paths == ("/srv",)
     second = await rig.client.backup(BackupRequest(server="web1"))
-    assert second.title == "Backup of web1: /srv"
+    assert second.title == "Backup of web1: /srv, as last time"
     await rig.ended(second.id)
 
 

@@ -22,7 +22,7 @@ vault status|vault verify
     .replace("\n", "|")
     .split("|")
 )
-ROLES = {"agent run", "core run", "storage run", "core stop", "vault key export"}
+ROLES = {"agent run", "core run", "storage run"}
 """They print nothing that a program would read."""
 HEAVY = {"aiohttp", "asyncio", "cryptography", "keyring", "msgspec", "rich", "sqlalchemy", "textual", "zstandard"}
 
@@ -102,3 +102,9 @@ def _fastest(command: tuple[str, ...]) -> float:
 def test_a_mistake_in_the_command_is_exit_2(commands: Commands, words: tuple[str, ...]) -> None:
     assert commands.run(*words).code == 2
     assert not commands.data.root.exists()
+
+
+def test_what_may_be_repeated_is_marked_once(commands: Commands) -> None:
+    usage = commands.run("backup", "--help", code=0).out.splitlines()[0]
+    assert usage.endswith("[PATH]...")
+    assert "]...]" not in usage

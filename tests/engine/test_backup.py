@@ -75,3 +75,27 @@ async def test_a_dry_run_and_a_cancelled_backup_are_no_last_backup(rig: Rig) -> 
     await rig.ended(cancelled.id)
     (server,) = await rig.client.servers()
     assert (server.last_backup_at, server.last_backup_state) == (real.finished_at, JobState.SUCCESSFUL)
+
+
+async def test_a_backup_without_folders_repeats_what_the_last_one_left_out(rig: Rig) -> None:
+    agent = await rig.agent()
+    first = BackupRequest(server="web1", paths=("/srv",), excludes=("*.iso", "/srv/tmp/"), cross_mounts=True)
+    assert (await rig.client.backup(first)).title == "Backup of web1: /srv, without *.iso, /srv/tmp/"
+    await rig.until(lambda: recorded(rig, 1))
+    again = await rig.client.backup(BackupRequest(server="web1"))
+    assert again.title == "Backup of web1: /srv, without *.iso, /srv/tmp/, as last time"
+    await rig.ended(again.id)
+    order = agent.orders[1]
+    assert isinstance(order, BackupOrder)
+    assert (order.excludes, order.cross_mounts) == (first.excludes, True)
+    other = await rig.client.backup(BackupRequest(server="web1", excludes=("*.log",)))
+    assert other.title == "Backup of web1: /srv, without *.log, as last time"
+    await rig.ended(other.id)
+    whole = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    await rig.ended(whole.id)
+    assert (await rig.client.backup(BackupRequest(server="web1"))).title == "Backup of web1: /srv, as last time"
+
+
+async def recorded(rig: Rig, snapshots: int) -> bool:
+    jobs = await rig.client.jobs()
+    return sum(job.state.is_final and bool(job.snapshot_id) for job in jobs) == snapshots

@@ -47,6 +47,13 @@ from phoenix_tui.screens.snapshots import SnapshotsScreen
 from phoenix_tui.screens.vault import VaultScreen
 from phoenix_tui.toast import toast_error
 
+
+class ConsoleFailed(PhoenixError):
+    code = "console_failed"
+    template = "The console ended by an error of its own, which stands above."
+    hint = "Open it again: jobs of a core that ran inside it have stopped, and can be tried again."
+
+
 _BASE = 2
 """Screens below what the operator opened: Textual's own, and a main screen."""
 
@@ -226,8 +233,11 @@ class Console(App[Leaving]):
 async def run_async(data_dir: Path, *, embedded: bool = False, socket_path: Path | None = None) -> str:
     """Run the console until it is left. `embedded`: the core runs in this process.
 
-    Returns what is to become of the core: `stop` or `keep`."""
-    return await Console(data_dir, embedded=embedded, socket_path=socket_path).run_async() or Leaving.KEEP
+    Returns what is to become of the core: `stop` or `keep`. Raises ConsoleFailed where an error ended the console."""
+    leaving = await Console(data_dir, embedded=embedded, socket_path=socket_path).run_async()
+    if leaving is None:
+        raise ConsoleFailed
+    return leaving
 
 
 def run_blocking(data_dir: Path, *, embedded: bool = False, socket_path: Path | None = None) -> str:

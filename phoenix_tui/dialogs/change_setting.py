@@ -57,4 +57,6 @@ class ChangeSetting(ModalScreen[SettingView | None]):
         try:
             self.dismiss(await self._client.set_setting(self._setting.key, value))
         except PhoenixError as error:
+            if not self.is_running:
+                return
             self.query_one("#wrong", Static).update(Content.styled(error.message, BAD))

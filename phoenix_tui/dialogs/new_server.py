@@ -62,7 +62,8 @@ class NewServer(ModalScreen[None]):
         except PhoenixError as error:
             toast_error(self, error)
             return
-        self._show(token)
+        if self.is_running:
+            self._show(token)
 
     def _show(self, token: ActivationTokenView) -> None:
         until = self._formats.moment(token.expires_at)

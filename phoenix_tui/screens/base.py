@@ -96,8 +96,14 @@ class ConsoleScreen(Screen[None]):
         if changed.topics & (self.topics | {Topic.CONNECTION, Topic.RESET}):
             self.update_view()
 
+    @property
+    def is_whole(self) -> bool:
+        """Its widgets are there: not before they are composed, and no more once the screen is being taken away, when
+        what it had asked for may still come in."""
+        return self.is_mounted and self.is_running
+
     def update_view(self) -> None:
-        if not self.is_mounted:
+        if not self.is_whole:
             return
         self.query_one(TopBar).update_line()
         self.query_one(Banner).update_line()
@@ -123,19 +129,20 @@ class ConsoleScreen(Screen[None]):
         return loading(_("Connecting to the core …"))
 
     def _tick(self) -> None:
-        if self.is_current:
+        if self.is_current and self.is_whole:
             self.query_one(TopBar).update_line()
             self.on_tick()
 
     @property
     def may_search(self) -> bool:
         """Where a text is being typed, the key of the search belongs to it."""
-        return self.is_mounted and not isinstance(self.focused, Input | TextArea)
+        return self.is_whole and not isinstance(self.focused, Input | TextArea)
 
     # --- intentions --------------------------------------------------------------------------------------------------
 
     def attempt(self, work: Coroutine[Any, Any, T], name: str, then: Callable[[T], object] | None = None) -> None:
-        """Do this in the background; an error of Phoenix becomes a toast, any other ends the console."""
+        """Do this in the background, then what follows, if the screen is still there. An error of Phoenix becomes a
+        toast, any other ends the console."""
 
         async def attempted() -> None:
             try:
@@ -143,7 +150,7 @@ class ConsoleScreen(Screen[None]):
             except PhoenixError as error:
                 toast_error(self, error)
                 return
-            if then is not None:
+            if then is not None and self.is_running:
                 then(result)
 
         self.run_worker(attempted(), name=name, group=name, exit_on_error=True)

@@ -95,7 +95,8 @@ class JobScreen(JobIntentions):
         else:
             self._problem = None
             self.context.live.know_job(self._own)
-            self._add_log(tuple(lines))
+            if self.is_whole:
+                self._add_log(tuple(lines))
         self.update_view()
 
     # --- what is known -----------------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ class JobScreen(JobIntentions):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "snapshot":
-            job = self.job_in_hand() if self.is_mounted else None
+            job = self.job_in_hand() if self.is_whole else None
             return job is not None and bool(job.snapshot_id) and job.kind is JobKind.FILE_BACKUP
         return super().check_action(action, parameters)
 

@@ -13,7 +13,7 @@ class JobIntentions(ConsoleScreen):
         return None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        job = self.job_in_hand() if self.is_mounted else None
+        job = self.job_in_hand() if self.is_whole else None
         if action == "cancel":
             return job is not None and not job.state.is_final
         if action == "retry":

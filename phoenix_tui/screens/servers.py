@@ -103,7 +103,7 @@ class ServersScreen(ConsoleScreen):
         return item if isinstance(item, ServerView) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        server = self._server() if self.is_mounted else None
+        server = self._server() if self.is_whole else None
         if action in {"backup", "remove"}:
             return server is not None and not server.revoked
         if action in {"restore", "jobs"}:

@@ -92,7 +92,7 @@ class SettingsScreen(ConsoleScreen):
         return item if isinstance(item, SettingView) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        setting = self._setting() if self.is_mounted else None
+        setting = self._setting() if self.is_whole else None
         if action == "default":
             return setting is not None and setting.value != setting.default
         return action != "change" or setting is not None

@@ -81,10 +81,10 @@ class RestoreFiles(Vertical):
         try:
             page = await self._client.entries(snapshot_id, path, after=after, limit=PAGE_ENTRIES)
         except PhoenixError as error:
-            if snapshot_id == self._snapshot_id:
+            if self.is_running and snapshot_id == self._snapshot_id:
                 self.contents.put_problem(path, after, error.message)
             return
-        if snapshot_id == self._snapshot_id:
+        if self.is_running and snapshot_id == self._snapshot_id:
             self.contents.put_page(path, after, page)
 
     # --- search ------------------------------------------------------------------------------------------------------
@@ -121,7 +121,10 @@ class RestoreFiles(Vertical):
             try:
                 page = await self._client.find(self._snapshot_id, pattern, after=self._found_next, limit=FOUND_PAGE)
             except PhoenixError as error:
-                self._found_text(Content.styled(error.message, BAD))
+                if self.is_running:
+                    self._found_text(Content.styled(error.message, BAD))
+                return
+            if not self.is_running:
                 return
             self._found.extend(page.entries)
             self._found_next = page.next_after

@@ -18,6 +18,19 @@ from pathlib import Path
 from phoenix_tui.app import run_blocking
 Path(sys.argv[2]).write_text(run_blocking(Path(sys.argv[1]), embedded=True))
 """
+FAILING = """
+import sys
+from pathlib import Path
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_tui.app import run_blocking
+from phoenix_tui.screens.jobs import JobsScreen
+JobsScreen.show_model = lambda screen: screen.query_one("#no-such-widget")
+try:
+    answer = run_blocking(Path(sys.argv[1]), embedded=True)
+except PhoenixError as error:
+    answer = error.code
+Path(sys.argv[2]).write_text(answer)
+"""
 PATIENCE_S = 60.0
 
 
@@ -29,11 +42,11 @@ class Terminal:
         self._answer = data_dir / "answer"
         self.seen = b""
 
-    async def start(self) -> None:
+    async def start(self, program: str = PROGRAM) -> None:
         self.master, slave = pty.openpty()
         environment = dict(os.environ, TERM="xterm-256color", COLUMNS="80", LINES="24")
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROGRAM, str(self._data_dir), str(self._answer),
+            sys.executable, "-c", program, str(self._data_dir), str(self._answer),
             stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
@@ -58,6 +71,11 @@ class Terminal:
     def type(self, text: bytes) -> None:
         os.write(self.master, text)
 
+    async def end(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
     async def answer(self) -> str:
         async with asyncio.timeout(PATIENCE_S):
             await self.process.wait()
@@ -69,9 +87,16 @@ async def terminal(core: ScriptedCore, tmp_path: Path) -> AsyncIterator[Terminal
     one = Terminal(tmp_path)
     await one.start()
     yield one
-    if one.process.returncode is None:
-        one.process.kill()
-        await one.process.wait()
+    await one.end()
+
+
+@pytest_asyncio.fixture
+async def failing(core: ScriptedCore, tmp_path: Path) -> AsyncIterator[Terminal]:
+    """Its screen of jobs has an error."""
+    one = Terminal(tmp_path)
+    await one.start(FAILING)
+    yield one
+    await one.end()
 
 
 async def test_it_shows_the_dashboard_and_leaves_with_the_operators_answer(terminal: Terminal) -> None:
@@ -99,3 +124,11 @@ async def test_a_termination_stops_it_and_gives_the_terminal_back(terminal: Term
     assert await terminal.answer() == "stop"
     assert b"\x1b[?1049l" in terminal.seen
     terminal.close()
+
+
+async def test_an_error_of_its_own_is_no_wish_to_keep_the_core(failing: Terminal) -> None:
+    await failing.sees(b"Needs attention")
+    failing.type(b"3")
+    assert await failing.answer() == "console_failed"
+    assert b"no-such-widget" in failing.seen
+    failing.close()

@@ -1,4 +1,5 @@
-"""A table whose rows have stable keys: a change repaints the rows that changed, and the cursor stays on its row.
+"""A table whose rows have stable keys: a change repaints the rows that changed, and a cursor that was moved stays on
+its row. One that nobody has moved stays on top, so that what is newest comes into sight.
 
 The stock DataTable keeps its cursor at a position, so that a new row on top would put another job under a hand that
 is about to press cancel.
@@ -74,6 +75,8 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         self._items: dict[str, T] = {}
         self._order: list[str] = []
         self._at = 0
+        self._moved = False
+        """The operator put the cursor where it is; Home takes it back to the top."""
         self._layout = Layout(self._columns, 0)
         self._laid_out_for = -1
         self._painted: dict[str, Content] = {}
@@ -95,7 +98,9 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
             key: line for key, line in self._painted.items() if key in incoming and incoming[key] == self._items[key]
         }
         self._items, self._order = incoming, order
-        if cursor in incoming:
+        if self._at == 0 and not self._moved:
+            self.refresh()
+        elif cursor in incoming:
             self._at = order.index(cursor)
             self.scroll_to(y=self.scroll_offset.y + self._at - previous_at, animate=False, immediate=True)
         else:
@@ -158,6 +163,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
 
     def action_edge(self, at: int) -> None:
         self._move_to(at % max(1, len(self._order)))
+        self._moved = at != 0
 
     def action_open(self) -> None:
         if self._order:
@@ -167,6 +173,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         at = event.y + self.scroll_offset.y - self._header_lines
         if event.y >= self._header_lines and 0 <= at < len(self._order):
             self._move_to(at)
+            self._moved = True
             if event.chain > 1:
                 self.action_open()
 
@@ -181,6 +188,7 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         for row in (self._at, at):
             self.refresh_lines(row + self._header_lines, 1)
         self._at = at
+        self._moved = True
         self._scroll_to_cursor()
         self.post_message(self.Highlighted(self, self.cursor_key))
 

@@ -73,6 +73,26 @@ async def test_the_cursor_stays_on_its_row_when_others_come_and_go() -> None:
         await pilot.press("down", "enter", "end")
 
 
+async def test_a_cursor_that_nobody_moved_stays_on_top_where_the_newest_come_in() -> None:
+    app = TableApp()
+    async with app.run_test(size=(40, 6)) as pilot:
+        app.table.show(items(20))
+        await pilot.pause()
+        app.table.show([Item("new", "the newest"), *items(20)])
+        await pilot.pause()
+        assert app.table.cursor_key == "new"
+        assert "the newest" in line(pilot, 1)
+        await pilot.press("down", "up")
+        app.table.show([Item("newer", "newer still"), Item("new", "the newest"), *items(20)])
+        await pilot.pause()
+        assert app.table.cursor_key == "new"
+        await pilot.press("home")
+        app.table.show([Item("last", "last of all"), Item("newer", "newer still"), *items(20)])
+        await pilot.pause()
+        assert app.table.cursor_key == "last"
+        assert "last of all" in line(pilot, 1)
+
+
 async def test_the_cursor_moves_through_a_long_table_and_stays_in_sight() -> None:
     app = TableApp()
     async with app.run_test(size=(40, 12)) as pilot:

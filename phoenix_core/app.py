@@ -132,6 +132,7 @@ class Core:
         await parts.directory.load()
         self._stack.push_async_callback(parts.opening.close)
         await parts.opening.prepare(self._key)
+        self._stack.push_async_callback(parts.lost.close)
         ready = await parts.opening.finish()
         await self._listen(parts, ready)
         self._start_task(parts.progress.run, "progress")

@@ -14,6 +14,8 @@ from phoenix_core.engine.commit import read_body
 from phoenix_core.engine.reconcile import read_row
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 
+LOOK_WAIT_S = 5.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,24 +34,28 @@ class LostSnapshots:
         self._snapshots = snapshots
         self._name_of = name_of
         self._changed = changed
-        self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
+        """One at a time, so that a store that doesn't answer holds up one thread only."""
 
     async def look(self) -> None:
         """Compare the catalog with the names in the store, which reads no object but those of lost snapshots that are
-        there again. Leaves the catalog as it is while the store can't be asked."""
-        vault = self._seat.opened
-        if vault is None:
-            return
-        async with self._turn:
-            known = await self._snapshots.readable_by_id()
-            try:
-                gone, back = await asyncio.to_thread(_differences, vault, known)
-                for snapshot in gone:
-                    await self._mark_lost(snapshot, "its object is gone")
-                for snapshot in back:
-                    await self._look_again(vault, SnapshotId(snapshot))
-            except PhoenixError as error:
-                log.info("the vault can't tell which snapshots it holds", error=error.message)
+        there again. Leaves the catalog as it is while the store can't be asked, and waits no longer than LOOK_WAIT_S
+        for one that is slow to answer."""
+        under_way = self._looking
+        if under_way is not None:
+            await asyncio.wait((under_way,), timeout=LOOK_WAIT_S)
+            if not under_way.done():
+                return
+        if self._looking is under_way:  # else another caller began a new one, which will do
+            self._looking = asyncio.create_task(self._look(), name="look for lost snapshots")
+        if self._looking is not None:
+            await asyncio.wait((self._looking,), timeout=LOOK_WAIT_S)
+
+    async def close(self) -> None:
+        """End a look that still waits for the store."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def readable(self, row: SnapshotRow) -> bool:
         """Read the snapshot's object; one that isn't there, or isn't what was committed, is lost. Raises what keeps it
@@ -73,6 +79,21 @@ class LostSnapshots:
                     await self.readable(row)
         except PhoenixError as error:
             log.info("a snapshot can't be looked at now", error=error.message)
+
+    async def _look(self) -> None:
+        vault = self._seat.opened
+        if vault is None:
+            return
+        try:
+            gone, back = await asyncio.to_thread(_differences, vault, await self._snapshots.readable_by_id())
+            for snapshot in gone:
+                await self._mark_lost(snapshot, "its object is gone")
+            for snapshot in back:
+                await self._look_again(vault, SnapshotId(snapshot))
+        except PhoenixError as error:
+            log.info("the vault can't tell which snapshots it holds", error=error.message)
+        except Exception:
+            log.exception("the look for lost snapshots failed")
 
     async def _look_again(self, vault: OpenVault, snapshot: SnapshotId) -> None:
         record = await asyncio.to_thread(vault.chain.commit_of, snapshot)

@@ -3,6 +3,7 @@ by an older one unasked."""
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from phoenix_core.domain.errors import ErrorView, RemoteError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, FindingView, JobView, RestoreRequest
+from phoenix_core.engine import lost_snapshots
 from phoenix_core.vault.layout import snapshot_name
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
@@ -171,3 +173,24 @@ async def test_a_backup_after_a_loss_that_nobody_noticed_yet_relies_on_an_older_
     assert isinstance(order, BackupOrder)
     assert order.parent is not None
     assert order.parent.snapshot_id == older.snapshot_id
+
+
+async def test_a_store_that_does_not_answer_holds_up_no_list(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backed_up(rig)
+    answer = threading.Event()
+    asked: list[None] = []
+
+    def names() -> list[SnapshotId]:
+        asked.append(None)
+        answer.wait()
+        return []
+
+    monkeypatch.setattr(lost_snapshots, "LOOK_WAIT_S", 0.01)
+    monkeypatch.setattr(rig.node(), "snapshots", names)
+    try:
+        assert [await tiers(rig) for _ in range(3)] == [["warm"]] * 3
+        assert len(asked) == 1
+    finally:
+        answer.set()

@@ -31,7 +31,7 @@ def test_a_deleted_index_is_rebuilt_and_answers_as_before(bare: Machine) -> None
     assert lost.json["error"]["code"] == "index_missing"
     assert "rebuild-index" in lost.json["error"]["hint"]
     assert not (here.folder / "nowhere").exists()
-    assert not here.json("vault", "status")["index_complete"]
+    assert not here.json("vault", "status", code=1)["index_complete"]
 
     assert here.json("vault", "rebuild-index")["state"] == "successful"
     assert here.json("vault", "status")["index_complete"]

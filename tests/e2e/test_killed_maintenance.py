@@ -177,7 +177,7 @@ def test_killed_while_they_verify_and_rebuild(here: Machine) -> None:
             node.storage.stop()
             shutil.rmtree(node.data / "index")
             node.start_storage()
-            watch.wait_until(here.socket, "the node", lambda: not here.json("vault", "status")["index_complete"])
+            watch.wait_until(here.socket, "the node", lambda: not watch.get(here.socket, "/v1/vault")["index_complete"])
             job = here.json("vault", "rebuild-index", "--detach")["id"]
             here.wait_state(job, "running", *FINAL)
             kill()

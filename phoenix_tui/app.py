@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from phoenix_tui import preferences, themes
 from phoenix_tui.actions import bindings
 from phoenix_tui.client import REPAINT_INTERVAL_S, LiveCore
 from phoenix_tui.context import Context
+from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.leave import LeaveDialog, Leaving
 from phoenix_tui.formats import Formats
 from phoenix_tui.i18n import _
@@ -56,6 +58,8 @@ class ConsoleFailed(PhoenixError):
 
 _BASE = 2
 """Screens below what the operator opened: Textual's own, and a main screen."""
+_NOT_IN_FORMS = {"go", "backup", "restore", "open_help", "leave"}
+"""Actions on single letters."""
 
 
 class Console(App[Leaving]):
@@ -63,7 +67,7 @@ class Console(App[Leaving]):
     CSS_PATH: ClassVar = [Path("styles/console.tcss"), *sorted((Path(__file__).parent / "screens").glob("*.tcss"))]
     BINDINGS = [  # noqa: RUF012
         *bindings("app"),
-        Binding("ctrl+q", "leave", _("Leave"), show=False, priority=True, system=True),
+        Binding("ctrl+q", "quit", _("Leave"), show=False, priority=True, system=True),
     ]
     COMMANDS: ClassVar = {ActionCommands, ThemeCommands}
 
@@ -139,13 +143,38 @@ class Console(App[Leaving]):
 
     # --- moving about ------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is typed beside a field of a form must not take the form away."""
+        if action in _NOT_IN_FORMS and any(getattr(each, "is_form", False) for each in self.screen_stack[-1:]):
+            return False
+        return super().check_action(action, parameters)
+
     async def action_go(self, name: str) -> None:
+        await self._leave_for(partial(self._go, name))
+
+    async def _go(self, name: str) -> None:
         await self._to_base()
         await self.switch_screen(name)
 
     async def action_back(self) -> None:
         if len(self.screen_stack) > _BASE:
-            await self.pop_screen()
+            await self._leave_for(self._back)
+
+    async def _back(self) -> None:
+        await self.pop_screen()
+
+    async def _leave_for(self, going: Callable[[], Awaitable[None]]) -> None:
+        """Ask first where the screen in front holds what would be lost."""
+        loss = getattr(self.screen, "loss", "")
+        if not loss:
+            await going()
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.call_later(going)
+
+        await self.push_screen(Confirm(_("Leave this?"), loss, _("Leave it"), keep=_("Stay")), answered)
 
     async def _to_base(self) -> None:
         while len(self.screen_stack) > _BASE:
@@ -160,7 +189,7 @@ class Console(App[Leaving]):
         await self.push_screen(screen)
 
     async def on_go(self, message: Go) -> None:
-        await self.action_go(message.screen)
+        await self._go(message.screen)
 
     async def on_open_job(self, message: OpenJob) -> None:
         await self._open(JobScreen(self.context, message.job_id))
@@ -175,20 +204,20 @@ class Console(App[Leaving]):
         await self._open(DiffScreen(self.context, message.before, message.after))
 
     async def on_open_snapshots(self, message: OpenSnapshots) -> None:
-        await self.action_go("snapshots")
+        await self._go("snapshots")
         self.get_screen("snapshots", SnapshotsScreen).only_of(message.server_id)
 
     async def on_open_jobs(self, message: OpenJobs) -> None:
-        await self.action_go("jobs")
+        await self._go("jobs")
         self.get_screen("jobs", JobsScreen).only_of(message.server_id)
 
     # --- actions for everywhere --------------------------------------------------------------------------------------
 
     async def action_backup(self) -> None:
-        await self._open(BackupScreen(self.context))
+        await self._leave_for(lambda: self._open(BackupScreen(self.context)))
 
     async def action_restore(self) -> None:
-        await self._open(RestoreScreen(self.context))
+        await self._leave_for(lambda: self._open(RestoreScreen(self.context)))
 
     async def action_open_help(self) -> None:
         asked_from = getattr(self.screen, "place", "")

@@ -1,9 +1,10 @@
 """The command palette: every action that can be done here, found by what it says."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from textual.actions import parse
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -23,13 +24,16 @@ class ActionCommands(Provider):
                     yield action
 
     def _may(self, action: Action) -> bool:
-        target = self.app if action.place == "app" or action.handler.startswith("app.") else self.screen
-        name = action.handler.removeprefix("app.").partition("(")[0]
-        return bool(target.check_action(name, ()))
+        if _of_app(action):
+            return True
+        return bool(self.screen.check_action(action.handler.partition("(")[0], ()))
 
-    def _run(self, action: Action) -> partial[Coroutine[Any, Any, bool]]:
-        node = self.app if action.place == "app" else self.screen
-        return partial(self.app.run_action, action.handler, node)
+    def _run(self, action: Action) -> partial[Any]:
+        """What is for everywhere is done here without regard to its key, which a form in front takes away."""
+        if not _of_app(action):
+            return partial(self.app.run_action, action.handler, self.screen)
+        _namespace, name, parameters = parse(action.handler.removeprefix("app."))
+        return partial(getattr(self.app, f"action_{name}"), *parameters)
 
     async def discover(self) -> Hits:
         for action in self._possible():
@@ -44,6 +48,10 @@ class ActionCommands(Provider):
 
     def _display(self, action: Action) -> str:
         return f"{action.description}  ({self.app.get_key_display(Binding(action.key, action.handler))})"
+
+
+def _of_app(action: Action) -> bool:
+    return action.place == "app" or action.handler.startswith("app.")
 
 
 class ThemeCommands(Provider):

@@ -82,6 +82,7 @@ class BackupScreen(ConsoleScreen):
         paths = self.query_one("#paths", TextArea)
         if server is not None:
             paths.text = "\n".join(server.default_paths)
+            paths.move_cursor(paths.document.end)
             if not server.default_paths:
                 focus_now(paths)
 

@@ -68,6 +68,11 @@ class ConsoleScreen(Screen[None]):
         """What to show in place of the body; None where there is something to show."""
         return None
 
+    @property
+    def loss(self) -> str:
+        """What is lost with the screen, as a sentence; the operator is asked before it goes. Empty: nothing."""
+        return ""
+
     def on_news(self, changed: CoreChanged) -> None:
         """For screens that need more than the model: log lines, a reset."""
 

@@ -9,7 +9,7 @@ from phoenix_core.domain.views import JobView, RestoreRequest, ServerView, Snaps
 from phoenix_tui.actions import SEARCH, bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import short_id
-from phoenix_tui.i18n import _
+from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import CoreChanged, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
@@ -129,6 +129,14 @@ class RestoreScreen(ConsoleScreen):
             return ""
         return f"{snapshot.server_name} · {short_id(snapshot.id)} · {self.formats.time(snapshot.created_at)}   "
 
+    @property
+    def loss(self) -> str:
+        selected = self.query_one(RestoreFiles).selected if self.is_whole else ()
+        if not selected:
+            return ""
+        text = ngettext("{count} entry is selected", "{count} entries are selected", len(selected))
+        return text.format(count=len(selected)) + _("; the selection is lost.")
+
     # --- steps -------------------------------------------------------------------------------------------------------
 
     @property
@@ -149,7 +157,7 @@ class RestoreScreen(ConsoleScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == SEARCH:
             return self.may_search and self.step == "files"
-        return action != "next" or (self.is_mounted and self.step != "check")
+        return action != "next" or (self.is_whole and self.step != "check")
 
     def action_next(self) -> None:
         if self.step == "source":
@@ -165,7 +173,7 @@ class RestoreScreen(ConsoleScreen):
         if self.step == "files" and files.is_searching:
             files.leave_search()
         elif self.step == "source":
-            self.app.pop_screen()
+            self.app.call_later(self.app.action_back)
         else:
             self._go_to(STEPS[STEPS.index(self.step) - 1])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.killing import Killing
+from tests.e2e.killing import AGENT_GONE, NODE_GONE, Killing, give_up_soon, kill_agent, kill_core
 from tests.e2e.lone_node import lone_node, restart
 from tests.e2e.rig import Machine
 
@@ -11,22 +11,14 @@ pytestmark = pytest.mark.timeout(400)
 
 
 def test_the_agent_is_killed(here: Machine) -> None:
-    def kill() -> None:
-        here.agent.kill()
-        here.start_agent()
-
-    Killing(here).through_all_moments(kill)
+    give_up_soon(here)
+    Killing(here).through_all_moments(kill_agent, AGENT_GONE)
 
 
-def test_the_core_is_killed(here: Machine) -> None:
-    def kill() -> None:
-        here.running_core.kill()
-        here.start_core()
-        here.wait_connected(here.agent_id)
-
-    Killing(here).through_all_moments(kill)
+def test_the_core_is_killed_and_picks_every_job_up_again(here: Machine) -> None:
+    Killing(here).through_all_moments(kill_core, picked_up=True)
 
 
 def test_a_storage_node_of_its_own_is_killed(here: Machine) -> None:
     with lone_node(here) as node:
-        Killing(here).through_all_moments(lambda: restart(node))
+        Killing(here).through_all_moments(lambda _: restart(node), NODE_GONE)

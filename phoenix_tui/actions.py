@@ -91,6 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("dialog.refuse", "escape", "refuse", _("No"), _("Leave the question; nothing happens"), False),
     Action("dialog.next", "right,down", "app.focus_next", _("Next"), _("To the next answer"), False),
     Action("dialog.previous", "left,up", "app.focus_previous", _("Previous"), _("To the previous answer"), False),
+    Action("token.copy", "c", "copy", _("Copy"), _("Copy the command that enrols a server")),
     Action("help.back", "escape", "app.back", _("Back"), _("Back to the screen before")),
 )
 
@@ -109,6 +110,7 @@ PLACES: dict[str, str] = {
     "table": _("In tables"),
     "tree": _("In a snapshot's tree"),
     "dialog": _("In questions"),
+    "token": _("With a new server's token"),
     "help": _("Help"),
 }
 

@@ -22,6 +22,7 @@ from phoenix_tui.client import REPAINT_INTERVAL_S, LiveCore
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.leave import LeaveDialog, Leaving
+from phoenix_tui.first_steps import Command, bare_command
 from phoenix_tui.formats import Formats
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import (
@@ -79,6 +80,7 @@ class Console(App[Leaving]):
         socket_path: Path | None = None,
         clock: Clock | None = None,
         zone: tzinfo | None = None,
+        command: Command = bare_command,
         repaint_interval_s: float = REPAINT_INTERVAL_S,
     ) -> None:
         super().__init__()
@@ -87,7 +89,7 @@ class Console(App[Leaving]):
         self._embedded = embedded
         self._client = CoreClient(socket_path or data.core_socket)
         self.live = LiveCore(self._client, self._deliver, repaint_interval_s=repaint_interval_s)
-        self.context = Context(self.live, Formats(clock or SystemClock(), zone))
+        self.context = Context(self.live, Formats(clock or SystemClock(), zone), command)
         for theme in themes.ALL:
             self.register_theme(theme)
         self._own, self._own_problem = self._preferences()
@@ -259,16 +261,17 @@ class Console(App[Leaving]):
         self.action_leave()
 
 
-async def run_async(data_dir: Path, *, embedded: bool = False, socket_path: Path | None = None) -> str:
-    """Run the console until it is left. `embedded`: the core runs in this process.
+async def run_async(data_dir: Path, *, embedded: bool = False, command: Command = bare_command) -> str:
+    """Run the console until it is left. `embedded`: the core runs in this process. `command`: how words are typed here
+    as a command.
 
     Returns what is to become of the core: `stop` or `keep`. Raises ConsoleFailed where an error ended the console."""
-    leaving = await Console(data_dir, embedded=embedded, socket_path=socket_path).run_async()
+    leaving = await Console(data_dir, embedded=embedded, command=command).run_async()
     if leaving is None:
         raise ConsoleFailed
     return leaving
 
 
-def run_blocking(data_dir: Path, *, embedded: bool = False, socket_path: Path | None = None) -> str:
+def run_blocking(data_dir: Path, *, embedded: bool = False) -> str:
     """As `run_async`, from outside an event loop."""
-    return asyncio.run(run_async(data_dir, embedded=embedded, socket_path=socket_path))
+    return asyncio.run(run_async(data_dir, embedded=embedded))

@@ -1,8 +1,9 @@
-"""What every screen is given: the live core and how things are shown."""
+"""What every screen is given: the live core, how things are shown, how commands are typed here."""
 
 from dataclasses import dataclass
 
 from phoenix_tui.client import LiveCore
+from phoenix_tui.first_steps import Command
 from phoenix_tui.formats import Formats
 
 
@@ -10,3 +11,4 @@ from phoenix_tui.formats import Formats
 class Context:
     live: LiveCore
     formats: Formats
+    command: Command

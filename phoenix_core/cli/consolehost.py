@@ -3,7 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,16 +23,16 @@ POLL_S = 0.1
 
 class OpenUi(Protocol):
     """The console's entry point. Returns what is to become of an embedded core: `stop` or `keep`. Where it raises,
-    the embedded core stops."""
+    the embedded core stops. `command` makes of words what the operator types for that command."""
 
-    def __call__(self, data_dir: Path, *, embedded: bool) -> Awaitable[str]: ...
+    def __call__(self, data_dir: Path, *, embedded: bool, command: Callable[..., str]) -> Awaitable[str]: ...
 
 
 async def run_console(data: DataDirectory, open_ui: OpenUi) -> int:
     async with CoreClient(data.core_socket) as client:
         running = await answers(client)
     if running:
-        await open_ui(data.root, embedded=False)
+        await open_ui(data.root, embedded=False, command=partial(command_line, data))
     else:
         await _with_embedded_core(data, open_ui)
     return EXIT_DONE
@@ -48,7 +49,7 @@ async def _with_embedded_core(data: DataDirectory, open_ui: OpenUi) -> None:
     try:
         if is_enrolled(data):
             await agent.start()
-        leaving = await open_ui(data.root, embedded=True)
+        leaving = await open_ui(data.root, embedded=True, command=partial(command_line, data))
     finally:
         if leaving != KEEP:
             await agent.stop()

@@ -6,11 +6,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.views import ActivationTokenRequest, ActivationTokenView
 from phoenix_tui.actions import bindings
-from phoenix_tui.formats import Formats
+from phoenix_tui.context import Context
+from phoenix_tui.first_steps import ends_with_console, service_text
 from phoenix_tui.i18n import _
 from phoenix_tui.toast import toast_error
 from phoenix_tui.tones import DIM, STRONG
@@ -19,38 +19,51 @@ from phoenix_tui.widgets.focus import focus_now
 
 
 class NewServer(ModalScreen[None]):
-    BINDINGS = bindings("dialog")
-    AUTO_FOCUS = "#name"
+    BINDINGS = [*bindings("dialog"), *bindings("token")]  # noqa: RUF012
+    AUTO_FOCUS = "#name, #close"
 
-    def __init__(self, client: CoreClient, formats: Formats) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__()
-        self._client = client
-        self._formats = formats
+        self._client = context.live.client
+        self._formats = context.formats
+        self._command = context.command
+        self._possible = not ends_with_console(context.live.model)
+        self._to_copy = ""
 
     def compose(self) -> ComposeResult:
+        text = _("The token lets one server enrol, once, within an hour. Without a name it takes its host name.")
         with Vertical(classes="dialog wide"):
             yield Static(_("Protect a new server"), classes="dialog-title")
             yield Static(
-                _("The token lets one server enrol, once, within an hour. Without a name it takes its host name."),
-                classes="dialog-text",
-                id="text",
+                text if self._possible else service_text(self._command), classes="dialog-text", id="text", markup=False
             )
-            yield Input(placeholder=_("Name (empty: the server's host name)"), id="name")
+            if self._possible:
+                yield Input(placeholder=_("Name (empty: the server's host name)"), id="name")
             with Horizontal(classes="dialog-buttons"):
                 yield PushButton(_("Close"), id="close")
-                yield PushButton(_("Make a token"), id="make", variant="primary")
+                if self._possible:
+                    yield PushButton(_("Make a token"), id="make", variant="primary")
 
     def on_input_submitted(self) -> None:
         self._make()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "make":
-            self._make()
-        else:
+        if event.button.id == "close":
             self.dismiss()
+        elif self._to_copy:
+            self.action_copy()
+        else:
+            self._make()
 
     def action_refuse(self) -> None:
         self.dismiss()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "copy" or bool(self._to_copy)
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self._to_copy)
+        self.notify(_("The terminal was given the command for its clipboard."), markup=False)
 
     def _make(self) -> None:
         self.run_worker(self._made(), name="make an activation token", exclusive=True)
@@ -66,16 +79,22 @@ class NewServer(ModalScreen[None]):
             self._show(token)
 
     def _show(self, token: ActivationTokenView) -> None:
+        """Without a border beside it, so that a mouse takes the command alone."""
         until = self._formats.moment(token.expires_at)
+        self._to_copy = f"phoenix agent enroll {token.token} && phoenix agent run"
+        self.query_one(".dialog").add_class("bare")
         self.query_one("#text", Static).update(
             Content.assemble(
                 _("On the server that is to be protected, type:"),
                 "\n\n",
-                (f"phoenix agent enroll {token.token}", STRONG),
+                (self._to_copy, STRONG),
                 "\n\n",
-                (_("It works once, until {until}. Treat it as a secret.").format(until=until), DIM),
+                (_("The token works once, until {until}. Treat it as a secret.").format(until=until), DIM),
+                "\n",
+                (_("The second command is the agent itself: it runs until it is stopped."), DIM),
             )
         )
         self.query_one("#name").display = False
-        self.query_one("#make").display = False
-        focus_now(self.query_one("#close", Button))
+        make = self.query_one("#make", Button)
+        make.label = Content(f"[ {_('Copy it')} ]")
+        focus_now(make)

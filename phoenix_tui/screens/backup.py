@@ -8,6 +8,7 @@ from textual.widgets import Button, Checkbox, Label, Select, TextArea
 from phoenix_core.domain.views import BackupRequest, JobView, ServerView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
+from phoenix_tui.first_steps import ends_with_console, first_steps
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
@@ -55,6 +56,9 @@ class BackupScreen(ConsoleScreen):
 
     def face(self) -> Face | None:
         if not self._choices():
+            steps = first_steps(self.model, self.context.command)
+            if ends_with_console(self.model) and steps is not None:
+                return steps
             return empty(_("There is no server to back up"), _("Press escape, then n to protect a server."))
         return None
 

@@ -9,6 +9,7 @@ from phoenix_core.domain.views import JobView
 from phoenix_tui.actions import bindings
 from phoenix_tui.attention import Attention, Weight, what_needs_attention
 from phoenix_tui.dialogs.new_server import NewServer
+from phoenix_tui.first_steps import first_steps
 from phoenix_tui.formats import NOTHING, number, percent, ratio, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import Go, OpenJob
@@ -16,7 +17,7 @@ from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.tones import BAD, DIM, GOOD, WARN
 from phoenix_tui.widgets.columns import Column
-from phoenix_tui.widgets.face import Face, empty
+from phoenix_tui.widgets.face import Face
 from phoenix_tui.widgets.job_cells import (
     eta_text,
     outcome_text,
@@ -83,15 +84,7 @@ class DashboardScreen(ConsoleScreen):
         super().on_mount()
 
     def face(self) -> Face | None:
-        if not self.model.servers and not self.model.jobs and self.model.vault_problem is None:
-            return empty(
-                _("No server is protected yet"),
-                _(
-                    "Press n to make an activation token, and type on the server that it is to protect:\n\n"
-                    "    phoenix agent enroll TOKEN"
-                ),
-            )
-        return None
+        return None if self.model.jobs else first_steps(self.model, self.context.command)
 
     def show_model(self) -> None:
         self._show_tiles()
@@ -181,4 +174,4 @@ class DashboardScreen(ConsoleScreen):
             self.post_message(OpenJob(item.job_id) if item.job_id else Go(item.screen))
 
     def action_new_server(self) -> None:
-        self.app.push_screen(NewServer(self.client, self.formats))
+        self.app.push_screen(NewServer(self.context))

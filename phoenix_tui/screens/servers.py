@@ -8,6 +8,7 @@ from phoenix_core.domain.views import ServerView
 from phoenix_tui.actions import bindings
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
+from phoenix_tui.first_steps import first_steps
 from phoenix_tui.formats import NOTHING, number
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import OpenBackup, OpenJobs, OpenRestore, OpenSnapshots
@@ -16,7 +17,7 @@ from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, Sign, job_sign
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
-from phoenix_tui.widgets.face import Face, empty
+from phoenix_tui.widgets.face import Face
 from phoenix_tui.widgets.facts import Fact, Facts
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
@@ -49,12 +50,7 @@ class ServersScreen(ConsoleScreen):
                 yield Facts(id="detail")
 
     def face(self) -> Face | None:
-        if not self.model.servers:
-            return empty(
-                _("No server is protected yet"),
-                _("Press n to make an activation token for the first one."),
-            )
-        return None
+        return None if self.model.servers else first_steps(self.model, self.context.command)
 
     def show_model(self) -> None:
         self.query_one(RowTable).show(self.model.servers_by_name())
@@ -133,7 +129,7 @@ class ServersScreen(ConsoleScreen):
             self.post_message(OpenJobs(server.id))
 
     def action_new_server(self) -> None:
-        self.app.push_screen(NewServer(self.client, self.formats))
+        self.app.push_screen(NewServer(self.context))
 
     def action_remove(self) -> None:
         server = self._server()

@@ -11,6 +11,7 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
+from phoenix_tui.first_steps import NO_VAULT, first_steps
 from phoenix_tui.formats import NOTHING, number, percent, ratio, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import CoreChanged, OpenJob
@@ -56,6 +57,8 @@ class VaultScreen(ConsoleScreen):
 
     def face(self) -> Face | None:
         if self.model.vault is None and self.model.vault_problem is not None:
+            if self.model.vault_problem.code == NO_VAULT:
+                return first_steps(self.model, self.context.command)
             return failed(self.model.vault_problem)
         return None
 

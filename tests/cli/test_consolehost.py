@@ -1,5 +1,6 @@
 """What becomes of the core inside a console when the console ends."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ async def is_there(data: DataDirectory) -> bool:
 async def test_a_console_that_fails_leaves_no_core_behind(short_path: Path) -> None:
     data = DataDirectory(short_path)
 
-    async def failing(data_dir: Path, *, embedded: bool) -> str:
+    async def failing(data_dir: Path, *, embedded: bool, command: Callable[..., str]) -> str:
         assert embedded
+        assert command("core", "run").endswith(f"core run --data {short_path}")
         assert await is_there(DataDirectory(data_dir))
         raise ValueError("broken")
 

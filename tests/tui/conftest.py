@@ -14,6 +14,7 @@ from textual.widgets import Input, TextArea
 
 from phoenix_tui.app import Console
 from phoenix_tui.dialogs.leave import Leaving
+from phoenix_tui.first_steps import bare_command
 from tests.tui import sample
 from tests.tui.pictures import Album
 from tests.tui.scripted_core import ScriptedCore
@@ -80,6 +81,7 @@ def open_console(tmp_path: Path) -> OpenConsole:
         wait: bool = True,
         socket: Path | None = None,
         repaint_s: float = 0.02,
+        command: Callable[..., str] = bare_command,
     ) -> AsyncIterator[ConsolePilot]:
         app = Console(
             tmp_path,
@@ -87,6 +89,7 @@ def open_console(tmp_path: Path) -> OpenConsole:
             socket_path=socket,
             clock=FixedClock(),
             zone=sample.CET,
+            command=command,
             repaint_interval_s=repaint_s,
         )
         async with app.run_test(size=size, notifications=True) as pilot:

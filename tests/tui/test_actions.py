@@ -36,7 +36,13 @@ SCREENS = {
     for _name, screen in inspect.getmembers(module, inspect.isclass)
     if issubclass(screen, ConsoleScreen) and screen.place
 }
-OWNERS: dict[str, type] = {**SCREENS, "table": RowTable, "tree": SnapshotTree, "dialog": TypedConfirm}
+OWNERS: dict[str, type] = {
+    **SCREENS,
+    "table": RowTable,
+    "tree": SnapshotTree,
+    "dialog": TypedConfirm,
+    "token": NewServer,
+}
 DIALOGS = (ChangeSetting, Choose, Confirm, LeaveDialog, NewServer, TypedConfirm)
 
 

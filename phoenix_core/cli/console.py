@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from phoenix_core.cli.boundary import data_directory, execute
+from phoenix_core.cli.errors import NoTerminal
 from phoenix_core.domain.errors import UsageError
 
 GROUP = "phoenix.console"
@@ -19,7 +20,7 @@ async def _open(data: Path | None) -> int:
     from phoenix_core.cli.consolehost import run_console
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(detail="The console needs a terminal. For scripts there are commands: phoenix --help.")
+        raise NoTerminal
     found = list(entry_points(group=GROUP))
     if not found:
         raise UsageError(detail="No console is installed.")

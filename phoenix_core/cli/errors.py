@@ -31,6 +31,13 @@ class PassphraseUnusable(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class NoTerminal(PhoenixError):
+    code = "no_terminal"
+    template = "The console needs a terminal, and this is none."
+    hint = "Over SSH: `ssh -t HOST phoenix`. For scripts there are commands: `phoenix --help`."
+    exit_code = EXIT_USAGE
+
+
 class NotConfirmed(PhoenixError):
     code = "not_confirmed"
     template = "Nothing was done: {action} wasn't confirmed."

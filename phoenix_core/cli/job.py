@@ -22,7 +22,7 @@ def list_jobs(
         str,
         typer.Option("--kind", help="Such as file_backup, file_restore, verify.", autocompletion=completion.job_kinds),
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from phoenix_core.domain import amounts
 from phoenix_core.domain.errors import ErrorView
+
+size = amounts.size
 
 
 def print_json(value: object) -> None:
@@ -47,13 +50,6 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         say(f"{name.ljust(width)}  {value}")
-
-
-def size(count: float) -> str:
-    """Bytes for people, in binary units."""
-    import humanize
-
-    return humanize.naturalsize(count, binary=True, format="%.1f")
 
 
 def when(time: datetime | None) -> str:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from phoenix_core.cli.output import seconds, size, warn
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.states import StepState
 from phoenix_core.domain.views import JobView, ProgressView
 
@@ -126,9 +127,9 @@ def _brief(view: ProgressView) -> str:
 def _counts(view: ProgressView) -> list[str]:
     parts = []
     if view.files_total:
-        parts.append(f"{view.files_done} of {view.files_total} files")
+        parts.append(f"{view.files_done} of {amount(view.files_total, 'file')}")
     elif view.files_done:
-        parts.append(f"{view.files_done} files")
+        parts.append(amount(view.files_done, "file"))
     if view.bytes_total:
         parts.append(f"{size(view.bytes_done)} of {size(view.bytes_total)}")
     return parts

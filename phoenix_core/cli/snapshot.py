@@ -15,7 +15,7 @@ def list_snapshots(
     server: Annotated[
         str, typer.Option("--server", metavar="SERVER", help="Of this server only.", autocompletion=completion.servers)
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", help="How many, newest first; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0: all.")] = 0,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

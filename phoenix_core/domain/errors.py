@@ -112,5 +112,8 @@ class Cancelled(PhoenixError):
 
     code = "cancelled"
     template = "Cancelled by {who}."
-    hint = "Start it again with `phoenix job retry`."
+    hint = "Start it again with `phoenix job retry {job}`."
     exit_code = EXIT_CANCELLED
+
+    def __init__(self, *, who: str, job: str = "JOB") -> None:
+        super().__init__(who=who, job=job)

@@ -5,6 +5,7 @@ All of it blocks and is used from threads, one at a time for each snapshot reade
 
 import fnmatch
 import re
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -12,8 +13,10 @@ from datetime import UTC, datetime
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import UsageError
+from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import parse_shown, shown
 from phoenix_core.domain.views import ChangePage, ChangeView, EntryPage, EntryView
+from phoenix_core.engine.errors import NotAFolder
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry, EntryType
@@ -34,6 +37,7 @@ TYPE_NAMES = {
     EntryType.CHAR_DEVICE: "char_device",
     EntryType.BLOCK_DEVICE: "block_device",
 }
+_KINDS = {EntryType.FILE: "it is a file", EntryType.SYMLINK: "it is a symbolic link"}
 Parts = tuple[bytes, ...]
 
 
@@ -109,11 +113,17 @@ def entry_view(path: str, entry: Entry) -> EntryView:
 
 
 def entries(view: SnapshotReader, path: str, after: str, limit: int) -> EntryPage:
-    """A page of a folder's entries. Raises PathNotInSnapshot, UsageError where the path is no folder."""
+    """A page of a folder's entries. Raises PathNotInSnapshot, NotAFolder."""
     where = parts(parse_shown(path))
     folder = view.resolve(_join(where))
     if not folder.is_directory:
-        raise UsageError(detail=f"{path} is no folder.")
+        raise NotAFolder(
+            path=shown(_join(where)),
+            what=_KINDS.get(folder.type, "it is a special file"),
+            snapshot=view.row.id[:SHORT_ID_DIGITS],
+            server=view.row.server_name,
+            quoted=shlex.quote(shown(_join(where))),
+        )
     behind = parse_shown(after)
     found = view.children(folder.tree)
     page = [child for child in found if not behind or child.name > behind][: limit + 1]

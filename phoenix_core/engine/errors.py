@@ -153,8 +153,11 @@ class JobAborted(PhoenixError):
 
     code = "aborted"
     template = "{detail}."
-    hint = "Run it again with `phoenix job retry`; what was uploaded is used again."
+    hint = "Run it again with `phoenix job retry {job}`; what was uploaded is used again."
     retryable = True
+
+    def __init__(self, *, detail: str, job: str = "JOB") -> None:
+        super().__init__(detail=detail, job=job)
 
 
 class BadSetting(PhoenixError):
@@ -168,7 +171,15 @@ class BadRequest(UsageError):
     """What an operator's request holds can't be read."""
 
     template = "The request can't be read: {detail}."
-    hint = "See docs/api.md for what each resource takes."
+    hint = "`--help` of a command says what it takes, docs/api.md what each resource does."
+
+
+class NotAFolder(UsageError):
+    """Only a folder of a snapshot can be listed."""
+
+    code = "not_a_folder"
+    template = "{path} is no folder in snapshot {snapshot}: {what}."
+    hint = "To restore it: `phoenix restore {server} --snapshot {snapshot} --path {quoted} --to FOLDER`."
 
 
 class DamageFound(PhoenixError):

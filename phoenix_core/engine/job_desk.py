@@ -136,7 +136,10 @@ class JobDesk:
         """A new job that does what a finished one was to do. Raises Conflict while that still runs."""
         old = await self.find_job(name)
         if not old.state.is_final:
-            raise Conflict(detail=f"Job {old.id} is {old.state}.", advice=f"Wait for it, or cancel it: {old.id}.")
+            raise Conflict(
+                detail=f"Job {old.id} is {old.state.replace('_', ' ')}.",
+                advice=f"Wait for it with `phoenix job watch {old.id}`, or cancel it: `phoenix job cancel {old.id}`.",
+            )
         self._seat.get()
         if old.agent_id:
             self._directory.server_in_use(old.agent_id)
@@ -159,11 +162,12 @@ class JobDesk:
         job = await self.find_job(name)
         if job.state.is_final:
             raise Conflict(
-                detail=f"Job {job.id} is over: {job.state}.", advice="Start it again with `phoenix job retry`."
+                detail=f"Job {job.id} is over: {job.state.replace('_', ' ')}.",
+                advice=f"Start it again with `phoenix job retry {job.id}`.",
             )
         run = self._runner.run_of(job.id)
         if run is None:
-            error = Cancelled(who=who).view()
+            error = Cancelled(who=who, job=job.id).view()
             cancelled = await self._ledger.move(
                 job.id, JobState.CANCELLED, expected=WAITING, cancelled_by=who, error=error
             )

@@ -114,13 +114,14 @@ class Runner:
         try:
             return await workflow.run(run), None
         except Cancelled as error:
-            named = Cancelled(who=run.cancelled_by) if run.cancelled_by else error
-            return Finish(state=JobState.CANCELLED), named.view()
+            who = run.cancelled_by or str(error.fields["who"])
+            return Finish(state=JobState.CANCELLED), Cancelled(who=who, job=run.job.id).view()
         except JobAborted as error:
-            return Finish(state=JobState.ABORTED), error.view()
+            aborted = JobAborted(detail=str(error.fields["detail"]), job=run.job.id)
+            return Finish(state=JobState.ABORTED), aborted.view()
         except PhoenixError as error:
             if run.cancelled_by:
-                return Finish(state=JobState.CANCELLED), Cancelled(who=run.cancelled_by).view()
+                return Finish(state=JobState.CANCELLED), Cancelled(who=run.cancelled_by, job=run.job.id).view()
             return Finish(state=JobState.FAILED), error.view()
         except Exception as error:
             log.exception("job failed unexpectedly", job=run.job.id)

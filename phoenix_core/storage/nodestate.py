@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from phoenix_core.domain.amounts import size
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
 from phoenix_core.storage.errors import ObjectMissing, StorageFull
@@ -49,7 +50,7 @@ class NodeState:
         space = self.store.space()
         reserve = min(RESERVE_MAX_BYTES, space.total_bytes // RESERVE_PART)
         if space.free_bytes - length < reserve:
-            detail = f"{space.free_bytes} bytes are free, {length} more would cut into the {reserve} kept in reserve"
+            detail = f"{size(space.free_bytes)} free, and {size(reserve)} of it stay so; {size(length)} more don't fit"
             raise StorageFull(place=self.store.place, detail=detail)
 
     def known(self, parts: Parts, pack_id: bytes) -> PackInfo:

@@ -49,8 +49,10 @@ async def test_a_path_that_is_not_there_is_named(rig: Rig, snapshots: list[str])
 
 
 async def test_a_file_has_no_entries(rig: Rig, snapshots: list[str]) -> None:
-    with pytest.raises(RemoteError, match="no folder"):
+    with pytest.raises(RemoteError, match=r"hosts is no folder .* it is a file") as error:
         await rig.client.entries(snapshots[0], "/srv/etc/hosts")
+    restore = f"phoenix restore web1 --snapshot {snapshots[0][:12]} --path /srv/etc/hosts --to FOLDER"
+    assert restore in error.value.view().hint
 
 
 SEARCHES = [

@@ -141,6 +141,7 @@ def test_a_job_is_shown_with_its_steps_and_log(running: Commands) -> None:
         (("backup", "web1", "relative/path"), 2, "usage"),
         (("backup", "web1", "/etc", "--exclude-file", "/nonexistent"), 2, "usage"),
         (("server", "token", "--role", "nonsense"), 2, "usage"),
+        (("job", "list", "--limit", "99999999"), 2, "usage"),
         (("server", "token", "--valid", "-5"), 2, "usage"),
     ],
 )
@@ -168,3 +169,20 @@ def test_doctor_names_the_log_files_and_is_1_only_for_errors(running: Commands) 
     assert str(running.data.logs) in done.out
     assert "core.log" in done.out
     assert {each["state"] for each in running.json("doctor")} <= {"ok", "warning"}
+
+
+def test_a_limit_below_the_least_is_refused_before_a_core_is_asked(running: Commands) -> None:
+    done = running.run("job", "list", "--limit", "-3", code=2)
+    assert "--limit" in done.err
+    assert "docs/api.md" not in done.err
+
+
+def test_a_conflict_names_the_command_that_can_be_typed(running: Commands) -> None:
+    job = running.json("vault", "verify")["id"]
+    assert f"phoenix job retry {job}`" in running.error("job", "cancel", job)["hint"]
+
+
+def test_the_console_without_a_terminal_says_what_else_there_is(running: Commands) -> None:
+    done = running.run(code=2)
+    assert "ssh -t" in done.err
+    assert "phoenix --help" in done.err

@@ -89,3 +89,8 @@ def test_a_bar_shows_share_rate_and_time_left(
     shown = capsys.readouterr().err
     assert "50%" in shown
     assert "512.0 KiB/s, 2.0 s left" in shown
+
+
+def test_one_file_is_told_in_the_singular() -> None:
+    assert describe(ProgressView("scan", files_done=1)) == "scan 1 file"
+    assert describe(ProgressView("scan", files_done=1, files_total=1)) == "scan 1 of 1 file"

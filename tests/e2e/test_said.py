@@ -25,3 +25,18 @@ def test_a_check_of_a_restore_says_that_nothing_was_written(here: Machine) -> No
     assert "It can be restored: 3 files, " in said
     assert said.endswith(" free. Nothing was written.\n")
     assert not target.exists()
+
+
+def test_steps_tell_sizes_and_numbers_in_words(here: Machine) -> None:
+    source = tree.make(here.folder / "source", files=1, size=3000)
+    job = here.json("backup", "one", str(source))
+    backup = {step["id"]: step["detail"] for step in here.json("job", "show", job["id"])["steps"]}
+    assert backup["WF5.4"].startswith("1 file, ")
+    assert backup["WF5.5"].endswith(" for 2.9 KiB to read")
+    assert backup["WF5.6"] == "1 new or changed file"
+    assert " KiB stored in " in backup["WF1.4"]
+    job = here.json("restore", "one", "--path", str(source), "--to", str(here.folder / "target"))
+    restore = {step["id"]: step["detail"] for step in here.json("job", "show", job["id"])["steps"]}
+    assert restore["WF6.4"].endswith(" free")
+    assert " bytes" not in "".join(restore.values())
+    assert restore["WF6.6"].startswith("1 file, ")

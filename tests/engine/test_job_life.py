@@ -72,6 +72,7 @@ async def test_a_waiting_job_is_cancelled_at_once(rig: Rig) -> None:
     assert cancelled.state is JobState.CANCELLED
     assert cancelled.error is not None
     assert cancelled.error.exit_code == 130
+    assert f"phoenix job retry {job.id}`" in cancelled.error.hint
     assert all(step.state is StepState.SKIPPED for step in (await rig.client.job(job.id)).steps)
     with pytest.raises(RemoteError, match="is over"):
         await rig.client.cancel(job.id)
@@ -85,6 +86,8 @@ async def test_a_running_job_is_cancelled_through_its_agent(rig: Rig) -> None:
     assert (await rig.client.cancel(job.id)).state is JobState.RUNNING
     done = await rig.ended(job.id)
     assert done.state is JobState.CANCELLED
+    assert done.error is not None
+    assert f"phoenix job retry {job.id}`" in done.error.hint
     assert not await asyncio.to_thread(rig.node().leases)
 
 

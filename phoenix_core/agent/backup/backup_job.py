@@ -27,6 +27,7 @@ from phoenix_core.agent.errors import PathExcluded, PathNotFound, PathUnreadable
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
+from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.vault.filelists import MissingEntry, write_missing
@@ -91,13 +92,13 @@ class BackupJob:
         meta = MetaVault(order, node, self._ports)
         with self._steps.step("WF5.4") as step:
             scan = self._scan(sources, excludes, meta.parent_trees(lambda text: self._steps.log("warning", text)))
-            step.detail = f"{scan.counts.files} files, {scan.counts.folders} folders"
+            step.detail = f"{amount(scan.counts.files, 'file')}, {amount(scan.counts.folders, 'folder')}"
         scan_s = time.monotonic() - self._began
         throughput = estimate.load(self._ports.state_dir)
         with self._steps.step("WF5.5") as step:
             expected_s = self._estimate(scan.counts, throughput)
-            step.detail = f"about {expected_s:.0f} s for {scan.counts.changed_bytes} bytes to read"
-        self._steps.done("WF5.6", f"{scan.counts.changed_files} new or changed files")
+            step.detail = f"about {expected_s:.0f} s for {size(scan.counts.changed_bytes)} to read"
+        self._steps.done("WF5.6", f"{amount(scan.counts.changed_files, 'new or changed file')}")
         if order.dry_run:
             self._collect_lost()
             return _dry_result(scan.counts, scan_s, self._first_missing())
@@ -168,7 +169,7 @@ class BackupJob:
             meta.writer.close()
             transfer_s = time.monotonic() - transfer_began
             result = _result(builder.counts, transfer, meta, scan_s, transfer_s)
-            step.detail = f"{result.stored_bytes} bytes stored in {result.packs} packs"
+            step.detail = f"{size(result.stored_bytes)} stored in {amount(result.packs, 'pack')}"
         self._learn(throughput, builder.counts, transfer_s)
         watch.enter("commit")
         commit_began = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from phoenix_core.agent.backup.mounts import is_virtual_folder
 from phoenix_core.agent.restore.errors import (
     DestinationForbidden,
     DestinationNotAbsolute,
@@ -16,6 +17,7 @@ from phoenix_core.agent.restore.errors import (
     NotEnoughSpace,
 )
 from phoenix_core.agent.restore.folders import open_root, proc_path
+from phoenix_core.domain.amounts import size
 from phoenix_core.domain.names import shown
 from phoenix_core.vault.entry import Entry
 
@@ -63,6 +65,8 @@ def validate(destination: bytes, targets: Sequence[bytes], state_dir: Path) -> D
     if path == own or path.startswith(own + b"/"):
         raise DestinationForbidden(path=shown(path), detail="it is the agent's own folder")
     existing = _nearest(path, of_folder=True)
+    if _is_made_up(existing):
+        raise DestinationForbidden(path=shown(path), detail="the kernel makes up what is there; it keeps no files")
     _check_writable(existing, is_restored=False)
     return Destination(path, is_original=False, existing=existing)
 
@@ -87,6 +91,18 @@ def _nearest(path: bytes, *, of_folder: bool) -> bytes:
         if of_folder:
             raise DestinationNotFolder(path=shown(path), place=shown(at))
         at = os.path.dirname(at)
+
+
+def _is_made_up(path: bytes) -> bool:
+    """Whether the folder is in /proc, /sys and their like."""
+    try:
+        folder = open_root(path)
+    except OSError:
+        return False  # whether it can be written to is looked at next
+    try:
+        return is_virtual_folder(folder)
+    finally:
+        os.close(folder)
 
 
 def _check_writable(folder: bytes, *, is_restored: bool) -> None:
@@ -160,7 +176,13 @@ class SpaceNeeds:
         for need in self._needs.values():
             place = shown(need.place)
             if need.peak_bytes > need.free.bytes:
-                raise NotEnoughSpace(place=place, needed_bytes=need.peak_bytes, free_bytes=need.free.bytes)
+                raise NotEnoughSpace(
+                    place=place,
+                    needed=size(need.peak_bytes),
+                    free=size(need.free.bytes),
+                    needed_bytes=need.peak_bytes,
+                    free_bytes=need.free.bytes,
+                )
             if 0 <= need.free.inodes < need.inodes:
                 raise NotEnoughInodes(place=place, needed=need.inodes, free=need.free.inodes)
 

@@ -39,7 +39,7 @@ class DestinationForbidden(RestoreError):
 
 class NotEnoughSpace(RestoreError):
     code = "not_enough_space"
-    template = "The restore needs {needed_bytes} bytes at {place}; {free_bytes} are free."
+    template = "The restore needs {needed} at {place}; {free} is free."
     hint = "Free space there, choose another destination, or restore fewer paths. Nothing was restored."
 
 

@@ -25,6 +25,7 @@ from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
 from phoenix_core.agent.restore.tally import Tally
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
 
 
@@ -97,8 +98,9 @@ class RestoreJob:
         with self._steps.step("WF6.4") as step:
             counts = self._plan(trees, destination, journal)
             self._needs.check()
-            step.detail = f"{self._needs.needed_bytes} bytes needed, {self._needs.free_bytes} free"
-        found = f"{counts.files} files, {counts.folders} folders, {counts.others} others, {counts.bytes} bytes"
+            step.detail = f"{size(self._needs.needed_bytes)} needed, {size(self._needs.free_bytes)} free"
+        found = f"{amount(counts.files, 'file')}, {amount(counts.folders, 'folder')}, {size(counts.bytes)}"
+        found += f", {amount(counts.others, 'other entry', 'other entries')}" if counts.others else ""
         self._steps.done("WF6.5", found + (", going on with an interrupted restore" if journal.is_resumed else ""))
         if self._order.check_only:
             return self._checked(destination, counts)
@@ -110,7 +112,9 @@ class RestoreJob:
             finally:
                 os.close(root)
             result = self._result(destination, folders)
-            step.detail = f"{result.files} files, {result.directories} folders, {result.bytes} bytes restored"
+            step.detail = (
+                f"{amount(result.files, 'file')}, {amount(result.directories, 'folder')}, {size(result.bytes)} restored"
+            )
             if result.missing_count:
                 step.detail += f", {result.missing_count} missing"
         return result

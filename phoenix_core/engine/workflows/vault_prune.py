@@ -7,6 +7,7 @@ import msgspec
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
+from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
@@ -55,7 +56,8 @@ class PruneVault(Workflow):
         numbers: Result = _numbers(plan)
         await run.update(result=numbers)
         await run.note(
-            f"{len(plan.unused)} packs ({plan.unused_bytes} bytes) are unused, {len(plan.rewrite)} are mostly unused."
+            f"Unused: {amount(len(plan.unused), 'pack')}, {size(plan.unused_bytes)}. "
+            f"Mostly unused: {amount(len(plan.rewrite), 'pack')}."
         )
         if not request.execute:
             return Finish(result=numbers)

@@ -2,6 +2,7 @@
 
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import DamageRow, JobRow
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.claims import VAULT, Claim
 from phoenix_core.engine.vault import VaultSeat
@@ -24,7 +25,7 @@ class RebuildIndex(Workflow):
         vault = self._seat.get()
         async with run.step("rebuild") as step:
             found = await run.in_thread(vault.node.rebuild_index)
-            step.detail = f"{found.packs} packs, {found.chunks} chunks"
+            step.detail = f"{amount(found.packs, 'pack')}, {amount(found.chunks, 'chunk')}"
         await self._jobs.set_damages(
             run.job.id,
             [

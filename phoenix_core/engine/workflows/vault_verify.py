@@ -6,6 +6,7 @@ from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import DamageRow, JobRow
 from phoenix_core.catalog.settings import Facts
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobKind
@@ -80,7 +81,8 @@ class VerifyVault(Workflow):
                 for at, damage in enumerate(report.damages)
             ],
         )
-        await run.note(f"Verified {report.packs} packs and {report.snapshots} snapshots, depth {request.depth}.")
+        seen = f"{amount(report.packs, 'pack')} and {amount(report.snapshots, 'snapshot')}"
+        await run.note(f"Verified {seen}, depth {request.depth}.")
         for text in report.unneeded[:100]:
             await run.note(f"{text} No snapshot needs that: `phoenix vault prune --execute` deletes it.", "warning")
         if not report.damages:

@@ -49,6 +49,8 @@ def free(count: int, inodes: int = -1) -> object:
         (b"STATE", DestinationForbidden),
         (b"STATE/below", DestinationForbidden),
         (b"TARGET/to state", DestinationForbidden),
+        (b"/proc", DestinationForbidden),
+        (b"/proc/sys/below", DestinationForbidden),
     ],
 )
 def test_a_destination_that_will_not_do_is_refused(
@@ -104,6 +106,8 @@ def test_too_little_space_is_found_before_the_first_byte(rig: RestoreRig, root: 
         rig.restore(root, free=free(50_000))
     assert caught.value.fields["needed_bytes"] == 25 * 4096 + 4096
     assert caught.value.fields["free_bytes"] == 50_000
+    assert "needs 104.0 KiB" in caught.value.message
+    assert "48.8 KiB is free" in caught.value.message
     assert not rig.target.exists()
 
 

@@ -2,12 +2,12 @@
 
 The core reads the trees with its own keys, and remembers every copy of every chunk that the restore comes across. Of
 each chunk one copy is chosen; its pack goes on the grant. Of the granted packs, the agent gets the keys of the blocks
-with chunks that it needs. Blocks are bits of one number per pack, so that a restore of terabytes fits in memory.
+with chunks that it needs. Blocks are bits of one number per pack, and of a folder one node of its tree is held at a
+time, so that a restore of terabytes fits in memory.
 """
 
 import threading
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import Cancelled, PhoenixError
@@ -22,6 +22,7 @@ from phoenix_core.vault.tree import read_tree
 from phoenix_core.vault.treewalk import descend
 
 BATCH = 4096
+"""Chunks that are asked for at once."""
 
 
 class Grant:
@@ -94,33 +95,42 @@ class _Planner:
             return None
 
     def _walk(self, path: bytes, entry: Entry) -> None:
-        pending = [(path, entry)]
+        if entry.is_file:
+            self._add_file(path, entry)
+        pending = [(path, entry.tree)] if entry.is_directory else []
         while pending:
-            if self._stop.is_set():
-                raise Cancelled(who="the core")
-            at, entry = pending.pop()
+            self._check()
+            at, tree = pending.pop()
+            above = at.rstrip(b"/") + b"/"
             try:
-                if entry.is_directory:
-                    above = at.rstrip(b"/")
-                    pending.extend((above + b"/" + child.name, child) for child in read_tree(self._reader, entry.tree))
-                elif entry.is_file:
-                    self._add_file(entry)
+                for child in read_tree(self._reader, tree):
+                    if child.is_directory:
+                        pending.append((above + child.name, child.tree))
+                    elif child.is_file:
+                        self._add_file(above + child.name, child)
             except (ChunkMissing, ChunkDamaged, HostileTree) as error:
                 self._note(at, error)
 
-    def _add_file(self, entry: Entry) -> None:
+    def _add_file(self, path: bytes, entry: Entry) -> None:
+        self._check()
         self._grant.files += 1
         self._grant.bytes += entry.data_bytes
-        for ref in entry_chunks(self._reader, entry):
-            self._data.add(ChunkId(ref.id))
-            if len(self._data) >= BATCH:
-                self._flush()
+        try:
+            for ref in entry_chunks(self._reader, entry):
+                self._data.add(ChunkId(ref.id))
+                if len(self._data) >= BATCH:
+                    self._flush()
+        except (ChunkMissing, ChunkDamaged, HostileTree) as error:
+            self._note(path, error)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled(who="the core")
 
     def _flush(self) -> None:
-        ids = iter(self._data)
-        while batch := list(islice(ids, BATCH)):
-            self._locate(batch)
-        self._data = set()
+        wanted, self._data = list(self._data), set()
+        if wanted:
+            self._locate(wanted)
 
     def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         chosen = self._vault.node.locate(ids)

@@ -6,7 +6,7 @@
     GET  /storage/v1/packs/{hex}   a pack or, with `Range: bytes=a-b`, a part of it
 
 Every request carries `Authorization: Bearer <storage token>`. An error is its HTTP status with an ErrorView as JSON.
-The node's calls block, so they run in threads of the service's own.
+The node's calls block, and a call may be long to decode, so all of that runs in threads of the service's own.
 """
 
 import asyncio
@@ -78,14 +78,16 @@ class StorageService:
 
     async def job(self, request: web.Request) -> web.Response:
         token = _token(request)
-        call = _decoded(decode_job_call, await self._body(request, token))
-        return _answer(await self._run(lambda: call_job(self._node.desk, token, call)))
+        body = await self._body(request, token)
+        return _answer(
+            await self._run(lambda: encode(call_job(self._node.desk, token, _decoded(decode_job_call, body))))
+        )
 
     async def core(self, request: web.Request) -> web.Response:
         token = _token(request)
         self._node.desk.core(token)
-        call = _decoded(decode_core_call, await self._body(request, token))
-        return _answer(await self._run(lambda: call_core(self._node, call)))
+        body = await self._body(request, token)
+        return _answer(await self._run(lambda: encode(call_core(self._node, _decoded(decode_core_call, body)))))
 
     async def put_pack(self, request: web.Request) -> web.Response:
         token, pack_id, length = _token(request), _pack_id(request), request.content_length
@@ -101,7 +103,7 @@ class StorageService:
             await self._run(lambda: desk.put_staged(token, pack_id, staged))
         finally:
             await self._run(lambda: staging.__exit__(None, None, None))
-        return _answer(None)
+        return _answer(encode(None))
 
     async def get_pack(self, request: web.Request) -> web.StreamResponse:
         token, pack_id = _token(request), _pack_id(request)
@@ -141,7 +143,7 @@ class StorageService:
         if buffer:
             await self._run(staged.write, bytes(buffer))
 
-    async def _body(self, request: web.Request, token: str) -> bytes:
+    async def _body(self, request: web.Request, token: str) -> bytearray:
         """Only from a holder of a valid token, since it may be long."""
         self._node.desk.who(token)
         body = bytearray()
@@ -149,7 +151,7 @@ class StorageService:
             body += data
             if len(body) > MAX_CALL_BYTES:
                 raise BadRequest(detail=f"the call is above {MAX_CALL_BYTES} bytes")
-        return bytes(body)
+        return body
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         """In a thread. It is waited for even where the request is cancelled, since it holds files."""
@@ -187,15 +189,15 @@ def _range(request: web.Request, length: int) -> tuple[int, int, bool]:
     return int(match[1]), min(end, length), True
 
 
-def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+def _decoded(decode: Callable[[bytearray], T], body: bytearray) -> T:
     try:
         return decode(body)
     except msgspec.MsgspecError as error:
         raise BadRequest(detail=error) from error
 
 
-def _answer(result: object) -> web.Response:
-    return web.Response(body=encode(result), content_type=CONTENT_TYPE)
+def _answer(encoded: bytes) -> web.Response:
+    return web.Response(body=encoded, content_type=CONTENT_TYPE)
 
 
 def _refusal(error: PhoenixError) -> web.Response:

@@ -4,14 +4,18 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from blockbuster import blockbuster_ctx
 
 from phoenix_core.domain.ids import ChunkId
-from phoenix_core.storage import wire
+from phoenix_core.storage import service, wire
 from phoenix_core.storage.service import add_storage_routes
 from tests.storage.rig import Rig, ids_of, some_chunks
 
@@ -53,6 +57,43 @@ async def test_the_loop_is_free_while_packs_go_in_and_out(tmp_path: Path) -> Non
                 f"{url}/core", data=wire.encode(wire.Status()), headers={"Authorization": f"Bearer {core}"}
             ) as answer:
                 assert answer.status == 200
+    await runner.cleanup()
+    await asyncio.to_thread(rig.node.close)
+
+
+async def test_calls_are_decoded_and_answers_encoded_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call may name a million chunks."""
+    rig = Rig(tmp_path)
+    working: list[str] = []
+
+    def noting(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def noted(value: object) -> Any:
+            working.append(threading.current_thread().name)
+            return work(value)
+
+        return noted
+
+    for name in ("decode_job_call", "decode_core_call", "encode"):
+        monkeypatch.setattr(service, name, noting(getattr(service, name)))
+    app = web.Application()
+    add_storage_routes(app, rig.node)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/storage/v1"
+    unknown = [os.urandom(32) for _ in range(5000)]
+    async with aiohttp.ClientSession() as client:
+        for path, token, call, expected in (
+            ("job", rig.job().token, wire.Present(unknown), [False] * 5000),
+            ("core", rig.token(rights="core"), wire.LocateAll(unknown), [[]] * 5000),
+        ):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with client.post(f"{url}/{path}", data=wire.encode(call), headers=headers) as answer:
+                assert wire.encode(expected) == await answer.read()
+    assert len(working) == 4
+    assert all(name.startswith("storage-http") for name in working)
     await runner.cleanup()
     await asyncio.to_thread(rig.node.close)
 

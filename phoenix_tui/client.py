@@ -126,15 +126,17 @@ class LiveCore:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _load(self) -> None:
-        status, servers, recent, active = await asyncio.gather(
+        status, servers, settings, recent, active = await asyncio.gather(
             self.client.status(),
             self.client.servers(),
+            self.client.settings(),
             self.client.jobs(limit=JOBS_READ),
             self.client.jobs(state="active", limit=ACTIVE_READ),
         )
         await self._read_vault()
         self.model.status = status
         self.model.servers = {server.id: server for server in servers}
+        self.model.put_settings(settings)
         self.model.put_jobs(recent + active, anew=True)
         self.model.loaded = True
         self._note(*Topic)
@@ -157,6 +159,7 @@ class LiveCore:
             try:
                 self.model.status = await self.client.status()
                 self.model.servers = {server.id: server for server in await self.client.servers()}
+                self.model.put_settings(await self.client.settings())
                 await self._read_vault()
             except CoreUnreachable:
                 continue  # The event stream finds out as well, and says so.

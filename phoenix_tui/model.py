@@ -5,8 +5,8 @@ from enum import Enum, StrEnum
 import msgspec
 
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.states import JobKind
-from phoenix_core.domain.views import Event, JobView, ServerView, StatusView, VaultView
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.views import Event, JobView, ServerView, SettingView, StatusView, VaultView
 from phoenix_tui.formats import EPOCH
 
 JOBS_KEPT = 500
@@ -46,6 +46,8 @@ class CoreModel:
         """Why there is no vault to show."""
         self.servers: dict[str, ServerView] = {}
         self.jobs: dict[str, JobView] = {}
+        self.settings: dict[str, str] = {}
+        """Values by key."""
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -69,7 +71,18 @@ class CoreModel:
             (job for job in self.active_jobs() if job.server_id == server_id and job.kind is JobKind.FILE_BACKUP), None
         )
 
+    def lost_agent(self, job: JobView) -> ServerView | None:
+        """The server whose agent does this job's work, where the core has lost it."""
+        if job.state is not JobState.RUNNING or not job.server_id:
+            return None
+        server = next((each for each in self.servers.values() if each.name == job.agent_name), None)
+        server = server or self.servers.get(job.server_id)
+        return server if server is not None and not server.connected else None
+
     # --- changing ----------------------------------------------------------------------------------------------------
+
+    def put_settings(self, settings: list[SettingView]) -> None:
+        self.settings = {setting.key: setting.value for setting in settings}
 
     def put_jobs(self, jobs: list[JobView], *, anew: bool = False) -> None:
         """Take jobs from a list; steps known from elsewhere stay. `anew`: what isn't in it is gone."""

@@ -43,6 +43,8 @@ _STEP = {
 
 CONNECTED = Sign("●", _("connected"), GOOD)
 AWAY = Sign("○", _("away"), WARN)
+LOST_AGENT = Sign("…", _("agent away"), WARN)
+"""Of a job that runs, and whose agent the core has lost."""
 REMOVED = Sign("–", _("removed"), DIM)
 
 

@@ -91,6 +91,7 @@ class DashboardScreen(ConsoleScreen):
         self.query_one("#attention", RowTable).show(what_needs_attention(self.model, self.formats))
         running = self.model.active_jobs()
         self.query_one("#running", RowTable).show(running)
+        self.on_tick()
         self.query_one("#results", RowTable).show(self.model.finished_jobs()[:RESULTS_SHOWN])
         for part, table in (
             ("#attention-part", "#attention"),
@@ -146,12 +147,14 @@ class DashboardScreen(ConsoleScreen):
     def _running_cells(self, job: JobView) -> list[Cell]:
         if job.state is not JobState.RUNNING:
             return [job.title, "", "", state_cell(job), ""]
-        eta = eta_text(job.progress)
+        lost = self.model.lost_agent(job) is not None
+        eta = "" if lost else eta_text(job.progress)
+        doing = rate_cell(job) or (job.progress.phase if job.progress else "")
         return [
             job.title,
             progress_cell(job, BAR_CELLS),
             percent_cell(job),
-            rate_cell(job) or (job.progress.phase if job.progress else ""),
+            state_cell(job, lost=True) if lost else doing,
             _("{eta} left").format(eta=eta) if eta else time_cell(job, self.formats),
         ]
 

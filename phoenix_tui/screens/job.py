@@ -7,7 +7,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.states import JobKind, JobState, StepState
-from phoenix_core.domain.views import DamageView, JobView, LogLineView, StepView
+from phoenix_core.domain.views import DamageView, JobView, LogLineView, ServerView, StepView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import NOTHING, clock_span, number, took
@@ -15,7 +15,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.messages import CoreChanged, OpenRestore
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.job_intentions import JobIntentions
-from phoenix_tui.signs import job_sign, step_sign
+from phoenix_tui.signs import LOST_AGENT, job_sign, step_sign
 from phoenix_tui.tones import BAD, DIM, STRONG, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.data_flow import DataFlow
@@ -28,6 +28,8 @@ from phoenix_tui.widgets.log_view import LogView
 from phoenix_tui.widgets.progress_line import ProgressLine
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
+GRACE = "agent.grace_s"
+"""Setting: for how many seconds a lost agent is waited for."""
 TABS = ("log", "files", "result")
 _PROBLEM_STATES = {JobState.FAILED, JobState.ABORTED, JobState.CANCELLED}
 
@@ -36,7 +38,7 @@ class JobScreen(JobIntentions):
     BINDINGS = bindings("job")
     place = "job"
     top = "jobs"
-    topics = frozenset({Topic.JOBS, Topic.PROGRESS})
+    topics = frozenset({Topic.JOBS, Topic.PROGRESS, Topic.SERVERS})
 
     def __init__(self, context: Context, job_id: str) -> None:
         super().__init__(context)
@@ -139,7 +141,8 @@ class JobScreen(JobIntentions):
             self.query_one("#steps", RowTable).repaint([s.id for s in job.steps if s.state is StepState.RUNNING])
 
     def _show_head(self, job: JobView) -> None:
-        sign = job_sign(job.state)
+        lost = self.model.lost_agent(job)
+        sign = LOST_AGENT if lost else job_sign(job.state)
         title, width = Content.styled(job.title, STRONG), self.size.width - 2
         state = sign.content
         room = max(10, width - state.cell_length - 2)
@@ -160,8 +163,13 @@ class JobScreen(JobIntentions):
             text = Content.assemble((f"{sign.sign} {problem.message}", BAD), "\n", problem.hint)
             self.query_one("#problem", Static).update(text)
             return
-        self.query_one(DataFlow).show(job)
-        self.query_one(ProgressLine).show(job)
+        self.query_one(DataFlow).show(job, lost=lost is not None)
+        self.query_one(ProgressLine).show(job, self._lost_text(lost) if lost else "")
+
+    def _lost_text(self, server: ServerView) -> str:
+        text = _("agent away since {time}; waiting").format(time=self.formats.time(server.last_seen_at))
+        grace_s = self.model.settings.get(GRACE)
+        return text + (_(" up to {grace} s").format(grace=grace_s) if grace_s else "")
 
     def _show_steps(self, job: JobView) -> None:
         steps = job.steps or (self._own.steps if self._own else ())

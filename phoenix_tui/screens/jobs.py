@@ -30,7 +30,7 @@ WIDE = 100
 class JobsScreen(JobIntentions, ConsoleScreen):
     BINDINGS = bindings("jobs")
     place = "jobs"
-    topics = frozenset({Topic.JOBS, Topic.PROGRESS})
+    topics = frozenset({Topic.JOBS, Topic.PROGRESS, Topic.SERVERS})
 
     chosen = "all"
     server_id = ""
@@ -67,6 +67,7 @@ class JobsScreen(JobIntentions, ConsoleScreen):
         jobs = [job for job in self.model.jobs_newest_first() if self._fits(job)]
         self.query_one(RowTable).show(jobs)
         self._show_filter(len(jobs))
+        self.on_tick()
 
     def on_tick(self) -> None:
         self.query_one(RowTable).repaint([job.id for job in self.model.active_jobs()])
@@ -133,10 +134,11 @@ class JobsScreen(JobIntentions, ConsoleScreen):
     # --- the table ---------------------------------------------------------------------------------------------------
 
     def _cells(self, job: JobView) -> list[Cell]:
-        state, progress = state_cell(job), Content("")
+        lost = self.model.lost_agent(job) is not None
+        state, progress = state_cell(job, lost=lost), Content("")
         if job.state is JobState.RUNNING:
             share, eta = percent_cell(job), eta_text(job.progress)
-            left = _("{eta} left").format(eta=eta) if eta else ""
+            left = _("{eta} left").format(eta=eta) if eta and not lost else ""
             progress = Content.assemble(progress_cell(job, BAR_CELLS), f" {share:<5} ", (left, DIM))
             state = state if self.size.width >= WIDE else state + f" {share}"
         return [

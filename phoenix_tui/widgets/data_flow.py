@@ -7,6 +7,7 @@ from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView
 from phoenix_tui.formats import rate, ratio, size
 from phoenix_tui.i18n import _
+from phoenix_tui.signs import LOST_AGENT
 from phoenix_tui.tones import DIM, LIVE, STRONG
 
 BOX_MAX = 30
@@ -18,9 +19,11 @@ class DataFlow(Static):
     def __init__(self) -> None:
         super().__init__(id="flow")
         self._job: JobView | None = None
+        self._lost = False
 
-    def show(self, job: JobView) -> None:
-        self._job = job
+    def show(self, job: JobView, *, lost: bool = False) -> None:
+        """`lost`: the core has lost its agent."""
+        self._job, self._lost = job, lost
         self.display = job.kind in {JobKind.FILE_BACKUP, JobKind.FILE_RESTORE, JobKind.VERIFY}
         self._draw()
 
@@ -29,14 +32,15 @@ class DataFlow(Static):
 
     def _draw(self) -> None:
         if self._job is not None and self.size.width > 20:
-            self.update(draw(self._job, self.size.width))
+            self.update(draw(self._job, self.size.width, lost=self._lost))
 
 
-def draw(job: JobView, width: int) -> Content:
+def draw(job: JobView, width: int, *, lost: bool = False) -> Content:
     box = min(BOX_MAX, max(18, width // 4))
     left, right, above, below = _words(job)
+    above = LOST_AGENT.word if lost else above
     restoring = job.kind is not JobKind.FILE_BACKUP
-    moving = job.state is JobState.RUNNING and job.progress is not None
+    moving = job.state is JobState.RUNNING and job.progress is not None and not lost
     middle = max(6, width - 2 * box - 2)
     shaft = ("━" if moving else "─") * (middle - 3)
     arrow = f" ◀{shaft} " if restoring else f" {shaft}▶ "

@@ -6,14 +6,15 @@ from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView, ProgressView
 from phoenix_tui.formats import NOTHING, Formats, clock_span, files, number, rate, size, took
 from phoenix_tui.i18n import _, ngettext
-from phoenix_tui.signs import job_sign
+from phoenix_tui.signs import LOST_AGENT, job_sign
 from phoenix_tui.widgets.bar import bar, fraction_done, percent_done
 
 BAR_CELLS = 10
 
 
-def state_cell(job: JobView) -> Content:
-    return job_sign(job.state).content
+def state_cell(job: JobView, *, lost: bool = False) -> Content:
+    """`lost`: it runs, and the core has lost its agent."""
+    return (LOST_AGENT if lost else job_sign(job.state)).content
 
 
 def progress_cell(job: JobView, width: int) -> Content:

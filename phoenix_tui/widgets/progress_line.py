@@ -24,9 +24,11 @@ class ProgressLine(Static):
     def __init__(self) -> None:
         super().__init__(id="progress")
         self._job: JobView | None = None
+        self._lost = ""
 
-    def show(self, job: JobView) -> None:
-        self._job = job
+    def show(self, job: JobView, lost: str = "") -> None:
+        """`lost`: what there is to say of an agent that the core has lost."""
+        self._job, self._lost = job, lost
         self._draw()
 
     def on_resize(self) -> None:
@@ -34,19 +36,19 @@ class ProgressLine(Static):
 
     def _draw(self) -> None:
         if self._job is not None and self.size.width > 0:
-            self.update(line(self._job, self.size.width))
+            self.update(line(self._job, self.size.width, self._lost))
 
 
-def line(job: JobView, width: int) -> Content:
+def line(job: JobView, width: int, lost: str = "") -> Content:
     if job.state.is_waiting:
         return Content.styled(WAITS[job.state], WARN if job.state is not JobState.QUEUED else DIM)
     if job.state.is_final:
         return Content.assemble((bar(1.0, 10).plain, job_sign(job.state).tone), "  ", outcome_text(job))
-    text = _amounts(job.progress)
+    text = lost or _amounts(job.progress)
     fraction = fraction_done(job.progress)
     share = percent_done(fraction)
     room = max(8, width - len(share) - len(text) - 4)
-    return Content.assemble(bar(fraction, room), "  ", (share, LIVE), "  ", text)
+    return Content.assemble(bar(fraction, room), "  ", (share, LIVE), "  ", (text, WARN if lost else ""))
 
 
 def _amounts(progress: ProgressView | None) -> str:

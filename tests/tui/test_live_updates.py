@@ -3,7 +3,7 @@
 import msgspec
 
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import JobView, LogLineView, ProgressView
+from phoenix_core.domain.views import JobView, LogLineView, ProgressView, SettingView
 from phoenix_tui.client import REPAINT_INTERVAL_S
 from phoenix_tui.messages import CoreChanged
 from phoenix_tui.screens.job import JobScreen
@@ -121,3 +121,21 @@ async def test_progress_before_the_totals_are_known_counts_files(core: ScriptedC
     async with open_console() as pilot:
         await pilot.press("3", "enter")
         await until(pilot, lambda: "scan: 12,345 files" in shown(pilot))
+
+
+async def test_a_job_whose_agent_is_lost_says_so_and_since_when(core: ScriptedCore, open_console: OpenConsole) -> None:
+    core.settings["agent.grace_s"] = SettingView("agent.grace_s", "60", "60", "How long a lost agent is waited for.")
+    async with open_console() as pilot:
+        lost = msgspec.structs.replace(sample.WEB1, connected=False, last_seen_at=sample.ago(seconds=20))
+        core.send("server", server=lost)
+        await until(pilot, lambda: "… agent away" in shown(pilot))
+        assert "MiB/s" not in shown(pilot)
+        await pilot.press("3")
+        await until(pilot, lambda: "… agent away" in shown(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "agent away since 21:01:51; waiting up to 60 s" in shown(pilot))
+        assert "MiB/s" not in shown(pilot)
+        assert "left" not in shown(pilot)
+        assert "running" not in shown(pilot).splitlines()[1]
+        core.send("server", server=sample.WEB1)
+        await until(pilot, lambda: "0:07 left" in shown(pilot))

@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from phoenix_core.cli.output import print_json, say
-from phoenix_core.domain.errors import EXIT_DONE
+from phoenix_core.cli.output import print_json, say, warn
+from phoenix_core.domain.errors import EXIT_DONE, PhoenixError
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 
 
@@ -24,6 +24,7 @@ async def run_core(
     )
     try:
         say(f"The core runs on {data.root}; agents reach it at {', '.join(core.link_urls())}.")
+        await _tell_of_vault(data)
         waits = [
             asyncio.create_task(signalled.wait(), name="stop by signal"),
             asyncio.create_task(core.stop_requested.wait(), name="stop by operator"),
@@ -36,6 +37,25 @@ async def run_core(
             await asyncio.to_thread(end_agent, data, agent_pid)
         await core.stop()
     return EXIT_DONE
+
+
+async def _tell_of_vault(data: DataDirectory) -> None:
+    """Why nothing can be backed up yet, where that is so, and what comes next."""
+    from phoenix_core.cli.program import command_line
+    from phoenix_core.client import CoreClient
+    from phoenix_core.engine.errors import NoVault
+
+    async with CoreClient(data.core_socket) as client:
+        try:
+            vault = await client.vault()
+        except PhoenixError as error:
+            if error.view().code == NoVault.code:
+                say(f"No vault yet. Stop this core, run {command_line(data, 'vault', 'init')}, and start it again.")
+            else:
+                warn(f"phoenix: {error.message}\n  {error.what_to_do}")
+            return
+    if vault.problem:
+        warn(f"phoenix: {vault.problem}\n  {command_line(data, 'doctor')} says what to do.")
 
 
 async def stop_core(data: DataDirectory, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from phoenix_core.cli.attach import answers
 from phoenix_core.cli.errors import CoreRunning
 from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.passphrases import read_passphrase
+from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.names import shown
@@ -39,6 +40,7 @@ async def init(
     if made_here:
         say(f"Recovery passphrase: {passphrase}")
         say(RECOVERY_ADVICE)
+    say(f"Next, start the core: {command_line(data, 'core', 'run')}")
 
 
 def make_vault(data: DataDirectory, passphrase: str, holder: str = "") -> tuple[VaultDescriptor, Holder]:

@@ -162,3 +162,30 @@ def test_a_stopped_core_is_told_of_as_an_object(vault: Commands) -> None:
     assert vault.json("core", "stop") == {"stopped": True, "pid": core.pid}
     core.communicate(timeout=WAIT_S)
     assert vault.error("core", "stop")["code"] == "core_not_running"
+
+
+def test_a_core_without_a_vault_and_a_new_vault_say_what_comes_next(commands: Commands) -> None:
+    commands.data.create()
+    commands.data.config.write_text('[core]\nlisten = "127.0.0.1:0"\n')
+    core = commands.start_core()
+    try:
+        assert core.stdout is not None
+        assert "vault init, and start it again." in core.stdout.readline()
+    finally:
+        core.terminate()
+        core.communicate(timeout=WAIT_S)
+    made = commands.run("vault", "init", "--holder", "file", code=0).out
+    assert made.splitlines()[-1].startswith("Next, start the core: ")
+    assert made.splitlines()[-1].endswith("core run")
+
+
+def test_a_core_whose_vault_is_locked_says_so_at_its_start(vault: Commands) -> None:
+    vault.data.key_file.unlink()
+    core = vault.start_core()
+    try:
+        assert core.stderr is not None
+        assert "The vault's key is not" in core.stderr.readline()
+        assert "doctor says what to do" in core.stderr.readline()
+    finally:
+        core.terminate()
+        core.communicate(timeout=WAIT_S)

@@ -22,6 +22,7 @@ from phoenix_tui.widgets.restore_files import RestoreFiles, selection_text
 from phoenix_tui.widgets.restore_source import RestoreSource
 from phoenix_tui.widgets.restore_target import RestoreTarget
 
+CONFLICT = "restore.conflict"
 STEPS = ("source", "files", "target", "check")
 _TITLES = {
     "source": _("Source"),
@@ -226,7 +227,10 @@ class RestoreScreen(ConsoleScreen):
         server = self.model.servers.get(target.to_server) or self._server()
         name = server.name if server else ""
         where = _("{folder} on {server}").format(folder=target.folder or _("the original place"), server=name)
-        rule = target.rule.replace("_", " ") if target.rule else _("as the setting says")
+        as_set = self.model.settings.get(CONFLICT, "")
+        rule = (target.rule or as_set).replace("_", " ")
+        if not target.rule:
+            rule = _("{rule} (the setting {key})").format(rule=rule, key=CONFLICT).strip()
         return [
             (_("Restore"), selection_text(self.query_one(RestoreFiles).selected)),
             (_("To"), where),

@@ -11,6 +11,8 @@ from phoenix_tui.signs import LOST_AGENT
 from phoenix_tui.tones import DIM, LIVE, STRONG
 
 BOX_MAX = 30
+NEXT_TO_NOTHING = 10_000
+"""A backup that read so many times what it sent found nothing new: what it sent is its own records."""
 
 
 class DataFlow(Static):
@@ -76,7 +78,7 @@ def _amounts(job: JobView) -> tuple[int, float, str]:
     if job.kind is JobKind.FILE_BACKUP:
         sent = _whole(result, "stored_bytes") or (progress.sent_bytes if progress else 0)
         read = _whole(result, "read_bytes") or (progress.bytes_done if progress else 0)
-        saved = _("{ratio} of what was read").format(ratio=ratio(read, sent)) if sent and read else ""
+        saved = _saved(read, sent, over="stored_bytes" in result and not result.get("dry_run"))
         return sent, progress.sent_bytes_per_s if progress else 0.0, saved
     if job.kind is JobKind.FILE_RESTORE:
         fetched = _whole(result, "fetched_bytes") or (progress.sent_bytes if progress else 0)
@@ -84,6 +86,14 @@ def _amounts(job: JobView) -> tuple[int, float, str]:
         text = _("{size} written").format(size=size(written)) if written else ""
         return fetched, progress.sent_bytes_per_s if progress else 0.0, text
     return _whole(result, "bytes_read"), progress.bytes_per_s if progress else 0.0, ""
+
+
+def _saved(read: int, sent: int, *, over: bool) -> str:
+    if not read:
+        return ""
+    if read > sent * NEXT_TO_NOTHING:
+        return _("nothing new") if over else ""
+    return _("{ratio} of what was read").format(ratio=ratio(read, sent))
 
 
 def _whole(result: dict[str, int | float | str | bool], name: str) -> int:

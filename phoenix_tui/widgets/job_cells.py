@@ -55,6 +55,8 @@ def outcome_text(job: JobView) -> str:
 
 def _numbers(job: JobView) -> list[str]:
     result = job.result
+    if result.get("check_only"):
+        return [_("only checked")]
     if job.kind in {JobKind.FILE_BACKUP, JobKind.FILE_RESTORE}:
         parts = [size(float(result["bytes"]))] if "bytes" in result else []
         if job.kind is JobKind.FILE_BACKUP and "stored_bytes" in result:

@@ -5,7 +5,7 @@ from textual.widgets import Static
 
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView, ProgressView
-from phoenix_tui.formats import number, rate, size
+from phoenix_tui.formats import files, number, rate, size
 from phoenix_tui.i18n import _
 from phoenix_tui.signs import job_sign
 from phoenix_tui.tones import DIM, LIVE, WARN
@@ -62,7 +62,7 @@ def _amounts(progress: ProgressView | None) -> str:
             _("{done} of {total}").format(done=number(progress.files_done), total=number(progress.files_total))
         )
     elif progress.files_done:
-        parts.append(_("{phase}: {count} files").format(phase=progress.phase, count=number(progress.files_done)))
+        parts.append(f"{progress.phase}: {files(progress.files_done)}")
     else:
         parts.append(progress.phase)
     if progress.bytes_per_s > 0:

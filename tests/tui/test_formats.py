@@ -3,14 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import pytest
 
 from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import ProgressView
 from phoenix_tui import formats
 from phoenix_tui.formats import Formats
 from phoenix_tui.widgets.bar import bar, fraction_done, percent_done
 from phoenix_tui.widgets.data_flow import draw
 from phoenix_tui.widgets.facts import fact_lines
+from phoenix_tui.widgets.job_cells import outcome_text
+from phoenix_tui.widgets.progress_line import line
 from tests.tui import sample
 from tests.tui.conftest import FixedClock
 
@@ -94,3 +98,23 @@ def test_since_counts_to_now_while_it_runs() -> None:
     assert here.since(sample.ago(seconds=52), sample.ago(seconds=40)) == 12
     assert here.since(None, None) is None
     assert here.ago(sample.NOW - timedelta(seconds=1)) == "just now"
+
+
+def test_a_backup_that_stored_next_to_nothing_found_nothing_new() -> None:
+    result: dict[str, int | float | str | bool] = {"read_bytes": 2 * sample.GIB, "stored_bytes": 1_412}
+    text = draw(msgspec.structs.replace(sample.DONE, result=result), 80).plain
+    assert "nothing new" in text
+    assert " : 1" not in text
+
+
+def test_a_check_is_not_told_as_a_restore() -> None:
+    check = msgspec.structs.replace(
+        sample.FAILED, state=JobState.SUCCESSFUL, error=None, result={"check_only": True, "bytes": 0, "files": 0}
+    )
+    assert outcome_text(check) == "only checked"
+
+
+def test_one_file_is_no_files() -> None:
+    job = msgspec.structs.replace(sample.RUNNING, progress=ProgressView(phase="scan", files_done=1))
+    assert "scan: 1 file" in line(job, 80).plain
+    assert "1 files" not in line(job, 80).plain

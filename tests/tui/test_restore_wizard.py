@@ -171,3 +171,12 @@ async def test_selection_of_another_snapshot_starts_empty(core: ScriptedCore, op
         await pilot.press("end", "enter")
         await until(pilot, lambda: screen_of(pilot).step == "files" and tree.row_count == 2)
         assert tree.model.selected == set()
+
+
+async def test_the_plan_names_the_rule_that_the_setting_holds(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await open_files(pilot)
+        await pilot.press("ctrl+n", "ctrl+n")
+        await until(pilot, lambda: screen_of(pilot).step == "check")
+        plan = str(screen_of(pilot).query_one("#plan").render())
+        assert f"{core.settings['restore.conflict'].value} (the setting restore.conflict)" in plan

@@ -2,20 +2,19 @@
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
-from phoenix_tui.actions import SEARCH, bindings
+from phoenix_tui.actions import bindings
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.job_intentions import JobIntentions
+from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty
-from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.job_cells import eta_text, percent_cell, progress_cell, state_cell, time_cell
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
@@ -27,7 +26,7 @@ WIDE = 100
 """From this width on progress has a column of its own."""
 
 
-class JobsScreen(JobIntentions, ConsoleScreen):
+class JobsScreen(SearchableScreen, JobIntentions):
     BINDINGS = bindings("jobs")
     place = "jobs"
     topics = frozenset({Topic.JOBS, Topic.PROGRESS, Topic.SERVERS})
@@ -39,7 +38,7 @@ class JobsScreen(JobIntentions, ConsoleScreen):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="filter")
-        yield Input(placeholder=_("Text in the line, such as a server's name"), id="search", compact=True)
+        yield from self.compose_search()
         yield RowTable[JobView](
             (
                 Column(_("State"), 17),
@@ -53,10 +52,6 @@ class JobsScreen(JobIntentions, ConsoleScreen):
             key=lambda job: job.id,
             cells=self._cells,
         )
-
-    def on_mount(self) -> None:
-        self.query_one("#search").display = False
-        super().on_mount()
 
     def face(self) -> Face | None:
         if not self.model.jobs:
@@ -82,8 +77,7 @@ class JobsScreen(JobIntentions, ConsoleScreen):
     def _fits(self, job: JobView) -> bool:
         if self.server_id and job.server_id != self.server_id:
             return False
-        text = self.query_one("#search", Input).value.strip().lower()
-        if text and text not in f"{job.title} {job.id} {job.requested_by} {job.state}".lower():
+        if not self.holds(job.title, job.id, job.requested_by, job.state):
             return False
         if self.chosen == "active":
             return not job.state.is_final
@@ -105,31 +99,6 @@ class JobsScreen(JobIntentions, ConsoleScreen):
         if self.chosen == "all":
             self.server_id = ""
         self.update_view()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.may_search if action == SEARCH else super().check_action(action, parameters)
-
-    def action_search(self) -> None:
-        search = self.query_one("#search", Input)
-        search.display = True
-        focus_now(search)
-
-    def on_input_changed(self) -> None:
-        self.show_model()
-
-    def on_input_submitted(self) -> None:
-        self._leave_search()
-
-    def key_escape(self) -> None:
-        search = self.query_one("#search", Input)
-        if search.display:
-            search.value = ""
-            self._leave_search()
-
-    def _leave_search(self) -> None:
-        search = self.query_one("#search", Input)
-        search.display = bool(search.value.strip())
-        focus_now(self.query_one(RowTable))
 
     # --- the table ---------------------------------------------------------------------------------------------------
 

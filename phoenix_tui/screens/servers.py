@@ -13,7 +13,7 @@ from phoenix_tui.formats import NOTHING, number
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import OpenBackup, OpenJobs, OpenRestore, OpenSnapshots
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, Sign, job_sign
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
@@ -28,12 +28,13 @@ def server_sign(server: ServerView) -> Sign:
     return CONNECTED if server.connected else AWAY
 
 
-class ServersScreen(ConsoleScreen):
+class ServersScreen(SearchableScreen):
     BINDINGS = bindings("servers")
     place = "servers"
     topics = frozenset({Topic.SERVERS, Topic.JOBS})
 
     def compose_body(self) -> ComposeResult:
+        yield from self.compose_search()
         with Container(classes="halves"):
             yield RowTable[ServerView](
                 (
@@ -53,7 +54,8 @@ class ServersScreen(ConsoleScreen):
         return None if self.model.servers else first_steps(self.model, self.context.command)
 
     def show_model(self) -> None:
-        self.query_one(RowTable).show(self.model.servers_by_name())
+        servers = self.model.servers_by_name()
+        self.query_one(RowTable).show([each for each in servers if self.holds(each.name, each.hostname, each.platform)])
         self._show_detail()
 
     def _cells(self, server: ServerView) -> list[Cell]:
@@ -104,7 +106,7 @@ class ServersScreen(ConsoleScreen):
             return server is not None and not server.revoked
         if action in {"restore", "jobs"}:
             return server is not None
-        return True
+        return super().check_action(action, parameters)
 
     def on_row_table_highlighted(self) -> None:
         self._show_detail()

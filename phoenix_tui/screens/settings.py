@@ -13,16 +13,17 @@ from phoenix_tui.dialogs.change_setting import ChangeSetting
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import CoreChanged
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import DIM, STRONG
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, failed, loading
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 
-class SettingsScreen(ConsoleScreen):
+class SettingsScreen(SearchableScreen):
     BINDINGS = bindings("settings")
     place = "settings"
+    search_for = _("Text in the line, such as a part of a setting's name")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -30,6 +31,7 @@ class SettingsScreen(ConsoleScreen):
         self._problem: ErrorView | None = None
 
     def compose_body(self) -> ComposeResult:
+        yield from self.compose_search()
         yield RowTable[SettingView](
             (Column(_("Setting"), 27), Column(_("Value"), 16), Column(_("Meaning"))),
             key=lambda setting: setting.key,
@@ -62,7 +64,8 @@ class SettingsScreen(ConsoleScreen):
         return None
 
     def show_model(self) -> None:
-        self.query_one(RowTable).show(self._settings or [])
+        settings = self._settings or []
+        self.query_one(RowTable).show([each for each in settings if self.holds(each.key, each.value, each.description)])
         self._show_detail()
 
     def _cells(self, setting: SettingView) -> list[Cell]:
@@ -95,7 +98,9 @@ class SettingsScreen(ConsoleScreen):
         setting = self._setting() if self.is_whole else None
         if action == "default":
             return setting is not None and setting.value != setting.default
-        return action != "change" or setting is not None
+        if action == "change":
+            return setting is not None
+        return super().check_action(action, parameters)
 
     def on_row_table_highlighted(self) -> None:
         self._show_detail()

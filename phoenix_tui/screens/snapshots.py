@@ -15,7 +15,7 @@ from phoenix_tui.formats import NOTHING, files, number, short_id, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import CoreChanged, OpenDiff, OpenJob, OpenRestore
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import BAD, DIM, GOOD, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
@@ -23,7 +23,7 @@ from phoenix_tui.widgets.facts import Fact, Facts
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 
-class SnapshotsScreen(ConsoleScreen):
+class SnapshotsScreen(SearchableScreen):
     BINDINGS = bindings("snapshots")
     place = "snapshots"
     topics = frozenset({Topic.SERVERS})
@@ -36,6 +36,7 @@ class SnapshotsScreen(ConsoleScreen):
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="filter")
+        yield from self.compose_search()
         yield RowTable[SnapshotView](
             (
                 Column(_("Taken"), 12),
@@ -86,7 +87,7 @@ class SnapshotsScreen(ConsoleScreen):
         return None
 
     def show_model(self) -> None:
-        shown = [each for each in self._snapshots or () if self._server_id in {"", each.server_id}]
+        shown = [each for each in self._snapshots or () if self._fits(each)]
         self.query_one(RowTable).show(shown)
         name = self._name_of(self._server_id) if self._server_id else _("all servers")
         count = ngettext("{count} snapshot", "{count} snapshots", len(shown)).format(count=number(len(shown)))
@@ -94,6 +95,10 @@ class SnapshotsScreen(ConsoleScreen):
             Content.assemble("  ", (f" {name} ", "bold reverse"), (f"  {count}", DIM))
         )
         self._show_detail()
+
+    def _fits(self, snapshot: SnapshotView) -> bool:
+        of_server = self._server_id in {"", snapshot.server_id}
+        return of_server and self.holds(snapshot.server_name, snapshot.id, *snapshot.paths)
 
     def _name_of(self, server_id: str) -> str:
         known = self.model.servers.get(server_id)
@@ -144,8 +149,8 @@ class SnapshotsScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in {"restore", "diff", "job", "verify", "remove"}:
-            return True
-        snapshot = self._snapshot() if self.is_mounted else None
+            return super().check_action(action, parameters)
+        snapshot = self._snapshot() if self.is_whole else None
         if action == "diff":
             return snapshot is not None and not snapshot.is_lost and self._before(snapshot) is not None
         if action == "restore":

@@ -16,12 +16,14 @@ _HEAD = """\
 is a noun and a verb. What they print on standard output is the result; progress and errors go to standard error. The
 [exit codes](exit-codes.md) tell scripts what happened.
 
-These options are the same everywhere:
+These options are the same for every command:
 
 * `--data DIR`: the data directory; before the command or after it. Default: `PHOENIX_DATA`, else
-  `~/.local/share/phoenix`.
-* `--json`: print one JSON object or list instead of text. Times are UTC (RFC 3339), sizes bytes;
-  [odd names](restore.md#odd-names) are escaped.
+  `~/.local/share/phoenix`. Only `vault init`, `quickstart`, `core run`, the console and the two `enroll` make one that
+  isn't there.
+* `--json`, after the command: print one JSON object or list instead of text. Times are UTC (RFC 3339), sizes bytes;
+  [odd names](restore.md#odd-names) are escaped. `core run`, `agent run`, `storage run` and the console go on until they
+  are stopped, and have none.
 * `--help`, `-h`: help.
 
 `phoenix --install-completion` installs completion for your shell: commands, options, and the names of servers, jobs,

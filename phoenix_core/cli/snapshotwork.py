@@ -74,10 +74,12 @@ async def find(data: DataDirectory, snapshot: str, pattern: str, path: str, *, a
 
 async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool) -> None:
     changes: list[ChangeView] = []
+    differs = False
     async with attached(data) as client:
         after = ""
         while True:
             page = await client.diff(snapshot, other, after=after)
+            differs = differs or bool(page.changes)
             if as_json:
                 changes += page.changes
             else:
@@ -88,6 +90,8 @@ async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool)
                 break
     if as_json:
         print_json(changes)
+    elif not differs:
+        say("No difference.")
 
 
 async def remove(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> int:

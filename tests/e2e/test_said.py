@@ -27,6 +27,16 @@ def test_a_check_of_a_restore_says_that_nothing_was_written(here: Machine) -> No
     assert not target.exists()
 
 
+def test_two_snapshots_of_the_same_have_no_difference(here: Machine) -> None:
+    source = tree.make(here.folder / "source", files=3, size=1000)
+    first, second = (here.json("backup", "one", str(source))["snapshot_id"] for _ in range(2))
+    assert here.command("snapshot", "diff", first, second).expect().out == "No difference.\n"
+    assert here.json("snapshot", "diff", first, second) == []
+    (source / "new").touch()
+    third = here.json("backup", "one", str(source))["snapshot_id"]
+    assert f"+ {source}/new\n" in here.command("snapshot", "diff", second, third).expect().out
+
+
 def test_steps_tell_sizes_and_numbers_in_words(here: Machine) -> None:
     source = tree.make(here.folder / "source", files=1, size=3000)
     job = here.json("backup", "one", str(source))

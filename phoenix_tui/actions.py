@@ -63,7 +63,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("job.snapshot", "s", "snapshot", _("Snapshot"), _("Browse the snapshot that this job made"), False),
     Action("job.back", "escape", "app.back", _("Back"), _("Back to the screen before"), False),
     Action("snapshots.restore", "r", "restore", _("Restore"), _("Browse the chosen snapshot and restore from it")),
-    Action("snapshots.diff", "d", "diff", _("Changes"), _("Show what changed since the snapshot before")),
+    Action(
+        "snapshots.diff", "d", "diff", _("Changes"), _("Show what changed since the last snapshot of the same folders")
+    ),
     Action("snapshots.job", "j", "job", _("Job"), _("Show the job that made the chosen snapshot"), False),
     Action("snapshots.server", "f", "filter", _("Server"), _("Show the snapshots of the next server, or of all")),
     Action("snapshots.verify", "v", "verify", _("Verify"), _("Read back every chunk of the chosen snapshot")),

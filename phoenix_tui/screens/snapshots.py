@@ -41,7 +41,8 @@ class SnapshotsScreen(SearchableScreen):
             (
                 Column(_("Taken"), 12),
                 Column(_("Server")),
-                Column(_("Snapshot"), 12),
+                Column(_("Folders")),
+                Column(_("Snapshot"), 12, from_width=100),
                 Column(_("Files"), 9, right=True, from_width=100),
                 Column(_("Size"), 9, right=True),
                 Column(_("Added"), 9, right=True),
@@ -109,6 +110,7 @@ class SnapshotsScreen(SearchableScreen):
         return [
             self.formats.time(snapshot.created_at),
             snapshot.server_name,
+            ", ".join(snapshot.paths),
             short_id(snapshot.id),
             number(snapshot.files),
             size(snapshot.bytes),
@@ -143,17 +145,19 @@ class SnapshotsScreen(SearchableScreen):
         return item if isinstance(item, SnapshotView) else None
 
     def _before(self, snapshot: SnapshotView) -> SnapshotView | None:
-        """The server's snapshot before this one."""
-        same = [each for each in self._snapshots or () if each.server_id == snapshot.server_id]
-        return next((each for each in same if each.created_at < snapshot.created_at and not each.is_lost), None)
+        """The server's snapshot of the same folders before this one."""
+        same = [
+            each
+            for each in self._snapshots or ()
+            if each.server_id == snapshot.server_id and set(each.paths) == set(snapshot.paths) and not each.is_lost
+        ]
+        return next((each for each in same if each.created_at < snapshot.created_at), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in {"restore", "diff", "job", "verify", "remove"}:
             return super().check_action(action, parameters)
         snapshot = self._snapshot() if self.is_whole else None
-        if action == "diff":
-            return snapshot is not None and not snapshot.is_lost and self._before(snapshot) is not None
-        if action == "restore":
+        if action in {"restore", "diff"}:
             return snapshot is not None and not snapshot.is_lost
         return snapshot is not None
 
@@ -180,6 +184,9 @@ class SnapshotsScreen(SearchableScreen):
         before = self._before(snapshot) if snapshot else None
         if snapshot is not None and before is not None:
             self.post_message(OpenDiff(before, snapshot))
+        elif snapshot is not None:
+            text = _("{server} has no earlier snapshot of {folders} to compare it with.")
+            self.notify(text.format(server=snapshot.server_name, folders=", ".join(snapshot.paths)), markup=False)
 
     def action_job(self) -> None:
         snapshot = self._snapshot()

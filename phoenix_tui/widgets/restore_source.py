@@ -40,10 +40,11 @@ class RestoreSource(Horizontal):
             yield RowTable[SnapshotView](
                 (
                     Column(_("Taken"), 12),
-                    Column(_("Snapshot"), 12),
+                    Column(_("Folders")),
+                    Column(_("Snapshot"), 12, from_width=62),
                     Column(_("Files"), 9, right=True, from_width=60),
                     Column(_("Size"), 9, right=True),
-                    Column(_("Missing")),
+                    Column(_("Missing"), 7, right=True),
                 ),
                 key=lambda snapshot: snapshot.id,
                 cells=self._snapshot_cells,
@@ -76,6 +77,7 @@ class RestoreSource(Horizontal):
             missing = Content.styled(_("✗ lost"), BAD)
         return [
             self._formats.time(snapshot.created_at),
+            ", ".join(snapshot.paths),
             short_id(snapshot.id),
             number(snapshot.files),
             size(snapshot.bytes),

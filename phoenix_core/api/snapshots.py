@@ -15,6 +15,7 @@ from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_view import Views
+from phoenix_core.vault.errors import PathNotInSnapshot
 
 PAGE_MAX = 5000
 T = TypeVar("T")
@@ -81,7 +82,14 @@ class SnapshotResource:
     async def _look(self, request: web.Request, look: Callable[[SnapshotReader], T]) -> web.Response:
         row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""))
         vault = self._seat.get()
-        return json_answer(await asyncio.to_thread(lambda: look(SnapshotReader(vault, row, self._cache))))
+        try:
+            return json_answer(await asyncio.to_thread(lambda: look(SnapshotReader(vault, row, self._cache))))
+        except PathNotInSnapshot as error:
+            raise await self._sources.path_missing(error, row, vault, _browsing) from error
+
+
+def _browsing(snapshot: str, path: str) -> tuple[str, ...]:
+    return ("snapshot", "browse", snapshot, path)
 
 
 def _page(request: web.Request) -> int:

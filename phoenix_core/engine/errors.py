@@ -123,6 +123,26 @@ class NoSnapshot(PhoenixError):
     http_status = 404
 
 
+class SnapshotIdShort(PhoenixError):
+    code = "snapshot_id_short"
+    template = "{name} is too short for the id of a snapshot."
+    hint = "Give {digits} digits or more; `phoenix snapshot list` shows twelve."
+    exit_code = EXIT_USAGE
+    http_status = 404
+
+
+class SnapshotOfOther(PhoenixError):
+    """A snapshot was named together with a server that it isn't of."""
+
+    code = "snapshot_of_other_server"
+    template = "Snapshot {snapshot} is of {owner}, not of {server}."
+    hint = (
+        "To restore it on {server}: `phoenix restore {owner} --snapshot {snapshot} --to-server {server} --to FOLDER`."
+    )
+    exit_code = EXIT_USAGE
+    http_status = 404
+
+
 class SnapshotLost(PhoenixError):
     """The records name the snapshot, and its object can't be read."""
 

@@ -8,9 +8,13 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.engine.errors import AmbiguousName, NoSnapshot, SnapshotLost
+from phoenix_core.engine import elsewhere
+from phoenix_core.engine.elsewhere import Command
+from phoenix_core.engine.errors import AmbiguousName, NoSnapshot, SnapshotIdShort, SnapshotLost, SnapshotOfOther
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.vault import OpenVault
+from phoenix_core.vault.errors import PathNotInSnapshot
 
 LATEST = "latest"
 SNAPSHOT_PREFIX_MIN = 6
@@ -51,15 +55,22 @@ class Sources:
 
     async def snapshot(self, name: str, server: str = "", *, own_only: bool = False) -> SnapshotRow:
         """By id, unique prefix of six digits or more, or `latest` (of a server). `own_only`: not of an earlier
-        enrolment of the same name. One that is lost is found by its id. Raises NotFound, NoSnapshot, AmbiguousName, and
-        SnapshotLost where the latest is lost: an older one is restored only where it is named."""
+        enrolment of the same name. One that is lost is found by its id.
+
+        Raises NotFound, SnapshotIdShort, SnapshotOfOther, NoSnapshot, AmbiguousName, and SnapshotLost where the latest
+        is lost: an older one is restored only where it is named."""
         source = await self.server(server) if server else None
         if name == LATEST:
             return await self._latest(source, own_only)
+        if len(name) < SNAPSHOT_PREFIX_MIN and not name.strip("0123456789abcdefABCDEF"):
+            raise SnapshotIdShort(name=name or "Nothing", digits=SNAPSHOT_PREFIX_MIN)
         found = await self._snapshots.with_prefix(name.lower(), 3) if len(name) >= SNAPSHOT_PREFIX_MIN else []
         if len(found) > 1:
             ids = ", ".join(row.id[:SHORT_ID_DIGITS] for row in found)
             raise AmbiguousName(what="Snapshot", name=name, found=ids)
+        if found and source is not None and not own_only and not _belongs(found[0], source, own_only):
+            short, owner = found[0].id[:SHORT_ID_DIGITS], found[0].server_name
+            raise SnapshotOfOther(snapshot=short, owner=owner, server=source.name)
         if not found or (source is not None and not _belongs(found[0], source, own_only)):
             raise NotFound(what="snapshot", name=name)
         return found[0]
@@ -75,6 +86,12 @@ class Sources:
         """Raises SnapshotLost where the snapshot's object can't be read, which is tried now."""
         if not row.readable or not await self._lost.readable(row):
             raise await self._loss(row)
+
+    async def path_missing(
+        self, error: PathNotInSnapshot, row: SnapshotRow, vault: OpenVault, command: Command
+    ) -> PathNotInSnapshot:
+        """The error, with the snapshot's name, and where the path is instead, if another of the server has it."""
+        return await elsewhere.path_missing(error, row, vault, self._snapshots, command)
 
     async def _latest(self, source: Source | None, own_only: bool) -> SnapshotRow:
         await self._lost.look()

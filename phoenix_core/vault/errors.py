@@ -117,9 +117,18 @@ class InvalidEntry(VaultError):
 
 class PathNotInSnapshot(VaultError):
     code = "path_not_in_snapshot"
-    template = "The snapshot holds no {path}."
-    hint = "See what it holds with `phoenix snapshot browse`."
+    template = "{where} holds no {path}."
+    hint = "{advice}"
     http_status = 404
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        where: str = "The snapshot",
+        advice: str = "See what it holds with `phoenix snapshot browse SNAPSHOT`.",
+    ) -> None:
+        super().__init__(path=path, where=where, advice=advice)
 
 
 class SnapshotDamaged(VaultError):

@@ -33,7 +33,7 @@ BAD_REQUESTS: list[tuple[str, str, bytes | None, int, str]] = [
     ("POST", "/v1/jobs/jnone/cancel", None, 404, "not_found"),
     ("POST", "/v1/jobs/jnone/retry", None, 404, "not_found"),
     ("GET", "/v1/snapshots/latest", None, 404, "no_snapshot"),
-    ("GET", "/v1/snapshots/abc", None, 404, "not_found"),
+    ("GET", "/v1/snapshots/abc", None, 404, "snapshot_id_short"),
     ("GET", "/v1/snapshots/0123456789", None, 404, "not_found"),
     ("GET", "/v1/snapshots/%25%25%25%25%25%25%25", None, 404, "not_found"),
     ("GET", "/v1/servers/nobody", None, 404, "not_found"),

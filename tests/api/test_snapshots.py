@@ -6,7 +6,7 @@ import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest
+from phoenix_core.domain.views import BackupRequest, RestoreRequest
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 
@@ -46,6 +46,46 @@ async def test_a_path_that_is_not_there_is_named(rig: Rig, snapshots: list[str])
         with pytest.raises(RemoteError) as error:
             await rig.client.entry(snapshots[0], path)
         assert error.value.view().code == "path_not_in_snapshot", path
+
+
+async def test_a_path_that_another_snapshot_holds_is_found_there(rig: Rig, snapshots: list[str]) -> None:
+    older, newer = snapshots
+    with pytest.raises(RemoteError, match=f"Snapshot {newer[:12]} of web1, taken .* holds no /srv/etc/passwd") as error:
+        await rig.client.entry("latest", "/srv/etc/passwd")
+    assert f"phoenix snapshot browse {older[:12]} /srv/etc/passwd`" in error.value.view().hint
+    with pytest.raises(RemoteError) as error:
+        await rig.client.entry("latest", "/srv/nowhere")
+    assert "it backed up: /srv." in error.value.view().hint
+
+
+async def test_a_restore_of_what_an_older_snapshot_holds_names_that_one(rig: Rig, snapshots: list[str]) -> None:
+    older, newer = snapshots
+    request = RestoreRequest(server="web1", paths=("/srv/etc/passwd",), destination="/tmp/a b", check_only=True)
+    failed = await rig.ended((await rig.client.restore(request)).id)
+    assert failed.error is not None
+    assert newer[:12] in failed.error.message
+    command = f"phoenix restore web1 --snapshot {older[:12]} --path /srv/etc/passwd --to '/tmp/a b'`"
+    assert command in failed.error.hint
+
+
+async def test_a_snapshot_of_another_server_is_told_whose_it_is(rig: Rig, snapshots: list[str]) -> None:
+    await rig.agent("web2")
+    for request in (
+        rig.client.restore(RestoreRequest(server="web2", snapshot=snapshots[0], destination="/tmp/x")),
+        rig.client.snapshot(snapshots[0], server="web2"),
+    ):
+        with pytest.raises(RemoteError, match="is of web1, not of web2") as error:
+            await request
+        restore = f"phoenix restore web1 --snapshot {snapshots[0][:12]} --to-server web2 --to FOLDER"
+        assert restore in error.value.view().hint
+
+
+async def test_an_id_that_is_too_short_is_told_so(rig: Rig, snapshots: list[str]) -> None:
+    with pytest.raises(RemoteError, match="too short") as error:
+        await rig.client.snapshot(snapshots[0][:5])
+    assert "6 digits" in error.value.view().hint
+    with pytest.raises(RemoteError, match="no snapshot named zzzz"):
+        await rig.client.snapshot("zzzz")
 
 
 async def test_a_file_has_no_entries(rig: Rig, snapshots: list[str]) -> None:

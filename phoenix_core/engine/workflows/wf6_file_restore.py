@@ -1,6 +1,7 @@
 """WF6: restore to a file server. WF2.2: the request is validated and storage assigned."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 
@@ -33,6 +34,7 @@ from phoenix_core.engine.workflows.agent_step import (
     raise_failure,
     stored_outcome,
 )
+from phoenix_core.vault.errors import PathNotInSnapshot
 
 GRANT_BATCH = 10_000
 
@@ -130,11 +132,21 @@ class FileRestore(Workflow):
                 vault.node.grant(run.job.id, packs[start : start + GRANT_BATCH])
             return grant
 
-        grant = await run.in_thread(plan)
+        try:
+            grant = await run.in_thread(plan)
+        except PathNotInSnapshot as error:
+            instead = partial(self._command, snapshot, request)
+            raise await self._sources.path_missing(error, snapshot, vault, instead) from error
         self._keys.grant(run.job.id, grant)
         for path, reason in grant.unreadable[:100]:
             await run.note(f"{path} can't be read from the vault ({reason_text(reason)}).", "warning")
         return grant
+
+    def _command(self, snapshot: SnapshotRow, request: RestoreJob, other: str, path: str) -> tuple[str, ...]:
+        """The words of the same restore from another snapshot."""
+        elsewhere = ("--to-server", self._directory.name_of(request.agent_id)) if _goes_elsewhere(request) else ()
+        to = ("--to", request.destination) if request.destination else ()
+        return ("restore", snapshot.server_name, "--snapshot", other, "--path", path, *to, *elsewhere)
 
     def _order(self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, request: RestoreJob) -> RestoreOrder:
         keys = vault.key.domain_keys(snapshot.domain, snapshot.epoch)
@@ -178,3 +190,7 @@ class FileRestore(Workflow):
         vault = self._seat.opened
         if vault is not None:
             await self._assigner.close(vault, run.job.lease)
+
+
+def _goes_elsewhere(request: RestoreJob) -> bool:
+    return request.agent_id != request.server_id

@@ -83,7 +83,7 @@ class ConsoleScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.model, self.formats, self.top or self.place)
-        yield Banner(self.model)
+        yield Banner(self.model, self.context.command("core", "run"))
         with Container(id="body"):
             yield from self.compose_body()
         yield FaceView()
@@ -130,7 +130,7 @@ class ConsoleScreen(Screen[None]):
         if self.model.loaded:
             return None
         if self.model.connection is Connection.DISCONNECTED:
-            return disconnected(self.model.problem)
+            return disconnected(self.model.problem, self.context.command("core", "run"))
         return loading(_("Connecting to the core …"))
 
     def _tick(self) -> None:

@@ -40,14 +40,16 @@ def failed(error: ErrorView) -> Face:
     return Face(FaceKind.ERROR, error.message, error.hint)
 
 
-def disconnected(error: ErrorView | None) -> Face:
-    hint = error.hint if error else ""
+def disconnected(error: ErrorView | None, run: str) -> Face:
+    """`run`: the command that starts a core."""
     message = error.message if error else ""
     answered = error is not None and error.code != CoreUnreachable.code
+    hint = error.hint if error is not None and answered else ""
+    hint = hint or _("Start one with `{run}`, or leave with ^q and open the console again.").format(run=run)
     return Face(
         FaceKind.DISCONNECTED,
         _("The core can't say how it is") if answered else _("The core doesn't answer"),
-        f"{message}\n{hint}\n\n" + _("Trying again … press ^r to try now, q to leave."),
+        f"{message}\n{hint}\n\n" + _("Trying again … press ^r to try now."),
     )
 
 

@@ -104,3 +104,15 @@ async def test_an_action_while_the_core_is_away_says_what_to_do(core: ScriptedCo
         await until(pilot, lambda: pilot.app._notifications)
         (told,) = pilot.app._notifications
         assert "phoenix core run" in told.message
+
+
+async def test_while_the_core_is_away_it_says_how_to_have_one_again(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console(command=lambda *words: " ".join(("phoenix", *words, "--data /srv/p"))) as pilot:
+        await core.stop()
+        banner = screen_of(pilot).query_one(Banner)
+        await until(pilot, lambda: banner.display)
+        assert "phoenix core run --data /srv/p" in str(banner.render())
+        assert "open the console again" in str(banner.render())
+        assert banner.size.height >= 2

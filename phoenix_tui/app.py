@@ -1,16 +1,13 @@
-"""The console as an app: wires the live core to the screens, moves between them, leaves."""
+"""The console as an app: wires the live core to the screens, does what can be done everywhere, leaves."""
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding
-from textual.screen import ModalScreen, Screen
 
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.clock import Clock, SystemClock
@@ -20,30 +17,17 @@ from phoenix_tui import preferences, themes
 from phoenix_tui.actions import bindings
 from phoenix_tui.client import REPAINT_INTERVAL_S, LiveCore
 from phoenix_tui.context import Context
-from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.leave import LeaveDialog, Leaving
 from phoenix_tui.first_steps import Command, bare_command
 from phoenix_tui.formats import Formats
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import (
-    CoreChanged,
-    Go,
-    OpenBackup,
-    OpenDiff,
-    OpenJob,
-    OpenJobs,
-    OpenRestore,
-    OpenSnapshots,
-)
-from phoenix_tui.palette import ActionCommands, ThemeCommands
-from phoenix_tui.screens.backup import BackupScreen
+from phoenix_tui.messages import CoreChanged
+from phoenix_tui.moving import MovingApp
+from phoenix_tui.palette import ActionCommands, ElsewhereCommands, ServerCommands, ThemeCommands
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.dashboard import DashboardScreen
-from phoenix_tui.screens.diff import DiffScreen
 from phoenix_tui.screens.help import HelpScreen
-from phoenix_tui.screens.job import JobScreen
 from phoenix_tui.screens.jobs import JobsScreen
-from phoenix_tui.screens.restore import RestoreScreen
 from phoenix_tui.screens.servers import ServersScreen
 from phoenix_tui.screens.settings import SettingsScreen
 from phoenix_tui.screens.snapshots import SnapshotsScreen
@@ -57,20 +41,14 @@ class ConsoleFailed(PhoenixError):
     hint = "Open it again: jobs of a core that ran inside it have stopped, and can be tried again."
 
 
-_BASE = 2
-"""Screens below what the operator opened: Textual's own, and a main screen."""
-_NOT_IN_FORMS = {"go", "backup", "restore", "open_help", "leave"}
-"""Actions on single letters."""
-
-
-class Console(App[Leaving]):
+class Console(MovingApp):
     TITLE = "Phoenix"
     CSS_PATH: ClassVar = [Path("styles/console.tcss"), *sorted((Path(__file__).parent / "screens").glob("*.tcss"))]
     BINDINGS = [  # noqa: RUF012
         *bindings("app"),
         Binding("ctrl+q", "quit", _("Leave"), show=False, priority=True, system=True),
     ]
-    COMMANDS: ClassVar = {ActionCommands, ThemeCommands}
+    COMMANDS: ClassVar = {ActionCommands, ElsewhereCommands, ServerCommands, ThemeCommands}
 
     def __init__(
         self,
@@ -143,83 +121,7 @@ class Console(App[Leaving]):
         for screen in self.screen_stack:
             screen.post_message(CoreChanged(changed.topics, changed.log))
 
-    # --- moving about ------------------------------------------------------------------------------------------------
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is typed beside a field of a form must not take the form away."""
-        if action in _NOT_IN_FORMS and any(getattr(each, "is_form", False) for each in self.screen_stack[-1:]):
-            return False
-        return super().check_action(action, parameters)
-
-    async def action_go(self, name: str) -> None:
-        await self._leave_for(partial(self._go, name))
-
-    async def _go(self, name: str) -> None:
-        await self._to_base()
-        await self.switch_screen(name)
-
-    async def action_back(self) -> None:
-        if len(self.screen_stack) > _BASE:
-            await self._leave_for(self._back)
-
-    async def _back(self) -> None:
-        await self.pop_screen()
-
-    async def _leave_for(self, going: Callable[[], Awaitable[None]]) -> None:
-        """Ask first where the screen in front holds what would be lost."""
-        loss = getattr(self.screen, "loss", "")
-        if not loss:
-            await going()
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.call_later(going)
-
-        await self.push_screen(Confirm(_("Leave this?"), loss, _("Leave it"), keep=_("Stay")), answered)
-
-    async def _to_base(self) -> None:
-        while len(self.screen_stack) > _BASE:
-            await self.pop_screen()
-
-    async def _open(self, screen: Screen[None]) -> None:
-        """Put a screen in front. One of its kind makes room for it, and so do forms, whose work is done."""
-        while len(self.screen_stack) > _BASE and (
-            isinstance(self.screen, type(screen) | ModalScreen) or getattr(self.screen, "is_form", False)
-        ):
-            await self.pop_screen()
-        await self.push_screen(screen)
-
-    async def on_go(self, message: Go) -> None:
-        await self._go(message.screen)
-
-    async def on_open_job(self, message: OpenJob) -> None:
-        await self._open(JobScreen(self.context, message.job_id))
-
-    async def on_open_backup(self, message: OpenBackup) -> None:
-        await self._open(BackupScreen(self.context, message.server_id))
-
-    async def on_open_restore(self, message: OpenRestore) -> None:
-        await self._open(RestoreScreen(self.context, message.server_id, message.snapshot_id))
-
-    async def on_open_diff(self, message: OpenDiff) -> None:
-        await self._open(DiffScreen(self.context, message.before, message.after))
-
-    async def on_open_snapshots(self, message: OpenSnapshots) -> None:
-        await self._go("snapshots")
-        self.get_screen("snapshots", SnapshotsScreen).only_of(message.server_id)
-
-    async def on_open_jobs(self, message: OpenJobs) -> None:
-        await self._go("jobs")
-        self.get_screen("jobs", JobsScreen).only_of(message.server_id)
-
     # --- actions for everywhere --------------------------------------------------------------------------------------
-
-    async def action_backup(self) -> None:
-        await self._leave_for(lambda: self._open(BackupScreen(self.context)))
-
-    async def action_restore(self) -> None:
-        await self._leave_for(lambda: self._open(RestoreScreen(self.context)))
 
     async def action_open_help(self) -> None:
         asked_from = getattr(self.screen, "place", "")

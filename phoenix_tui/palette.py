@@ -7,9 +7,23 @@ from typing import Any
 from textual.actions import parse
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.fuzzy import Matcher
 
 from phoenix_tui.actions import Action, actions_of
+from phoenix_tui.i18n import _
+from phoenix_tui.model import CoreModel
+from phoenix_tui.moving import MovingApp
 from phoenix_tui.themes import THEMES
+from phoenix_tui.widgets.top_bar import MAIN_SCREENS
+
+WITHOUT_A_ROW = "vault"
+"""The main screen whose actions are about it as a whole."""
+_OF_SERVER = {
+    "backup": _("Back up {name}"),
+    "restore": _("Restore files of {name}"),
+    "jobs": _("Show the jobs of {name}"),
+    "snapshots": _("Show the snapshots of {name}"),
+}
 
 
 class ActionCommands(Provider):
@@ -42,7 +56,7 @@ class ActionCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for action in self._possible():
-            score = matcher.match(action.description)
+            score = _score(matcher, action)
             if score > 0:
                 yield Hit(score, matcher.highlight(self._display(action)), self._run(action), text=action.description)
 
@@ -52,6 +66,44 @@ class ActionCommands(Provider):
 
 def _of_app(action: Action) -> bool:
     return action.place == "app" or action.handler.startswith("app.")
+
+
+def _score(matcher: Matcher, action: Action) -> float:
+    """By its sentence, or by the word that stands at its key."""
+    return max(matcher.match(action.description), matcher.match(action.label))
+
+
+class ElsewhereCommands(Provider):
+    """What the other main screens offer: it is done there where it needs no chosen row, else the screen is shown."""
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        here = getattr(self.screen, "place", "")
+        seen = {action.description for place in (here, "app", "dashboard") for action in actions_of(place)}
+        for place, title in MAIN_SCREENS:
+            for action in actions_of(place):
+                score = _score(matcher, action)
+                if place == here or action.description in seen or score <= 0:
+                    continue
+                seen.add(action.description)
+                done = f", '{action.handler}'" if place == WITHOUT_A_ROW else ""
+                do = partial(self.app.run_action, f"do_on('{place}'{done})", self.app)
+                yield Hit(score, matcher.highlight(f"{action.description}  ({title})"), do, text=action.description)
+
+
+class ServerCommands(Provider):
+    """What can be done with a server, by its name."""
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        model = self.app.context.live.model if isinstance(self.app, MovingApp) else CoreModel()
+        for server in model.servers_by_name():
+            for what, text in _OF_SERVER.items():
+                told = text.format(name=server.name)
+                score = matcher.match(told)
+                if score > 0 and not server.revoked:
+                    do = partial(self.app.run_action, f"of_server({what!r}, {server.id!r})", self.app)
+                    yield Hit(score, matcher.highlight(told), do, text=told)
 
 
 class ThemeCommands(Provider):

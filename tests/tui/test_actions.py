@@ -26,7 +26,7 @@ from phoenix_tui.widgets.key_line import KeyLine
 from phoenix_tui.widgets.log_view import LogView
 from phoenix_tui.widgets.row_table import RowTable
 from phoenix_tui.widgets.snapshot_tree import SnapshotTree
-from tests.tui.conftest import OpenConsole, until
+from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
 MODULES = (backup, dashboard, diff, help_screen, job, jobs, restore, servers, settings, snapshots, vault)
@@ -125,3 +125,45 @@ async def test_the_line_of_keys_can_be_clicked(core: ScriptedCore, open_console:
         await until(pilot, lambda: "Filter" in str(line.render()))
         await pilot.click(KeyLine, offset=(str(line.render()).index("Filter"), 0))
         await until(pilot, lambda: isinstance(pilot.app.screen, JobsScreen) and pilot.app.screen.chosen == "active")
+
+
+async def choose_in_palette(pilot: ConsolePilot, text: str, expected: str) -> None:
+    await pilot.press("ctrl+p")
+    await until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
+    options = pilot.app.screen.query_one(OptionList)
+    await pilot.press(*["space" if letter == " " else letter for letter in text])
+    await until(pilot, lambda: options.option_count and expected in prompt_of(options, 0))
+    await pilot.press("enter")
+
+
+async def test_palette_does_on_the_dashboard_what_the_vault_offers(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await choose_in_palette(pilot, "prune", "Plan the deletion of what no snapshot needs  (Vault)")
+        await until(pilot, lambda: core.asked("POST", "/v1/vault/prune") == [{"execute": False}])
+        assert getattr(pilot.app.screen, "place", "") == "vault"
+
+
+async def test_palette_shows_the_screen_where_a_row_is_to_be_chosen(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await choose_in_palette(pilot, "change the chosen setting", "Change the chosen setting  (Settings)")
+        await until(pilot, lambda: getattr(pilot.app.screen, "place", "") == "settings")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "place"),
+    [
+        ("back up web1", "Back up web1", "backup"),
+        ("restore web1", "Restore files of web1", "restore"),
+        ("jobs of web1", "Show the jobs of web1", "jobs"),
+    ],
+)
+async def test_palette_finds_a_server_by_its_name(
+    text: str, expected: str, place: str, core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await choose_in_palette(pilot, text, expected)
+        await until(pilot, lambda: getattr(pilot.app.screen, "place", "") == place)

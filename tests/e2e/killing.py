@@ -51,8 +51,6 @@ GOES_ON = dict.fromkeys(MOMENTS, ("successful",))
 """Whatever is killed: the agent still works, so the job ends well."""
 AGENT_GONE = {**GOES_ON, "scan": ("aborted",), "transfer": ("aborted",), "sealed": ("aborted", "successful")}
 """With the agent goes its job, unless the last report is out already."""
-NODE_GONE = {**GOES_ON, "sealed": ("failed", "successful"), "recorded": ("failed", "successful")}
-"""The agent waits for its storage node. The core doesn't, while it records."""
 
 
 def kill_agent(here: Machine) -> None:

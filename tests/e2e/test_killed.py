@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.killing import AGENT_GONE, NODE_GONE, Killing, give_up_soon, kill_agent, kill_core
+from tests.e2e.killing import AGENT_GONE, GOES_ON, Killing, give_up_soon, kill_agent, kill_core
 from tests.e2e.lone_node import lone_node, restart
 from tests.e2e.rig import Machine
 
@@ -21,4 +21,4 @@ def test_the_core_is_killed_and_picks_every_job_up_again(here: Machine) -> None:
 
 def test_a_storage_node_of_its_own_is_killed(here: Machine) -> None:
     with lone_node(here) as node:
-        Killing(here).through_all_moments(lambda _: restart(node), NODE_GONE)
+        Killing(here).through_all_moments(lambda _: restart(node), GOES_ON)

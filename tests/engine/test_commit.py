@@ -22,8 +22,10 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.domain.ids import LeaseId
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.engine.workflows import wf5_file_backup_linux
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
+from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 from tests.engine.fake_agent import FakeAgent, back_up
 from tests.engine.rig import Rig
@@ -227,3 +229,28 @@ async def test_a_server_relies_on_anothers_chunks_only_once_they_are_proved(rig:
     assert done.state is JobState.SUCCESSFUL, done.error
     before = (await rig.client.vault()).stored_bytes
     assert before < 3 * 400_000
+
+
+async def test_storage_that_is_away_while_the_snapshot_is_recorded_is_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wf5_file_backup_linux, "COMMIT_AGAIN_S", 0.01)
+    await rig.agent()
+    node = rig.node()
+    append, away = node.append_record, [1, 2]
+
+    def append_record(*arguments: Any) -> None:
+        if away:
+            away.pop()
+            raise StorageUnreachable(place="nas", detail="refused")
+        append(*arguments)
+
+    monkeypatch.setattr(node, "append_record", append_record)
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    done = await rig.ended(job.id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    assert away == []
+    warnings = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
+    assert len(warnings) == 1
+    assert "nas" in warnings[0]
+    assert len(await rig.client.snapshots()) == 1

@@ -40,10 +40,15 @@ from phoenix_core.engine.workflows.agent_step import (
     raise_failure,
     stored_outcome,
 )
+from phoenix_core.storage.errors import StorageBusy, StorageUnreachable
 from phoenix_core.vault.domainkeys import DomainKeys
+from phoenix_core.vault.record import Record
 
 UNUSABLE_MAX = 200_000
 """Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
+
+COMMIT_PATIENCE_S = 120.0
+COMMIT_AGAIN_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -204,10 +209,29 @@ class FileBackupLinux(Workflow):
                 lease=run.job.lease,
                 agent_keys=tuple(self._directory.keys_of(run.job.agent_id)),
             )
-            row, record = await self._committer.commit(vault, SnapshotId(outcome.snapshot_id), claim)
+            row, record = await self._commit(run, vault, SnapshotId(outcome.snapshot_id), claim)
             step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
         await self._directory.set_default_paths(request.server_id, request.paths)
         await self._tell(run, row, record.sequence, vault.vault_id)
+
+    async def _commit(
+        self, run: JobRun, vault: OpenVault, snapshot: SnapshotId, claim: CommitClaim
+    ) -> tuple[SnapshotRow, Record]:
+        """Commit; a storage node that is away is waited for, since all that it takes is in the vault by now."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + COMMIT_PATIENCE_S
+        told = False
+        while True:
+            try:
+                return await self._committer.commit(vault, snapshot, claim)
+            except (StorageUnreachable, StorageBusy) as error:
+                if loop.time() >= end_s:
+                    raise
+                if not told:
+                    await run.note(f"{error.message} The snapshot is recorded once it answers.", "warning")
+                    told = True
+            run.check()
+            await asyncio.sleep(COMMIT_AGAIN_S)
 
     async def _tell(self, run: JobRun, row: SnapshotRow, sequence: int, vault_id: str) -> None:
         self._news.added(row)

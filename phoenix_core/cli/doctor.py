@@ -10,6 +10,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     from phoenix_core.cli.attach import attached
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.output import print_json, say
+    from phoenix_core.cli.program import as_typed
     from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED
 
     async def work() -> int:
@@ -22,7 +23,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
             for finding in findings:
                 say(f"{finding.state:<8} {finding.subject}: {finding.text}")
                 if finding.hint:
-                    say(f"{'':<8} -> {finding.hint}")
+                    say(f"{'':<8} -> {as_typed(finding.hint)}")
         return EXIT_FAILED if any(finding.state == "error" for finding in findings) else EXIT_DONE
 
     execute(work(), as_json=as_json)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from phoenix_core.cli.output import duration, print_json, say, size, warn, when
+from phoenix_core.cli.output import duration, print_error, print_json, say, size, when
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.reasons import reason_text
@@ -28,9 +29,10 @@ def print_result(job: JobView, *, as_json: bool) -> None:
         say(numbers)
     _print_missing(job)
     if job.error is not None:
-        warn(f"phoenix: {job.error.message}\n  {job.error.hint}")
+        print_error(job.error, as_json=False)
     elif job.state is JobState.WAITING_FOR_AGENT:
-        say(f"It starts when the agent of {job.server_name} connects. Follow it with: phoenix job watch {job.id}")
+        follow = as_typed(f"`phoenix job watch {job.id}`")
+        say(f"It starts when the agent of {job.server_name} connects. Follow it with {follow}.")
 
 
 def print_damages(damages: Iterable[DamageView]) -> None:
@@ -48,7 +50,7 @@ def _print_missing(job: JobView) -> None:
         for missing in job.missing[:MISSING_SHOWN]:
             say(f"  {missing.path}: {reason_text(missing.reason)}")
         if job.missing_count > MISSING_SHOWN:
-            say(f"  … all of them: phoenix job show {job.id} --json")
+            say(as_typed(f"  … all of them: `phoenix job show {job.id} --json`"))
     if job.notes:
         say(f"{len(job.notes)} noted:")
         for note in job.notes[:MISSING_SHOWN]:
@@ -86,7 +88,7 @@ def _numbers(job: JobView) -> str:
         done = (
             f"{some('deleted_packs', 'pack')} deleted, {size(whole('deleted_bytes'))} freed."
             if ("deleted_packs" in result)
-            else "Nothing was deleted: this is the plan. Carry it out with: phoenix vault prune --execute"
+            else as_typed("Nothing was deleted: this is the plan. Carry it out with `phoenix vault prune --execute`.")
         )
         return (
             f"{some('packs', 'pack')}, {size(whole('bytes'))}; unused: {some('unused_packs', 'pack')}, "

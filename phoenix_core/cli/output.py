@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain import amounts
 from phoenix_core.domain.errors import ErrorView
 
@@ -31,7 +32,7 @@ def print_error(view: ErrorView, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": view})
     else:
-        warn(f"phoenix: {view.message}\n  {view.hint}" if view.hint else f"phoenix: {view.message}")
+        warn(f"phoenix: {view.message}\n  {as_typed(view.hint)}" if view.hint else f"phoenix: {view.message}")
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -1,6 +1,8 @@
 """How this program is called from the operator's shell, for advice that can be typed as it stands."""
 
+import itertools
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -8,17 +10,39 @@ from pathlib import Path
 
 from phoenix_core.host.datadir import DataDirectory, default_data_directory
 
+ROLES = frozenset({"agent", "storage"})
+_COMMAND = re.compile(r"`(?P<words>phoenix (?P<group>[a-z]+)[^`]*)`")
+
 
 def command_line(data: DataDirectory, *words: str) -> str:
     """`phoenix …`, with the path where it isn't found by name, and with --data where another is the default."""
-    is_default = data.root == default_data_directory().expanduser().absolute() and not _names_data()
+    is_default = data.root == default_data_directory().expanduser().absolute() and not _named_data()
     named = () if is_default else ("--data", os.fspath(data.root))
     return f"{_program()} {shlex.join((*words, *named))}".rstrip()
 
 
-def _names_data() -> bool:
-    """Whether --data was given: before a command, it has become the default of this process alone."""
-    return any(word == "--data" or word.startswith("--data=") for word in sys.argv[1:])
+def as_typed(text: str) -> str:
+    """A text with commands in backticks, each with --data where this one was called with it. Those of a role that runs
+    on another host stay as they are, unless this is one of that role's."""
+    named = _named_data()
+    if not named:
+        return text
+    option = shlex.join(("--data", os.fspath(DataDirectory(Path(named)).root)))
+
+    def with_data(found: re.Match[str]) -> str:
+        elsewhere = found["group"] in ROLES and found["group"] not in sys.argv
+        return found[0] if elsewhere or "--data" in found[0] else f"`{found['words']} {option}`"
+
+    return _COMMAND.sub(with_data, text)
+
+
+def _named_data() -> str:
+    """The directory that was given with --data; empty for none. Before a command, the option has become the default of
+    this process alone."""
+    words = sys.argv[1:]
+    named = [word.partition("=")[2] for word in words if word.startswith("--data=")]
+    named += [after for word, after in itertools.pairwise(words) if word == "--data"]
+    return named[-1] if named else ""
 
 
 def _program() -> str:

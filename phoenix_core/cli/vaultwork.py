@@ -5,6 +5,7 @@ from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.jobresult import print_damages, print_result
 from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.output import print_facts, print_json, size, when
+from phoenix_core.cli.program import as_typed
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.domain.amounts import amount
@@ -29,7 +30,7 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
         ("Made", when(vault.created_at)),
         ("Key", f"{vault.key_holder}, {'available' if vault.key_available else 'not available'}"),
     ]
-    known += [("Problem", problem) for problem in _problems(vault)]
+    known += [("Problem", as_typed(problem)) for problem in _problems(vault)]
     if not vault.total_bytes:  # the storage node told nothing: say nothing in its stead
         print_facts(known)
         return EXIT_FAILED
@@ -55,6 +56,8 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
 
 def _problems(vault: VaultView) -> list[str]:
     problems = [vault.problem] if vault.problem else []
+    if not vault.key_available:
+        problems.append("With the recovery passphrase, `phoenix vault key move file --recover` takes the key from it.")
     if vault.index_problem is not None:
         problems.append(f"{vault.index_problem.message} {vault.index_problem.hint}")
     elif vault.key_available and not vault.index_complete and not vault.problem:

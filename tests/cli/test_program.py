@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.cli.program import command_line
+from phoenix_core.cli.program import as_typed, command_line
 from phoenix_core.host.datadir import DataDirectory
 
 
@@ -47,3 +47,16 @@ def test_a_directory_named_before_the_command_is_named_again(program: Path, monk
     """The option there becomes the environment of this process, which the operator's shell knows nothing of."""
     monkeypatch.setattr("sys.argv", ["bin/phoenix", "--data", "/data"])
     assert command_line(DataDirectory(Path("/data")), "core", "stop") == "bin/phoenix core stop --data /data"
+
+
+def test_commands_in_advice_name_the_directory_that_this_one_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    advice = "Run `phoenix vault verify`, then `phoenix job list`; over there: `phoenix agent run`. See `df -i`."
+    monkeypatch.setattr("sys.argv", ["phoenix", "job", "list"])
+    assert as_typed(advice) == advice
+    monkeypatch.setattr("sys.argv", ["phoenix", "job", "list", "--data", "/my data"])
+    assert as_typed(advice) == (
+        "Run `phoenix vault verify --data '/my data'`, then `phoenix job list --data '/my data'`; "
+        "over there: `phoenix agent run`. See `df -i`."
+    )
+    monkeypatch.setattr("sys.argv", ["phoenix", "agent", "run", "--data=/d"])
+    assert as_typed("`phoenix agent enroll TOKEN`") == "`phoenix agent enroll TOKEN --data /d`"

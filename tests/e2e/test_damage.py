@@ -117,4 +117,4 @@ def test_the_status_of_a_vault_with_damage_says_what_to_do_and_fails(here: Machi
     here.command("vault", "verify").expect(1)
     status = here.command("vault", "status").expect(1).out
     assert "Problem" in status
-    assert "1 pack damaged or lost. `phoenix vault verify` names the files" in status
+    assert f"1 pack damaged or lost. `phoenix vault verify --data {here.data}` names the files" in status

@@ -7,6 +7,7 @@ import msgspec
 from phoenix_core.agent.compare import Comparison
 from phoenix_core.cli.output import print_facts, say, size
 from phoenix_core.cli.program import command_line
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.views import MissingView
 from phoenix_core.host.datadir import DataDirectory
@@ -50,7 +51,7 @@ def print_report(report: QuickstartReport, server: str) -> None:
     say()
     print_facts(
         [
-            ("Source", f"{report.source}: {report.files} files, {size(report.bytes)}"),
+            ("Source", f"{report.source}: {amount(report.files, 'file')}, {size(report.bytes)}"),
             ("Stored", f"{size(report.new_stored_bytes)} new; {size(report.stored_bytes)} in the vault"),
             ("Deduplication", _ratio(report.deduplication_ratio)),
             ("Compression", _ratio(report.compression_ratio)),
@@ -93,9 +94,10 @@ def _print_how_to_go_on(data: DataDirectory, server: str, source: str) -> None:
 
 
 def _verdict(comparison: Comparison) -> str:
+    entries = amount(comparison.entries, "entry", "entries")
     if not comparison.is_equal:
-        return f"{comparison.difference_count} differences in {comparison.entries} entries"
-    return f"no difference in {comparison.entries} entries"
+        return f"{amount(comparison.difference_count, 'difference')} in {entries}"
+    return f"no difference in {entries}"
 
 
 def _ratio(value: float) -> str:

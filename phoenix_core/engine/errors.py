@@ -123,6 +123,13 @@ class NoSnapshot(PhoenixError):
     http_status = 404
 
 
+class StorageNodeUnknown(PhoenixError):
+    code = "storage_node_unknown"
+    template = "No storage node named {name} is enrolled."
+    hint = "`phoenix vault status` names those that are; `phoenix setting set storage.node NAME` chooses one."
+    http_status = 404
+
+
 class SnapshotIdShort(PhoenixError):
     code = "snapshot_id_short"
     template = "{name} is too short for the id of a snapshot."

@@ -1,6 +1,6 @@
 """Storage nodes of their own: what one is given when it enrols, and which one keeps the vault."""
 
-from phoenix_core.domain.errors import NotFound
+from phoenix_core.engine.errors import StorageNodeUnknown
 from phoenix_core.engine.node_access import domains_of
 from phoenix_core.engine.peer_directory import STORAGE, PeerDirectory
 from phoenix_core.engine.vault import VaultSeat
@@ -23,10 +23,12 @@ def vault_for_node(seat: VaultSeat) -> bytes:
 
 
 def node_url(directory: PeerDirectory, chosen: str) -> str:
-    """The address of the node that the setting `storage.node` names, by name, id or address. Raises NotFound."""
+    """The address of the node that the setting `storage.node` names, by name, id or address.
+
+    Raises StorageNodeUnknown."""
     if chosen.startswith("https://"):
         return chosen.rstrip("/")
     for peer in directory.of_role(STORAGE):
         if peer.revoked_at is None and chosen in {peer.id, peer.name} and peer.url:
             return peer.url
-    raise NotFound(what="storage node", name=chosen)
+    raise StorageNodeUnknown(name=chosen)

@@ -154,3 +154,13 @@ async def test_a_storage_token_needs_a_vault(tmp_path: Path) -> None:
         with pytest.raises(RemoteError) as error:
             await rig.client.activation_token(ActivationTokenRequest(role="storage"))
         assert error.value.view().code == "no_vault"
+
+
+async def test_a_node_that_nobody_enrolled_is_named_at_the_next_start(tmp_path: Path) -> None:
+    async with running_rig(tmp_path) as rig:
+        await rig.client.set_setting("storage.node", "nowhere")
+        await rig.restart()
+        assert (await rig.client.vault()).problem == "No storage node named nowhere is enrolled."
+        with pytest.raises(RemoteError) as error:
+            await rig.client.verify(VerifyRequest())
+        assert "phoenix vault status" in error.value.view().hint

@@ -39,7 +39,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], empty: s
     """Columns as wide as their content, so that lines can be cut and searched; numbers are right-aligned by caller."""
     lines = [list(row) for row in rows]
     if not lines:
-        say(empty)
+        say(as_typed(empty))
         return
     widths = [max(len(line[at]) for line in [list(headings), *lines]) for at in range(len(headings))]
     for line in [list(headings), *lines]:

@@ -22,15 +22,18 @@ def command_line(data: DataDirectory, *words: str) -> str:
 
 
 def as_typed(text: str) -> str:
-    """A text with commands in backticks, each with --data where this one was called with it. Those of a role that runs
-    on another host stay as they are, unless this is one of that role's."""
+    """A text with commands in backticks, each with --data where this one was called with it. Commands of an agent or a
+    storage node are for another host than the core's, or another directory: they stay as they are, and so do those of
+    the core where this is one of an agent or a storage node."""
     named = _named_data()
     if not named:
         return text
+    groups = [word for before, word in itertools.pairwise(sys.argv) if word[:1] != "-" and before != "--data"]
+    own = groups[0] if groups and groups[0] in ROLES else ""
     option = shlex.join(("--data", os.fspath(DataDirectory(Path(named)).root)))
 
     def with_data(found: re.Match[str]) -> str:
-        elsewhere = found["group"] in ROLES and found["group"] not in sys.argv
+        elsewhere = found["group"] != own if own else found["group"] in ROLES
         return found[0] if elsewhere or "--data" in found[0] else f"`{found['words']} {option}`"
 
     return _COMMAND.sub(with_data, text)

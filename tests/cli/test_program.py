@@ -59,4 +59,5 @@ def test_commands_in_advice_name_the_directory_that_this_one_was_given(monkeypat
         "over there: `phoenix agent run`. See `df -i`."
     )
     monkeypatch.setattr("sys.argv", ["phoenix", "agent", "run", "--data=/d"])
-    assert as_typed("`phoenix agent enroll TOKEN`") == "`phoenix agent enroll TOKEN --data /d`"
+    advice = "At the core `phoenix server token`, here `phoenix agent enroll TOKEN`."
+    assert as_typed(advice) == "At the core `phoenix server token`, here `phoenix agent enroll TOKEN --data /d`."

@@ -140,8 +140,10 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def may_search(self) -> bool:
-        """Where a text is being typed, the key of the search belongs to it."""
-        return self.is_whole and not isinstance(self.focused, Input | TextArea)
+        """Where a text is being typed, the key of the search belongs to it; where nothing is listed, to nobody."""
+        if not self.is_whole or isinstance(self.focused, Input | TextArea):
+            return False
+        return self.query_one("#body").display
 
     # --- intentions --------------------------------------------------------------------------------------------------
 

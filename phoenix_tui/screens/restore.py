@@ -20,9 +20,8 @@ from phoenix_tui.widgets.focus import focus_now
 from phoenix_tui.widgets.restore_check import RestoreCheck
 from phoenix_tui.widgets.restore_files import RestoreFiles, selection_text
 from phoenix_tui.widgets.restore_source import RestoreSource
-from phoenix_tui.widgets.restore_target import RestoreTarget
+from phoenix_tui.widgets.restore_target import CONFLICT, RestoreTarget
 
-CONFLICT = "restore.conflict"
 STEPS = ("source", "files", "target", "check")
 _TITLES = {
     "source": _("Source"),
@@ -192,7 +191,8 @@ class RestoreScreen(ConsoleScreen):
     def _take_files(self) -> None:
         source = self._server()
         if source is not None:
-            self.query_one(RestoreTarget).begin(source, self.model.servers_by_name())
+            as_set = self.model.settings.get(CONFLICT, "")
+            self.query_one(RestoreTarget).begin(source, self.model.servers_by_name(), as_set)
             self._go_to("target")
 
     def on_restore_target_ready(self) -> None:

@@ -17,8 +17,9 @@ from phoenix_tui.widgets.focus import focus_now
 
 ORIGINAL, FOLDER, SERVER = "place-original", "place-folder", "place-server"
 AS_SET = "as-set"
+CONFLICT = "restore.conflict"
+"""The setting that holds the rule where none is chosen."""
 _RULES = (
-    (_("as the setting restore.conflict says"), AS_SET),
     (_("overwrite it"), ConflictRule.OVERWRITE),
     (_("leave it, restore the rest"), ConflictRule.SKIP),
     (_("keep both, the restored one under another name"), ConflictRule.KEEP_BOTH),
@@ -53,9 +54,7 @@ class RestoreTarget(VerticalScroll):
             )
         with Horizontal(classes="form-row"):
             yield Label(_("If it exists"), classes="form-name")
-            yield Select[str](
-                [(text, str(rule)) for text, rule in _RULES], value=AS_SET, id="rule", compact=True, allow_blank=False
-            )
+            yield Select[str](_offered_rules(""), value=AS_SET, id="rule", compact=True, allow_blank=False)
         yield Static(id="wrong", markup=False)
         with Horizontal(classes="form-buttons"):
             yield PushButton(_("Check it"), id="ready", variant="primary")
@@ -63,7 +62,13 @@ class RestoreTarget(VerticalScroll):
     def on_mount(self) -> None:
         self._show_fields()
 
-    def begin(self, source: ServerView, servers: Sequence[ServerView]) -> None:
+    def begin(self, source: ServerView, servers: Sequence[ServerView], as_set: str) -> None:
+        """`as_set`: the rule that the setting holds."""
+        rules = self.query_one("#rule", Select)
+        chosen = rules.value
+        rules.set_options(_offered_rules(as_set))
+        for value in (ConflictRule.OVERWRITE, AS_SET, chosen):
+            rules.value = value  # what is shown of it is drawn anew only where it changes
         others = [
             (Content(server.name), server.id) for server in servers if server.id != source.id and not server.revoked
         ]
@@ -138,3 +143,11 @@ class RestoreTarget(VerticalScroll):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
         self.post_message(self.Ready())
+
+
+def _offered_rules(as_set: str) -> list[tuple[str, str]]:
+    """Texts and values, the setting's first."""
+    says = _("as the setting {key} says").format(key=CONFLICT)
+    if as_set:
+        says += f": {as_set.replace('_', ' ')}"
+    return [(says, AS_SET), *((text, str(rule)) for text, rule in _RULES)]

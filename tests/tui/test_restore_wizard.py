@@ -13,6 +13,7 @@ from phoenix_tui.widgets.snapshot_tree import SnapshotTree
 from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, console_of, until
 from tests.tui.scripted_core import ScriptedCore
+from tests.tui.test_live_updates import shown
 
 SNAPSHOT = sample.SNAPSHOTS[0].id
 
@@ -180,3 +181,12 @@ async def test_the_plan_names_the_rule_that_the_setting_holds(core: ScriptedCore
         await until(pilot, lambda: screen_of(pilot).step == "check")
         plan = str(screen_of(pilot).query_one("#plan").render())
         assert f"{core.settings['restore.conflict'].value} (the setting restore.conflict)" in plan
+
+
+async def test_the_rule_of_the_setting_is_named_where_it_is_chosen(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await open_files(pilot)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: "as the setting restore.conflict says: skip" in shown(pilot))

@@ -33,3 +33,14 @@ async def test_a_list_shows_the_lines_that_hold_the_text(
         await pilot.press("slash", "escape")
         await until(pilot, lambda: keys(pilot) == all_of_them)
         assert not here.query_one("#search", Input).display
+
+
+async def test_where_nothing_is_listed_there_is_nothing_to_search(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    core.servers.clear()
+    async with open_console() as pilot:
+        await pilot.press("2", "slash", *"zz")
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#search", Input).value == ""
+        assert not isinstance(pilot.app.focused, Input)

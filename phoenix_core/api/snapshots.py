@@ -80,8 +80,8 @@ class SnapshotResource:
         return await self._look(request, lambda view: browse.diff(view, later, after, limit))
 
     async def _look(self, request: web.Request, look: Callable[[SnapshotReader], T]) -> web.Response:
+        vault = self._seat.get()  # without its key, no snapshot of it may be known
         row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""))
-        vault = self._seat.get()
         try:
             return json_answer(await asyncio.to_thread(lambda: look(SnapshotReader(vault, row, self._cache))))
         except PathNotInSnapshot as error:

@@ -28,7 +28,7 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
         ("Place", vault.location),
         ("Storage node", ", ".join(_node(node) for node in nodes) or "-"),
         ("Made", when(vault.created_at)),
-        ("Key", f"{vault.key_holder}, {'available' if vault.key_available else 'not available'}"),
+        ("Key", f"{vault.key_holder or 'nobody here'}, {'available' if vault.key_available else 'not available'}"),
     ]
     known += [("Problem", as_typed(problem)) for problem in _problems(vault)]
     if not vault.total_bytes:  # the storage node told nothing: say nothing in its stead

@@ -118,9 +118,12 @@ class NothingToBackUp(PhoenixError):
 
 class NoSnapshot(PhoenixError):
     code = "no_snapshot"
-    template = "The server {server} has no snapshot."
-    hint = "Back it up first with `phoenix backup {server}`."
+    template = "There is no snapshot{of}."
+    hint = "Make one with `phoenix backup {server} PATH`."
     http_status = 404
+
+    def __init__(self, *, server: str = "") -> None:
+        super().__init__(server=server or "SERVER", of=f" of {server}" if server else "")
 
 
 class StorageNodeUnknown(PhoenixError):

@@ -81,11 +81,11 @@ class JobDesk:
 
     async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
         """`own_only`: an agent asks, so nothing of an earlier enrolment under the same name is given."""
+        self._seat.get()  # without its key, neither its servers nor its snapshots may be known
         source = await self._sources.server(request.server)
         if not source.enrolled and not request.to_server:
             raise SourceGone(server=source.name)
         target = self._directory.server_in_use(request.to_server or source.id)
-        self._seat.get()
         snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only)
         await self._sources.check(snapshot)
         if source.platform and _family(source.platform) != _family(target.platform):

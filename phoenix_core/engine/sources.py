@@ -101,7 +101,7 @@ class Sources:
             limit=1,
         )
         if not rows:
-            raise NoSnapshot(server=source.name if source else "of any name")
+            raise NoSnapshot(server=source.name if source else "")
         if not rows[0].readable:
             raise await self._loss(rows[0])
         return rows[0]

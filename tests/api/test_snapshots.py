@@ -172,3 +172,13 @@ async def test_names_that_are_no_text_travel_in_shown_form(rig: Rig, agent: Fake
     (entry,) = (await rig.client.entries("latest", "/srv")).entries
     assert entry.name == "line\\x0abreak"
     assert (await rig.client.entry("latest", entry.path)).size == 1
+
+
+async def test_where_nothing_was_backed_up_the_latest_is_not_there(rig: Rig) -> None:
+    await rig.agent("web1")
+    with pytest.raises(RemoteError, match=r"There is no snapshot\.") as error:
+        await rig.client.snapshot("latest")
+    assert "phoenix backup SERVER PATH" in error.value.view().hint
+    with pytest.raises(RemoteError, match=r"There is no snapshot of web1\.") as error:
+        await rig.client.snapshot("latest", server="web1")
+    assert "phoenix backup web1 PATH" in error.value.view().hint

@@ -86,7 +86,12 @@ def _is_told_how_to_begin(commands: Commands, vault_id: str, place: Path) -> Non
         assert "vault key move file --recover" in told
     assert vault_id in status
     assert commands.error("snapshot", "list")["code"] == "snapshots_unknown"
-    for words in (("vault", "verify"), ("vault", "key", "move", "file"), ("vault", "key", "export", place / "key")):
+    for words in (
+        ("vault", "verify"),
+        ("vault", "key", "move", "file"),
+        ("snapshot", "browse", "latest"),
+        ("restore", "web1"),
+    ):
         assert "phoenix vault key move file --recover" in commands.error(*words)["hint"]
 
 

@@ -163,7 +163,8 @@ class Doctor:
                 found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
             else:
                 found.append(FindingView(subject, OK, f"The agent is connected, version {peer.version}."))
-        return found or [FindingView("servers", OK, "No server is enrolled.", "`phoenix agent enroll` enrols one.")]
+        hint = "Make a token with `phoenix server token`; on the server, `phoenix agent enroll TOKEN` enrols it."
+        return found or [FindingView("servers", OK, "No server is enrolled.", hint)]
 
     def _host(self) -> list[FindingView]:
         names = sorted(path.name for path in self._logs.glob("*.log*")) if self._logs.is_dir() else []

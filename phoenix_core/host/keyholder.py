@@ -102,7 +102,7 @@ class KeyHolder:
         """The key, 32 bytes, within two seconds. Raises KeyMissing, KeyHolderLocked, KeyHolderUnfit."""
         recorded = self.recorded()
         if recorded is None:
-            raise KeyMissing(detail=f"{self._data.key_holder} doesn't exist, so no vault was made here")
+            raise KeyMissing(detail=f"{self._data.key_holder} doesn't exist: this data directory never held one")
         return self._read(recorded.holder, recorded.vault_id)
 
     def status(self) -> HolderStatus:

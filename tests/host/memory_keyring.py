@@ -7,7 +7,8 @@ import keyring.errors
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
-    priority = 1
+    priority = -1
+    """Below that of `fail.Keyring`: only a test that sets it gets it, and none that comes later."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -362,7 +362,7 @@ def test_status_says_who_has_it_and_whether_it_can_be_had(data: DataDirectory, r
 
 
 def test_without_a_vault_the_key_is_missing(data: DataDirectory) -> None:
-    with pytest.raises(KeyMissing, match="no vault was made here"):
+    with pytest.raises(KeyMissing, match="never held one"):
         holder(data).load()
 
 

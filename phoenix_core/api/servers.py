@@ -42,4 +42,4 @@ class ServerResource:
         return json_answer(await self._enrolments.new_token(wanted, await operator_of(request)), status=201)
 
     async def storage_nodes(self, request: web.Request) -> web.Response:
-        return json_answer(self._views.storage_nodes())
+        return json_answer(await self._views.storage_nodes())

@@ -23,6 +23,8 @@ from phoenix_core.storage.node_api import NodeStatus, PackState
 SECONDS_PER_DAY = 86400
 VAULT_NEWS_INTERVAL_S = 1.0
 VERIFIES_PAGE = 20
+ANSWER_S = 5.0
+"""So long is a storage node waited for that is to be shown."""
 
 log = structlog.get_logger(__name__)
 
@@ -118,9 +120,10 @@ class Views:
             default_paths=peer.default_paths,
         )
 
-    def storage_nodes(self) -> list[StorageNodeView]:
+    async def storage_nodes(self) -> list[StorageNodeView]:
         """The core's own node, where it keeps the vault, and those that are enrolled."""
         chosen = self._settings.text("storage.node")
+        answers = await self._node_answers()
         own = []
         if self._seat.descriptor is not None and not chosen:
             connected = self._seat.opened is not None
@@ -130,13 +133,25 @@ class Views:
                 id=peer.id,
                 name=peer.name,
                 url=peer.url,
-                connected=self._seat.opened is not None and chosen in {peer.id, peer.name, peer.url},
+                connected=answers and chosen in {peer.id, peer.name, peer.url},
                 embedded=False,
                 enrolled_at=peer.enrolled_at,
             )
             for peer in self._directory.of_role(STORAGE)
             if peer.revoked_at is None
         ]
+
+    async def _node_answers(self) -> bool:
+        """Whether the storage node that keeps the vault can be had right now."""
+        vault = self._seat.opened
+        if vault is None:
+            return False
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await asyncio.to_thread(vault.node.status)
+        except (PhoenixError, TimeoutError):
+            return False
+        return True
 
     async def vault(self) -> VaultView:
         """Raises NoVault. A vault that is locked or unreachable is shown with what is known of it."""
@@ -158,7 +173,7 @@ class Views:
         return VaultView(
             vault_id=descriptor.vault_id,
             format_version=descriptor.format_version,
-            location=self._seat.location,
+            location=self._place(),
             created_at=descriptor.created_at,
             key_holder=self._seat.key_holder,
             key_available=self._seat.unlocked,
@@ -184,6 +199,11 @@ class Views:
             rolled_back=self._seat.rolled_back is not None,
             problem=problem,
         )
+
+    def _place(self) -> str:
+        """Where the vault lies: a folder here, or a storage node elsewhere."""
+        chosen = self._settings.text("storage.node")
+        return f"storage node {chosen}" if chosen else self._seat.location
 
     async def _last_verify(self) -> JobRow | None:
         """The newest verify that looked at all snapshots and came to its end: well, or with damage found."""

@@ -141,6 +141,12 @@ class Littered:
 MOMENTS: tuple[Moment, ...] = (it_runs, a_pack_is_rewritten, it_waits_for_a_backup, a_pack_is_deleted)
 
 
+def _connected(here: Machine) -> bool:
+    """Whether the core says that the storage node elsewhere is there."""
+    (node,) = watch.get(here.socket, "/v1/storage-nodes")
+    return bool(node["connected"])
+
+
 def _core(here: Machine) -> None:
     here.running_core.kill()
     here.start_core()
@@ -174,7 +180,9 @@ def test_killed_while_they_verify_and_rebuild(here: Machine) -> None:
             assert ended["state"] == "successful" or ended["error"]["hint"]
             littered.check()
 
+            assert _connected(here)
             node.storage.stop()
+            assert not _connected(here)
             shutil.rmtree(node.data / "index")
             node.start_storage()
             watch.wait_until(here.socket, "the node", lambda: not watch.get(here.socket, "/v1/vault")["index_complete"])

@@ -88,6 +88,7 @@ async def test_a_vault_on_a_storage_node_elsewhere_serves_backup_restore_verify_
         assert pruned.state is JobState.SUCCESSFUL, pruned.error
         (node,) = await rig.client.storage_nodes()
         assert (node.name, node.embedded) == ("nas", False)
+        assert (await rig.client.vault()).location == f"storage node {address}"
     assert (data.vault / "vault.json").exists()
 
 

@@ -37,3 +37,5 @@ async def set_value(data: DataDirectory, key: str, value: str, *, as_json: bool)
         print_json(changed)
     else:
         say(f"{changed.key} = {changed.value}")
+        if changed.at_start:
+            say("It takes effect when the core starts next.")

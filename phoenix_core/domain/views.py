@@ -308,6 +308,8 @@ class SettingView(msgspec.Struct, frozen=True):
     value: str
     default: str
     description: str
+    at_start: bool = False
+    """A change takes effect when the core starts next."""
 
 
 class ActivationTokenRequest(msgspec.Struct, frozen=True):

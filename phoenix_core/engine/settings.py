@@ -26,6 +26,8 @@ class _Known(msgspec.Struct, frozen=True):
     description: str
     normalise: Callable[[str], str]
     """The value as it is kept; raises ValueError with what is wrong."""
+    at_start: bool = False
+    """The core looks at it only when it starts."""
 
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -108,7 +110,13 @@ KNOWN: dict[str, _Known] = {
         _Known(
             "restore.workers", "0", "Worker processes of a restore; 0: as many as the agent sees fit.", _whole(0, 64)
         ),
-        _Known("storage.node", "", "The storage node that keeps the vault; empty: the core itself.", _text),
+        _Known(
+            "storage.node",
+            "",
+            "The storage node that keeps the vault; empty: the core itself; takes effect at the core's next start.",
+            _text,
+            at_start=True,
+        ),
         _Known("storage.reserve_bytes", "1G", "Free bytes at the vault below which `doctor` sounds the alarm.", _size),
         _Known(
             "token.lifetime_s", "900", "Seconds that a job's storage token lasts; it is renewed.", _seconds(30, 86400)
@@ -118,6 +126,7 @@ KNOWN: dict[str, _Known] = {
             "0",
             "Number of the vault's record whose loss is accepted; takes effect at the core's next start.",
             _whole(0, 2**53),
+            at_start=True,
         ),
         _Known("warm_days", "90", "Days after which a snapshot counts as cold.", _whole(1, 36500)),
     )
@@ -162,7 +171,11 @@ class Settings:
         if known is None:
             raise NotFound(what="setting", name=key)
         return SettingView(
-            key=key, value=self.text(key), default=known.normalise(known.default), description=known.description
+            key=key,
+            value=self.text(key),
+            default=known.normalise(known.default),
+            description=known.description,
+            at_start=known.at_start,
         )
 
     async def put(self, key: str, value: str, who: str) -> SettingView:

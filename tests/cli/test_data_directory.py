@@ -189,3 +189,9 @@ def test_a_core_whose_vault_is_locked_says_so_at_its_start(vault: Commands) -> N
     finally:
         core.terminate()
         core.communicate(timeout=WAIT_S)
+
+
+def test_a_setting_that_the_core_reads_when_it_starts_says_so(running: Commands) -> None:
+    done = running.run("setting", "set", "storage.node", "", code=0)
+    assert "when the core starts next" in done.out
+    assert "next" not in running.run("setting", "set", "prove.enabled", "true", code=0).out

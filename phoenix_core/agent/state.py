@@ -1,13 +1,12 @@
 """What the agent remembers from run to run: the vault's newest record that it has seen; and the lock on its folder."""
 
-import fcntl
-import os
 from pathlib import Path
 
 import msgspec
 
 from phoenix_core.agent.errors import AgentRunning, StateUnusable
 from phoenix_core.host.atomicfile import write_atomic
+from phoenix_core.host.processlock import LockHeld, ProcessLock
 
 FILE_NAME = "seen.json"
 LOCK_NAME = "agent.lock"
@@ -55,45 +54,18 @@ class AgentState:
         )
 
 
-class AgentLock:
-    """Held by the one agent process that runs on a folder; the file names it."""
+class AgentLock(ProcessLock):
+    """Held by the one agent process that runs on a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK_NAME
-        self._fd = -1
+        super().__init__(folder / LOCK_NAME)
+        self._folder = folder
 
     def acquire(self) -> None:
         """Raises `AgentRunning`, `StateUnusable`."""
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            super().acquire()
+        except LockHeld as held:
+            raise AgentRunning(path=self._folder, pid=held.pid or "unknown") from held
         except OSError as error:
-            raise StateUnusable(path=self._path.parent, detail=error.strerror) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(fd)
-            raise AgentRunning(path=self._path.parent, pid=self.holder() or "unknown") from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        self._fd = fd
-
-    def holder(self) -> int:
-        """The process that holds it; 0 where none does."""
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return 0
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            name = os.read(fd, 32).decode("ascii", "replace").strip()
-            return int(name) if name.isdigit() else 0
-        else:
-            return 0
-        finally:
-            os.close(fd)
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            raise StateUnusable(path=self._folder, detail=error.strerror) from error

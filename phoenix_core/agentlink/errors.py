@@ -1,6 +1,6 @@
 """Errors of the agent link: certificates, enrolment, frames, connection; `from_view` gives the same class back."""
 
-from phoenix_core.domain.errors import EXIT_QUEUED, EXIT_USAGE, ErrorView, PhoenixError, RemoteError
+from phoenix_core.domain.errors import EXIT_QUEUED, EXIT_USAGE, ErrorView, PhoenixError, from_view_as
 
 
 class LinkError(PhoenixError):
@@ -296,10 +296,4 @@ _CLASSES: dict[str, type[PhoenixError]] = {
 
 def from_view(view: ErrorView) -> PhoenixError:
     """The other end's error as the class it had there; RemoteError where this version doesn't know it."""
-    cls = _CLASSES.get(view.code)
-    if cls is None:
-        return RemoteError(view)
-    try:
-        return cls(**view.fields)
-    except (KeyError, IndexError):
-        return RemoteError(view)
+    return from_view_as(view, _CLASSES)

@@ -4,6 +4,7 @@ Each package declares its errors in an `errors.py` of its own as subclasses of `
 `ErrorView` (code and fields); any front end can word it anew from the catalogue.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -117,3 +118,14 @@ class Cancelled(PhoenixError):
 
     def __init__(self, *, who: str, job: str = "JOB") -> None:
         super().__init__(who=who, job=job)
+
+
+def from_view_as(view: ErrorView, classes: Mapping[str, type[PhoenixError]]) -> PhoenixError:
+    """The error that another process raised, as the class of its code; RemoteError where `classes` doesn't know it."""
+    cls = classes.get(view.code)
+    if cls is None:
+        return RemoteError(view)
+    try:
+        return cls(**view.fields)
+    except (KeyError, IndexError):
+        return RemoteError(view)

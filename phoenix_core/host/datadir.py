@@ -1,12 +1,12 @@
 """The one data directory: where each thing lies, and who holds it."""
 
-import fcntl
 import os
 from pathlib import Path
 
 import platformdirs
 
 from phoenix_core.host.errors import DataDirectoryInUse, DataDirectoryMissing, DataDirectoryUnusable
+from phoenix_core.host.processlock import LockHeld, ProcessLock
 
 ENVIRONMENT = "PHOENIX_DATA"
 
@@ -66,35 +66,16 @@ class DataDirectory:
             raise DataDirectoryUnusable(path=self.root, detail=error.strerror) from error
 
 
-class CoreLock:
-    """Held by the one core that runs on a data directory; the file names its process."""
+class CoreLock(ProcessLock):
+    """Held by the one core that runs on a data directory."""
 
     def __init__(self, data: DataDirectory) -> None:
-        self._path = data.core_lock
-        self._fd = -1
+        super().__init__(data.core_lock)
+        self._folder = data.root
 
     def acquire(self) -> None:
         """Raises DataDirectoryInUse where another process holds it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(fd)
-            raise DataDirectoryInUse(path=self._path.parent, pid=holder) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        self._fd = fd
-
-    def wait_free(self) -> None:
-        """Blocks until no process holds it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        finally:
-            os.close(fd)
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            super().acquire()
+        except LockHeld as held:
+            raise DataDirectoryInUse(path=self._folder, pid=held.pid or "unknown") from held

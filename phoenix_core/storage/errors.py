@@ -1,6 +1,6 @@
 """Errors of the storage floor; `from_view` gives the same class back at the client's end."""
 
-from phoenix_core.domain.errors import EXIT_USAGE, ErrorView, PhoenixError, RemoteError
+from phoenix_core.domain.errors import EXIT_USAGE, ErrorView, PhoenixError, from_view_as
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem, UnknownVersion
 from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing
 
@@ -235,10 +235,4 @@ _CLASSES: dict[str, type[PhoenixError]] = {
 
 def from_view(view: ErrorView) -> PhoenixError:
     """The error that the node raised, as the class it had there; RemoteError where this version doesn't know it."""
-    cls = _CLASSES.get(view.code)
-    if cls is None:
-        return RemoteError(view)
-    try:
-        return cls(**view.fields)
-    except (KeyError, IndexError):
-        return RemoteError(view)
+    return from_view_as(view, _CLASSES)

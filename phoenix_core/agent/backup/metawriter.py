@@ -1,17 +1,16 @@
 """A backup's metadata in the vault: the writer of its trees, and the reader of its parent's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from phoenix_core.agent.backup.parenttree import LocateAhead, ParentTrees
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agent.treekeys import TreeKeys
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.storage.node_api import JobNode
-from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.kinds import PackKind
-from phoenix_core.vault.location import BlockRef
 from phoenix_core.vault.packhead import PackIdentity
 from phoenix_core.vault.packwriter import FinishedPack
 
@@ -22,7 +21,7 @@ class MetaVault:
         self._node = node
         self._ports = ports
         self._keys = domain_keys(order.domain)
-        self._pack_keys: dict[bytes, bytes] = {}
+        self._tree_keys = TreeKeys(ports)
         self.packs: list[bytes] = []
         """Ids of the packs written."""
         self.writer = ChunkWriter(
@@ -41,7 +40,7 @@ class MetaVault:
         if parent is None:
             return None
         locate = LocateAhead(self._node.locate)
-        reader = ChunkReader(locate, self._node.open_pack, self._block_keys, self._keys, PackKind.META)
+        reader = ChunkReader(locate, self._node.open_pack, self._tree_keys.of, self._keys, PackKind.META)
         unusable = frozenset(parent.unusable_chunks)
         return ParentTrees(reader, parent.root, unusable=unusable, hint=locate.hint, warn=warn)
 
@@ -49,14 +48,3 @@ class MetaVault:
         self._node.put_pack(pack.pack_id, pack.fd, pack.length)
         self.packs.append(pack.pack_id)
         self._ports.remember_pack_keys({pack.pack_id: pack.pack_key})
-
-    def _block_keys(self, refs: Sequence[BlockRef]) -> list[bytes]:
-        """From the agent's own cache; what isn't there the core is asked for."""
-        unknown = list({ref.pack_id for ref in refs if ref.pack_id not in self._pack_keys})
-        if unknown:
-            self._pack_keys.update(self._ports.recall_pack_keys(unknown))
-        asked = [ref for ref in refs if ref.pack_id not in self._pack_keys]
-        answered = dict(zip(asked, self._ports.block_keys(asked), strict=True)) if asked else {}
-        return [
-            answered[ref] if ref in answered else block_key(self._pack_keys[ref.pack_id], ref.ordinal) for ref in refs
-        ]

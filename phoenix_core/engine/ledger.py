@@ -192,8 +192,8 @@ class Ledger:
             await self.note(job.id, "The agent is away; the job waits for it.")
         elif job.state.is_final:
             level = _LEVEL_OF_END.get(job.state, "error")
-            why = f": {job.error.message}" if job.error is not None else "."
-            await self.note(job.id, f"The job ended {job.state.replace('_', ' ')}{why}", level)
+            why = f" {job.error.message}" if job.error is not None else ""
+            await self.note(job.id, f"The job ended: {job.state.replace('_', ' ')}.{why}", level)
 
     # --- views -------------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class DashboardScreen(ConsoleScreen):
             yield Tile(_("Servers"), "tile-servers")
             yield Tile(_("Jobs"), "tile-jobs")
             yield Tile(_("Storage"), "tile-storage")
-            yield Tile(_("Reduction"), "tile-reduction")
+            yield Tile(_("Dedup. + compression"), "tile-reduction")
         with Vertical(id="attention-part", classes="part"):
             yield RowTable[Attention](
                 (Column("", 18), Column("")),

@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check lock pictures docs clean setup
+.PHONY: run test lint check chaos lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -20,6 +20,11 @@ lint: setup
 	@$(BIN)/lint-imports
 
 check: lint test
+
+# Fault campaigns: CAMPAIGN=name for one of them, FULL=1 for all rounds, SEED=n and ROUNDS=n to repeat one.
+chaos: setup
+	@$(BIN)/python -m tests.chaos $(CAMPAIGN) $(if $(FULL),--full --record) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Quick when the environment is ready; builds it otherwise.
 setup:

@@ -33,8 +33,15 @@ class Watched:
 
     def wait(self) -> list[str]:
         """The next names, at least one."""
-        ready, _, _ = select.select([self._fd], [], [], WITHIN_S)
-        assert ready, "nothing happened to any name"
+        names = self.look(WITHIN_S)
+        assert names, "nothing happened to any name"
+        return names
+
+    def look(self, within_s: float) -> list[str]:
+        """The next names; none where nothing happens to any within that time."""
+        ready, _, _ = select.select([self._fd], [], [], within_s)
+        if not ready:
+            return []
         data = os.read(self._fd, 1 << 16)
         names = []
         at = 0

@@ -1,0 +1,183 @@
+"""kill -9 of agent, worker, core and storage node in the middle of jobs, over and over, on two installations in turn: one
+whose core keeps the vault, and one with a storage node of its own. See docs/reliability.md."""
+
+import contextlib
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.chaos.campaign import Campaign, Run
+from tests.chaos.kill_installation import WELL, Installation, installation
+from tests.chaos.kill_moments import moment, phase, workers
+
+KEPT = 6
+"""Snapshots; where there are more, some are removed."""
+TURN = 20
+"""Rounds on one installation before the other one takes its turn."""
+EVERYTHING = 25
+"""After so many rounds every snapshot is restored, and the vault verified."""
+SLOW_PATTERNS = tuple(f"**/none-{number}-*/*.x" for number in range(400))
+"""Excludes that nothing matches, so that a scan takes longer."""
+ROLES = ("agent", "worker", "core", "storage")
+KINDS = {"backup": 6, "restore": 2, "prune": 2, "remove": 1, "verify": 1}
+"""What is cut off, by weight."""
+GO_ON = {"backup", "restore"}
+"""Jobs that survive every death but that of their agent or worker."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What the dice of a round decide."""
+
+    kind: str
+    victims: tuple[str, ...]
+    beside: str = ""
+    """Another job at the same time."""
+    slow: bool = False
+
+
+def body(run: Run) -> None:
+    with contextlib.ExitStack() as held:
+        ready: dict[bool, Installation] = {}
+        for number in range(run.rounds):
+            own_node = number // TURN % 2 == 0
+            if own_node not in ready:
+                ready[own_node] = held.enter_context(installation(run.counts, own_node=own_node))
+            here = ready[own_node]
+            plan = _plan(run.random(number), number, own_node=own_node)
+            try:
+                _round(here, plan, run.random(number), everything=number % EVERYTHING == EVERYTHING - 1)
+            except AssertionError as error:
+                raise AssertionError(f"seed {run.seed}, round {number}, {plan}: {error}") from error
+            if number % 10 == 9:
+                run.say(f"{number + 1} rounds, {_kills(run)} kills")
+        for here in ready.values():
+            here.all_restore()
+
+
+def _kills(run: Run) -> int:
+    return sum(count for name, count in run.counts.items() if name.startswith("kill."))
+
+
+def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
+    """The first rounds take each role once."""
+    roles = [role for role in ROLES if own_node or role != "storage"]
+    if number < len(roles):
+        return Plan("backup", (roles[number],))
+    kind = dice.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+    beside = dice.choice(("prune", "verify")) if kind in GO_ON and dice.random() < 0.2 else ""
+    if kind in GO_ON:
+        count = 2 if dice.random() < 0.15 else 1
+        victims = tuple(dice.sample(roles, count))
+    else:
+        victims = (dice.choice([role for role in roles if role in {"core", "storage"}]),)
+    return Plan(kind, victims, beside, slow=kind == "backup" and dice.random() < 0.2)
+
+
+def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: bool) -> None:
+    here.change(dice)
+    target: Path | None = None
+    before = here.snapshots()
+    chosen = dice.choice(list(before))
+    with moment(plan.kind, plan.victims[0], dice)(here.here) as wait:
+        beside = _begin(here, plan.beside)
+        match plan.kind:
+            case "restore":
+                job, target = here.begin_restore(chosen)
+            case "remove":
+                job = here.begin_removal(chosen)
+            case "backup":
+                job = here.begin_backup(SLOW_PATTERNS if plan.slow else ())
+            case kind:
+                (job,) = _begin(here, kind)
+        wait(job)
+        killed = _kill(here, plan, job, dice)
+    dice.shuffle(killed)
+    here.start_again(killed)
+    ended = here.here.wait_job(job)
+    _check_end(ended, plan)
+    for other in beside:
+        _check_hint(here.here.wait_job(other))
+    here.note(ended)
+    here.counts[f"{plan.kind} {ended['state']}"] += 1
+    if target is not None and ended["state"] in WELL:
+        here.compare(target, before[chosen])
+    _next_backup(here, dice)
+    if everything:
+        here.all_restore()
+
+
+def _begin(here: Installation, kind: str) -> list[str]:
+    return [here.api.prune() if kind == "prune" else here.api.verify()] if kind else []
+
+
+def _kill(here: Installation, plan: Plan, job: str, dice: random.Random) -> list[str]:
+    """Returns which processes are to be started again."""
+    at = phase(here.here, job)
+    again = []
+    for role in plan.victims:
+        if role == "worker":
+            if not _kill_worker(here, dice):
+                here.counts["no worker was there"] += 1
+                continue
+        else:
+            here.kill(role)
+            again.append(role)
+        here.counts[f"kill.{role}.{plan.kind}.{at}"] += 1
+    return again
+
+
+def _kill_worker(here: Installation, dice: random.Random) -> bool:
+    import os
+    import signal
+
+    running = workers(here.here.agent.pid)
+    if not running:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(dice.choice(running), signal.SIGKILL)
+        return True
+    return False
+
+
+def _check_end(ended: dict[str, Any], plan: Plan) -> None:
+    """What goes on by itself ends well; what can't is told with what to do next."""
+    goes_on = plan.kind in GO_ON and not {"agent", "worker"} & set(plan.victims)
+    assert not goes_on or ended["state"] in WELL, f"the {plan.kind} is {ended['state']}: {ended['error']}"
+    _check_hint(ended)
+
+
+def _check_hint(ended: dict[str, Any]) -> None:
+    if ended["state"] in WELL:
+        return
+    assert ended["state"] in {"failed", "aborted"}, f"{ended['kind']} is {ended['state']}: {ended['error']}"
+    assert ended["error"], ended
+    assert ended["error"]["hint"], f"no hint: {ended['error']}"
+
+
+def _next_backup(here: Installation, dice: random.Random) -> None:
+    """It succeeds, and restores; so does one of the older ones. Some that are too many go."""
+    made = here.succeeds(here.begin_backup())["snapshot_id"]
+    there = here.snapshots()
+    here.restores(made, there[made])
+    older = [name for name in there if name != made]
+    if older:
+        name = dice.choice(older)
+        here.restores(name, there[name])
+    while len(older) >= KEPT:
+        gone = older.pop(dice.randrange(len(older)))
+        here.succeeds(here.begin_removal(gone))
+        if dice.random() < 0.3:
+            here.succeeds(here.api.prune())
+            here.counts["prunes"] += 1
+
+
+KILL = Campaign(
+    name="kill",
+    what="kill -9 of agent, worker, core and storage node in the middle of jobs; the next backup succeeds, and every"
+    " committed snapshot restores identically",
+    body=body,
+    quick=6,
+    full=1000,
+)

@@ -1,0 +1,142 @@
+"""An installation whose processes are killed: what runs, what was committed, and what must be true of it at any time."""
+
+import contextlib
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.agent.independent_walk import Facts, differences, walk
+from tests.chaos.changing_source import ChangingSource
+from tests.chaos.kill_moments import make_folders
+from tests.chaos.operators_api import OperatorsApi
+from tests.e2e import lone_node, tree
+from tests.e2e.killing import give_up_soon
+from tests.e2e.rig import Machine, machine
+
+SERVER = "one"
+MEMORY = Path("/dev/shm")  # noqa: S108 - trees that are compared and thrown away; a disk would only slow them down
+WELL = {"successful"}
+
+
+class Installation:
+    """A core and its agent, and perhaps a storage node of its own; all of them run."""
+
+    def __init__(self, here: Machine, node: Machine | None, room: Path, counts: Counter[str]) -> None:
+        """`room`: a folder for the source and for what is restored."""
+        self.here = here
+        self.node = node
+        self.api = OperatorsApi(here.socket)
+        self.counts = counts
+        self.source = ChangingSource(room / "source")
+        self.facts = self.source.facts()
+        self._room = room
+        self._tried: dict[str, dict[bytes, Facts]] = {}
+        """What each backup's job saw, whether it ended well or not."""
+        self._committed: set[str] = set()
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def change(self, dice: random.Random) -> None:
+        self.source.change(dice)
+        self.facts = self.source.facts()
+
+    def begin_backup(self, excludes: tuple[str, ...] = ()) -> str:
+        job = self.api.backup(SERVER, self.source.root, excludes)
+        self._tried[job] = self.facts
+        return job
+
+    def begin_restore(self, snapshot: str) -> tuple[str, Path]:
+        target = Path(tempfile.mkdtemp(prefix="back-", dir=self._room))
+        return self.api.restore(SERVER, snapshot, self.source.root, target), target
+
+    def begin_removal(self, snapshot: str) -> str:
+        """From now on it doesn't count as committed; whether it goes depends on the job."""
+        self._committed.discard(snapshot)
+        return self.api.remove(snapshot)
+
+    def note(self, ended: dict[str, Any]) -> None:
+        """What a job that ended well promises is held against it from now on."""
+        if ended["kind"] == "backup" and ended["state"] in WELL:
+            assert ended["snapshot_id"], ended
+            self._committed.add(ended["snapshot_id"])
+
+    def succeeds(self, job: str) -> dict[str, Any]:
+        """A job that nothing disturbs."""
+        ended = self.here.wait_job(job)
+        assert ended["state"] in WELL, f"an undisturbed {ended['kind']} is {ended['state']}: {ended['error']}"
+        self.note(ended)
+        return ended
+
+    # --- checks ------------------------------------------------------------------------------------------------------
+
+    def snapshots(self) -> dict[str, dict[bytes, Facts]]:
+        """All that are listed, oldest first, with what they must hold; all that were committed are among them."""
+        listed = {each["id"]: each for each in self.api.snapshots()}
+        assert self._committed <= listed.keys(), f"committed and not listed: {self._committed - listed.keys()}"
+        unread = [name for name, each in listed.items() if not each.get("readable", True)]
+        assert not unread, f"listed, and can't be read: {unread}"
+        in_order = sorted(listed.values(), key=lambda each: str(each["recorded_at"]))
+        return {each["id"]: self._tried[each["job_id"]] for each in in_order}
+
+    def restores(self, snapshot: str, expected: dict[bytes, Facts]) -> None:
+        job, target = self.begin_restore(snapshot)
+        self.succeeds(job)
+        self.compare(target, expected)
+
+    def compare(self, target: Path, expected: dict[bytes, Facts]) -> None:
+        found = differences(expected, walk(tree.below(target, self.source.root)))
+        assert not found, f"{len(found)} entries came back otherwise: {found[:5]}"
+        shutil.rmtree(target)
+        self.counts["restores compared"] += 1
+
+    def all_restore(self) -> None:
+        for snapshot, expected in self.snapshots().items():
+            self.restores(snapshot, expected)
+        self.succeeds(self.api.verify())
+
+    # --- processes ---------------------------------------------------------------------------------------------------
+
+    def start_again(self, roles: list[str]) -> None:
+        """What was killed, in this order."""
+        for role in roles:
+            match role:
+                case "core":
+                    self.here.start_core()
+                case "storage":
+                    assert self.node is not None
+                    self.node.start_storage()
+                case "agent":
+                    self.here.start_agent(wait=False)
+        self.here.wait_connected(self.here.agent_id)
+
+    def kill(self, role: str) -> None:
+        match role:
+            case "core":
+                self.here.running_core.kill()
+            case "storage":
+                assert self.node is not None
+                self.node.storage.kill()
+            case "agent":
+                self.here.agent.kill()
+
+
+@contextlib.contextmanager
+def installation(counts: Counter[str], *, own_node: bool) -> Iterator[Installation]:
+    """With a first snapshot. `own_node`: a storage node as a process of its own keeps the vault."""
+    with contextlib.ExitStack() as held:
+        here = held.enter_context(machine())
+        room = held.enter_context(tempfile.TemporaryDirectory(prefix="phx-", dir=MEMORY if MEMORY.is_dir() else None))
+        here.init()
+        here.start_core()
+        here.enroll(SERVER)
+        here.start_agent()
+        node = held.enter_context(lone_node.lone_node(here)) if own_node else None
+        made = Installation(here, node, Path(room), counts)
+        give_up_soon(here)
+        make_folders(here.vault)
+        made.succeeds(made.begin_backup())
+        yield made

@@ -1,0 +1,149 @@
+"""Moments of a job at which something is killed: after some time, as a step begins, as a name comes or goes."""
+
+import random
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.operators_api import OperatorsApi
+from tests.e2e import watch
+from tests.e2e.inotify import COMES, GOES, Watched
+from tests.e2e.rig import FINAL, Machine
+
+NEVER_S = 2.0
+"""So long a moment is waited for that need not come: where nothing is unused, no pack is deleted."""
+LONGEST_PAUSE_S = 1.6
+"""Longer than most of the jobs."""
+Wait = Callable[[str], None]
+Moment = Callable[[Machine], AbstractContextManager[Wait]]
+"""Made ready before the job begins; gives what then waits until the job has come to the moment, or is over."""
+
+STEPS = {
+    "backup": ("WF5.3", "WF5.4", "WF1.4", "record"),
+    "restore": ("WF2.2", "WF6.3", "WF6.4", "WF6.6"),
+    "prune": ("plan", "rewrite", "wait", "sweep"),
+    "verify": (),
+    "remove": (),
+}
+
+
+def moment(kind: str, victim: str, dice: random.Random) -> Moment:
+    """One for a job of this kind."""
+    if victim == "worker":
+        return a_worker_runs(dice.uniform(0, 0.7))
+    choices: list[Moment] = [after(dice.uniform(0, LONGEST_PAUSE_S))]
+    if STEPS[kind]:
+        choices.append(step_begins(dice.choice(STEPS[kind])))
+    if kind in {"backup", "prune", "remove"}:
+        choices.append(comes(".incoming", dice.randint(1, 6)))
+    if kind == "backup":
+        choices += [comes("snapshots"), comes("records")]
+    if kind == "prune":
+        choices += [_a_pack_goes]
+    if kind == "remove":
+        choices.append(comes("records"))
+    return dice.choice(choices)
+
+
+def after(pause_s: float) -> Moment:
+    @contextmanager
+    def ready(here: Machine) -> Iterator[Wait]:
+        del here
+        yield lambda job: _pause(pause_s)
+
+    return ready
+
+
+def step_begins(step: str) -> Moment:
+    @contextmanager
+    def ready(here: Machine) -> Iterator[Wait]:
+        def reached(job: str) -> bool:
+            found = here.job(job)
+            return found["state"] in FINAL or any(
+                each["id"] == step and each["state"] != "pending" for each in found["steps"]
+            )
+
+        yield lambda job: watch.wait_until(here.socket, f"step {step} of job {job}", lambda: reached(job))
+
+    return ready
+
+
+def comes(folder: str, number: int = 1) -> Moment:
+    """So many names have come into a folder of the vault."""
+
+    @contextmanager
+    def ready(here: Machine) -> Iterator[Wait]:
+        with Watched(here.vault / folder, what=COMES) as names:
+            yield lambda job: _look(names, number)
+
+    return ready
+
+
+@contextmanager
+def _a_pack_goes(here: Machine) -> Iterator[Wait]:
+    folders = [folder for folder in (here.vault / "packs").rglob("*") if folder.is_dir()]
+    with Watched(*folders, what=GOES) as names:
+        yield lambda job: _look(names, 1)
+
+
+def a_worker_runs(pause_s: float) -> Moment:
+    """A worker process of the agent, and a moment later."""
+
+    @contextmanager
+    def ready(here: Machine) -> Iterator[Wait]:
+        def wait(job: str) -> None:
+            del job
+            end = time.monotonic() + NEVER_S
+            while not workers(here.agent.pid) and time.monotonic() < end:
+                select.select([], [], [], 0.02)
+            _pause(pause_s)
+
+        yield wait
+
+    return ready
+
+
+def workers(agent: int) -> list[int]:
+    """The agent's worker processes."""
+    return [
+        child.pid
+        for child in psutil.Process(agent).children(recursive=True)
+        if any("spawn_main" in each for each in _command(child))
+    ]
+
+
+def phase(here: Machine, job: str) -> str:
+    """Where the job is: the step that runs, or its state where none does."""
+    found = OperatorsApi(here.socket).job(job)
+    if found["state"] in FINAL:
+        return "over"
+    return next((str(each["id"]) for each in found["steps"] if each["state"] == "running"), str(found["state"]))
+
+
+def make_folders(vault: Path) -> None:
+    """The folders that moments look into; a new vault doesn't have them all."""
+    for name in ("snapshots", "records", "packs", ".incoming"):
+        (vault / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _look(names: Watched, number: int) -> None:
+    end = time.monotonic() + NEVER_S
+    while number > 0 and (left := end - time.monotonic()) > 0:
+        number -= len(names.look(left))
+
+
+def _pause(seconds: float) -> None:
+    """A kill at a moment that nothing announces is what the campaign is about."""
+    threading.Event().wait(seconds)

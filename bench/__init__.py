@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` measures Phoenix beside the peers that are installed."""

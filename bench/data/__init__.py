@@ -1,0 +1,1 @@
+"""The generated data: the same bytes on every machine for the same scale."""

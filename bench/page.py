@@ -1,0 +1,131 @@
+"""The tables: for the terminal, and for docs/performance.md."""
+
+import datetime as dt
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.figures import NO_PROOF, PHOENIX, Figures
+from bench.measure import Measured
+from bench.plan import FIRST
+
+BEGIN = "<!-- figures: begin -->"
+END = "<!-- figures: end -->"
+MIB = 1 << 20
+
+
+def write(target: Path, figures: Figures) -> None:
+    """Put the tables between the page's two marks."""
+    before, _, rest = target.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    body = "\n\n".join([_about(figures), *(part(figures, key) for key in figures.parts)])
+    target.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+
+
+def part(figures: Figures, key: str) -> str:
+    """All tables of one set of data, as Markdown."""
+    of = figures.parts[key]
+    tools = [tool for tool in figures.tools(key) if tool != NO_PROOF]
+    lines = [f"### ({key}) {of.data.title}", ""]
+    lines += _times("seconds, start-up excluded", figures, key, tools, lambda each: each.without_start_s)
+    lines += _times("seconds, start-up included", figures, key, tools, lambda each: each.with_start_s)
+    lines += _times("processor seconds", figures, key, tools, lambda each: each.cpu_s, ratios=False)
+    lines += _memory(figures, key, tools)
+    lines += _stored(figures, key, tools)
+    lines += _proof(figures, key)
+    return "\n".join(lines).rstrip()
+
+
+def _times(
+    title: str,
+    figures: Figures,
+    key: str,
+    tools: list[str],
+    of: Callable[[Measured], float],
+    *,
+    ratios: bool = True,
+) -> list[str]:
+    lines = _head([title, *tools, *(["fastest peer : phoenix"] if ratios else [])])
+    for row in figures.parts[key].rows:
+        cells = [_number(figures.median(key, row, tool, of)) for tool in tools]
+        if ratios:
+            ratio = figures.ratio(key, row, of)
+            cells.append(f"{ratio[0]:.2f} ({ratio[1]})" if ratio else "–")
+        lines.append(_row([row, *cells]))
+    return [*lines, ""]
+
+
+def _memory(figures: Figures, key: str, tools: list[str]) -> list[str]:
+    roles = ("agent", "core")
+    lines = _head(["peak memory, MiB", *tools, *(f"of phoenix: {role}" for role in roles)])
+    for row in figures.parts[key].rows:
+        cells = [f"{figures.peak_bytes(key, row, tool) / MIB:.0f}" for tool in tools]
+        cells += [f"{figures.peak_bytes(key, row, PHOENIX, role) / MIB:.0f}" for role in roles]
+        lines.append(_row([row, *cells]))
+    return [*lines, ""]
+
+
+def _stored(figures: Figures, key: str, tools: list[str]) -> list[str]:
+    sizes = {tool: figures.stored_bytes(key, tool) for tool in tools}
+    lines = _head(["stored, MB", *tools, "phoenix : smallest peer"])
+    peers = [size for tool, size in sizes.items() if tool != PHOENIX and size]
+    own = sizes.get(PHOENIX)
+    ratio = f"{own / min(peers):.3f}" if own and peers else "–"
+    return [
+        *lines,
+        _row(["after the first backup", *(f"{(size or 0) / 1e6:.1f}" for size in sizes.values()), ratio]),
+        "",
+    ]
+
+
+def _proof(figures: Figures, key: str) -> list[str]:
+    proof = figures.proof(key)
+    if proof is None:
+        return []
+    with_it = figures.median(key, FIRST, PHOENIX, lambda each: each.wall_s)
+    without = figures.median(key, FIRST, NO_PROOF, lambda each: each.wall_s)
+    cost = f"{with_it / without - 1:+.1%}" if with_it and without else "–"
+    head = [
+        "background proof",
+        "after the backup, s",
+        "processor, s",
+        "first backup beside it, s",
+        "without it, s",
+        "cost",
+    ]
+    row = ["of the first backup", _number(proof[0]), _number(proof[1]), _number(with_it), _number(without), cost]
+    return [*_head(head), _row(row), ""]
+
+
+def _about(figures: Figures) -> str:
+    versions = ", ".join(f"{tool} {version}" for tool, version in figures.versions.items() if tool != NO_PROOF)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    rounds = max(len(figures.all(key, FIRST, PHOENIX)) for key in figures.parts)
+    facts = (
+        dt.datetime.now(dt.UTC).date().isoformat(),
+        f"{os.cpu_count()} processors ({_processor()})",
+        f"{memory:.0f} GiB",
+        f"Linux {platform.release()}",
+        f"Python {platform.python_version()}",
+    )
+    return f"{', '.join(facts)}. Medians of {rounds} rounds.\n\nVersions: {versions}."
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _head(cells: list[str]) -> list[str]:
+    return [_row(cells), "|" + "---|" * len(cells)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,1 @@
+"""The programs that are measured, each behind the same few operations."""

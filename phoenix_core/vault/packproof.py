@@ -82,12 +82,17 @@ class PackReading:
             elif info.state in {PackState.DAMAGED, PackState.LOST} and self._depth is not VerifyDepth.STRUCTURE:
                 mark_pack(self._node, pack_id, PackState.USABLE)
             self.packs += 1
-        for pack_id in stored.keys() - infos.keys() if self._only is None else ():
-            # A pack stored since the index was listed is no fault.
-            if self._node.pack_info(pack_id) is None:
-                text = f"Pack {pack_id.hex()[:16]} is not in the index; run `phoenix vault rebuild-index`."
-                faults.append(PackFault(pack_id, text, None, is_known=False))
+        for pack_id in self._strangers(stored.keys() - infos.keys()) if self._only is None else ():
+            text = f"Pack {pack_id.hex()[:16]} is not in the index; run `phoenix vault rebuild-index`."
+            faults.append(PackFault(pack_id, text, None, is_known=False))
         return faults
+
+    def _strangers(self, unlisted: AbstractSet[PackId]) -> list[PackId]:
+        """Of the packs that weren't in the index when it was listed: those that still lie there, and still aren't. One
+        that was stored since, or stored and pruned, is no fault."""
+        unknown = [pack_id for pack_id in unlisted if self._node.pack_info(pack_id) is None]
+        there = dict(self._node.stored_packs()) if unknown else {}
+        return [pack_id for pack_id in unknown if pack_id in there and self._node.pack_info(pack_id) is None]
 
     def _look(self, info: PackInfo, stored_bytes: int | None) -> PackFault | None:
         name = f"Pack {info.pack_id.hex()[:16]}"

@@ -214,9 +214,15 @@ def _mark_all(
         marker.mark((name,))
     abandoned = []
     for name in sorted(inventory.leftover):
-        if name in parents or _job_of(marker, name) in jobs:
-            marker.mark((name,))
-        else:
+        try:
+            needed = name in parents or _job_of(marker, name) in jobs
+            if needed:
+                marker.mark((name,))
+        except PhoenixError:
+            if name in node.snapshots():
+                raise
+            continue  # the lease that kept it has ended, and it was deleted meanwhile
+        if not needed:
             abandoned.append(name)
     return marker, inventory, tuple(abandoned)
 

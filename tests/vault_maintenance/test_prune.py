@@ -1,6 +1,7 @@
 """Prune frees what no snapshot needs, and never a chunk that one does, whatever runs beside it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,31 @@ def test_the_parent_of_a_running_backup_outlives_its_removal(rig: Rig) -> None:
     running.commit(staged)
     run(rig)
     assert rig.restore(staged) == {"a": content(1)}
+
+
+class EndsAfterTheListing:
+    """The rig's node; just after a prune listed the snapshots, something else happens in the vault."""
+
+    def __init__(self, rig: Rig, act: Callable[[], object]) -> None:
+        self._rig = rig
+        self._act = act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rig.node, name)
+
+    def leases(self) -> Any:
+        found = self._rig.node.leases()
+        self._act()
+        return found
+
+
+def test_a_removed_parent_that_goes_with_its_lease_holds_up_no_prune(rig: Rig) -> None:
+    parent = rig.backup({"a": content(1)})
+    running = rig.begin(parent=parent)
+    rig.remove(parent)
+    plan = make_plan(EndsAfterTheListing(rig, lambda: rig.node.close_lease(running.lease)), rig.key)
+    assert plan.abandoned == ()
+    assert plan.snapshots == 0
 
 
 def test_what_was_damaged_or_lost_is_so_still_after_a_prune_gave_up(rig: Rig) -> None:

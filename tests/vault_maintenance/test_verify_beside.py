@@ -64,3 +64,24 @@ def test_damage_of_the_others_is_told_all_the_same(rig: Rig) -> None:
     assert damage.snapshots == (kept,)
     assert damage.files == (f"{kept[:12]}:/srv/a",)
     assert damage.file_count == 1
+
+
+class StoredAndPruned(Meanwhile):
+    """A backup stores packs just before they are listed, and ends without a commit; a prune deletes them at once."""
+
+    def stored_packs(self) -> Any:
+        if self._done:
+            return self._rig.node.stored_packs()
+        self._done = True
+        running = self._rig.begin("stwo")
+        running.store({"b": content(2)})
+        found = list(self._rig.node.stored_packs())
+        self._rig.node.close_lease(running.lease)
+        prune(self._rig)
+        return found
+
+
+def test_packs_that_come_and_go_while_others_are_read_are_no_damage(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    report = verify_vault(StoredAndPruned(rig, lambda: None), rig.key, VerifyDepth.CHUNKS)
+    assert report.damages == ()

@@ -1,5 +1,6 @@
 """All campaigns, in the order in which they run and are reported."""
 
+from tests.chaos import prune_beside
 from tests.chaos.campaign import Campaign
 
-CAMPAIGNS: tuple[Campaign, ...] = ()
+CAMPAIGNS: tuple[Campaign, ...] = (prune_beside.CAMPAIGN,)

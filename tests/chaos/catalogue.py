@@ -1,6 +1,9 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import prune_beside
+from tests.chaos import kill, prune_beside
 from tests.chaos.campaign import Campaign
 
-CAMPAIGNS: tuple[Campaign, ...] = (prune_beside.CAMPAIGN,)
+CAMPAIGNS: tuple[Campaign, ...] = (
+    kill.CAMPAIGN,
+    prune_beside.CAMPAIGN,
+)

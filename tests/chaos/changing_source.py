@@ -33,8 +33,8 @@ class ChangingSource:
         """What a restore of a backup of now must give back."""
         return walk(self.root)
 
-    def change(self, dice: random.Random) -> None:
-        """Some files come, go, change or get another name; now and then very much is new."""
+    def change(self, dice: random.Random, *, much: bool) -> None:
+        """Some files come, go, change or get another name. `much`: many megabytes are new."""
         files = sorted(path for path in self.root.glob("folder-*/**/file-*"))
         for path in dice.sample(files, min(len(files), dice.randint(5, 30))):
             self._disturb(path, dice)
@@ -46,9 +46,9 @@ class ChangingSource:
             file.write(dice.randbytes(dice.choice((1, PAGE, 300_000))))
         if dice.random() < 0.2:
             self._punch(dice)
-        if dice.random() < 0.2:
+        if much:
             (self.root / "bulk").write_bytes(dice.randbytes(dice.randint(4, 24) << 20))
-        if dice.random() < 0.1:
+        elif dice.random() < 0.2:
             (self.root / "bulk").unlink(missing_ok=True)
 
     def _add(self, dice: random.Random) -> Path:

@@ -1,8 +1,10 @@
-"""kill -9 of agent, worker, core and storage node in the middle of jobs, over and over, on two installations in turn: one
-whose core keeps the vault, and one with a storage node of its own. See docs/reliability.md."""
+"""kill -9 of agent, worker, core and storage node in the middle of jobs, over and over, on two installations in
+turn: one whose core keeps the vault, and one with a storage node of its own. See docs/reliability.md."""
 
 import contextlib
+import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tests.chaos.campaign import Campaign, Run
 from tests.chaos.kill_installation import WELL, Installation, installation
 from tests.chaos.kill_moments import moment, phase, workers
 
-KEPT = 6
+KEPT = 4
 """Snapshots; where there are more, some are removed."""
 TURN = 20
 """Rounds on one installation before the other one takes its turn."""
@@ -21,7 +23,7 @@ EVERYTHING = 25
 SLOW_PATTERNS = tuple(f"**/none-{number}-*/*.x" for number in range(400))
 """Excludes that nothing matches, so that a scan takes longer."""
 ROLES = ("agent", "worker", "core", "storage")
-KINDS = {"backup": 6, "restore": 2, "prune": 2, "remove": 1, "verify": 1}
+KINDS = {"backup": 6, "restore": 3, "prune": 2, "remove": 1, "verify": 1}
 """What is cut off, by weight."""
 GO_ON = {"backup", "restore"}
 """Jobs that survive every death but that of their agent or worker."""
@@ -76,9 +78,11 @@ def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
 
 
 def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: bool) -> None:
-    here.change(dice)
+    here.change(dice, much="worker" in plan.victims or dice.random() < 0.3)
     target: Path | None = None
     before = here.snapshots()
+    if plan.kind == "prune" and len(before) > 1:
+        here.succeeds(here.begin_removal(dice.choice(list(before)[:-1])))
     chosen = dice.choice(list(before))
     with moment(plan.kind, plan.victims[0], dice)(here.here) as wait:
         beside = _begin(here, plan.beside)
@@ -124,14 +128,11 @@ def _kill(here: Installation, plan: Plan, job: str, dice: random.Random) -> list
         else:
             here.kill(role)
             again.append(role)
-        here.counts[f"kill.{role}.{plan.kind}.{at}"] += 1
+        here.counts[f"kill.{role}.{at}"] += 1
     return again
 
 
 def _kill_worker(here: Installation, dice: random.Random) -> bool:
-    import os
-    import signal
-
     running = workers(here.here.agent.pid)
     if not running:
         return False
@@ -173,11 +174,11 @@ def _next_backup(here: Installation, dice: random.Random) -> None:
             here.counts["prunes"] += 1
 
 
-KILL = Campaign(
+CAMPAIGN = Campaign(
     name="kill",
     what="kill -9 of agent, worker, core and storage node in the middle of jobs; the next backup succeeds, and every"
     " committed snapshot restores identically",
     body=body,
-    quick=6,
+    quick=4,
     full=1000,
 )

@@ -1,4 +1,4 @@
-"""An installation whose processes are killed: what runs, what was committed, and what must be true of it at any time."""
+"""An installation whose processes are killed: what runs, what was committed, what must be true at any time."""
 
 import contextlib
 import random
@@ -18,7 +18,8 @@ from tests.e2e.killing import give_up_soon
 from tests.e2e.rig import Machine, machine
 
 SERVER = "one"
-MEMORY = Path("/dev/shm")  # noqa: S108 - trees that are compared and thrown away; a disk would only slow them down
+MEMORY = Path("/dev/shm")
+"""Trees that are compared and thrown away lie there; a disk would only slow them down."""
 WELL = {"successful"}
 
 
@@ -40,8 +41,8 @@ class Installation:
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
-    def change(self, dice: random.Random) -> None:
-        self.source.change(dice)
+    def change(self, dice: random.Random, *, much: bool) -> None:
+        self.source.change(dice, much=much)
         self.facts = self.source.facts()
 
     def begin_backup(self, excludes: tuple[str, ...] = ()) -> str:
@@ -60,7 +61,7 @@ class Installation:
 
     def note(self, ended: dict[str, Any]) -> None:
         """What a job that ended well promises is held against it from now on."""
-        if ended["kind"] == "backup" and ended["state"] in WELL:
+        if ended["kind"] == "file_backup" and ended["state"] in WELL:
             assert ended["snapshot_id"], ended
             self._committed.add(ended["snapshot_id"])
 

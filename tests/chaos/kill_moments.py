@@ -15,9 +15,9 @@ from tests.e2e import watch
 from tests.e2e.inotify import COMES, GOES, Watched
 from tests.e2e.rig import FINAL, Machine
 
-NEVER_S = 2.0
+NEVER_S = 1.0
 """So long a moment is waited for that need not come: where nothing is unused, no pack is deleted."""
-LONGEST_PAUSE_S = 1.6
+LONGEST_PAUSE_S = 0.7
 """Longer than most of the jobs."""
 Wait = Callable[[str], None]
 Moment = Callable[[Machine], AbstractContextManager[Wait]]
@@ -32,10 +32,24 @@ STEPS = {
 }
 
 
+PHASES = {
+    "WF5.4": "scan",
+    "WF5.5": "scan",
+    "WF5.6": "scan",
+    "WF1.4": "transfer",
+    "record": "record",
+    "WF6.3": "plan",
+    "WF6.4": "plan",
+    "WF6.5": "plan",
+    "WF6.6": "write",
+}
+"""By step; before all of these a job is `assigned`."""
+
+
 def moment(kind: str, victim: str, dice: random.Random) -> Moment:
     """One for a job of this kind."""
     if victim == "worker":
-        return a_worker_runs(dice.uniform(0, 0.7))
+        return a_worker_runs(dice.uniform(0, 0.3))
     choices: list[Moment] = [after(dice.uniform(0, LONGEST_PAUSE_S))]
     if STEPS[kind]:
         choices.append(step_begins(dice.choice(STEPS[kind])))
@@ -118,11 +132,14 @@ def workers(agent: int) -> list[int]:
 
 
 def phase(here: Machine, job: str) -> str:
-    """Where the job is: the step that runs, or its state where none does."""
+    """Where the job is now, in a word: `idle` where it is over."""
     found = OperatorsApi(here.socket).job(job)
     if found["state"] in FINAL:
-        return "over"
-    return next((str(each["id"]) for each in found["steps"] if each["state"] == "running"), str(found["state"]))
+        return "idle"
+    if found["kind"] not in {"file_backup", "file_restore"}:
+        return str(found["kind"])
+    begun = [str(each["id"]) for each in found["steps"] if each["state"] != "pending"]
+    return next((PHASES[step] for step in reversed(begun) if step in PHASES), "assigned")
 
 
 def make_folders(vault: Path) -> None:

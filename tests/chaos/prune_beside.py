@@ -5,26 +5,27 @@ Three rounds of four are played in turns, call by call, in an order that the see
 at once. Twenty rounds are played in one vault."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.ids import ChunkId, LeaseId, SnapshotId, new_lease_id
+from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId, new_lease_id
 from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.prove import prove_pack
-from phoenix_core.engine.restore_grant import plan_grant
 from phoenix_core.storage.errors import LeaseLapsed, LeaseRefused, ObjectMissing, PlanOutdated, SweepVoid
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.filelists import entry_chunks
 from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.location import Location
 from phoenix_core.vault.maintenance_node import OpenTarget
 from phoenix_core.vault.mark import MarkFailed
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.prune import execute, make_plan
 from phoenix_core.vault.record import RecordKind
+from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.treewalk import walk
 from phoenix_core.vault.verify import verify_vault
 from tests.chaos.campaign import Campaign, Run
@@ -36,6 +37,8 @@ ROUNDS_OF_A_VAULT = 20
 SERVERS = ("sone", "stwo", "sthree")
 CONTENTS = 30
 CONTENT_BYTES = 1500
+LARGE_BYTES = 300_000
+"""Of every fifth content: large chunks are shared between servers, small ones may not be."""
 SNAPSHOTS_KEPT = 5
 POLLS = 60
 """A prune gives up waiting after so many looks."""
@@ -88,7 +91,8 @@ class Round:
         of_server = [name for name, (whose, *_) in list(self.vault.committed.items()) if whose == server]
         parent = dice.choice([*of_server, None]) if of_server else None
         files: Files = {
-            f"f{number}": content(number, CONTENT_BYTES) for number in dice.sample(range(CONTENTS), dice.randint(3, 12))
+            f"f{number}": content(number, CONTENT_BYTES if number % 5 else LARGE_BYTES)
+            for number in dice.sample(range(CONTENTS), dice.randint(3, 12))
         }
         dies_at = dice.choice((None, None, None, dice.randint(1, 8)))
         with Tolerated(self._count("backups refused: "), LeaseLapsed, LeaseRefused):
@@ -121,8 +125,7 @@ class Round:
         with Tolerated(self._count("restores refused: "), LeaseLapsed):
             node = hand.job_node(server, job, lease, "restore")
             try:
-                grant = plan_grant(hand.as_core, body, (), _Never())  # type: ignore[arg-type]
-                hand.node.grant(job, grant.packs)
+                hand.node.grant(job, self._needed_packs(hand, body))
                 found = self._read(hand, node, body)
             except PhoenixError as error:
                 if self.vault.leases[lease].was_silent:
@@ -132,7 +135,22 @@ class Round:
             self.vault.counts["restores beside"] += 1
         hand.node.close_lease(lease)
 
-    def _read(self, hand: Hand, node: Any, body: Any) -> Files:
+    def _needed_packs(self, hand: Hand, body: SnapshotBody) -> list[PackId]:
+        """One copy of each chunk, found by the core."""
+        packs: set[PackId] = set()
+
+        def locate(chunks: Sequence[ChunkId]) -> list[Location | None]:
+            places: list[Location | None] = hand.node.locate(chunks)
+            packs.update(PackId(place.pack_id) for place in places if place is not None)
+            return places
+
+        trees = hand.as_core.reader(body.domain, body.epoch, locate=locate)
+        for _, entry in walk(trees, body.root):
+            if entry.is_file:
+                locate([ChunkId(ref.id) for ref in entry_chunks(trees, entry)])
+        return sorted(packs)
+
+    def _read(self, hand: Hand, node: Any, body: SnapshotBody) -> Files:
         block_keys = hand.as_core.pack_keys().block_keys
         keys = hand.key.domain_keys(body.domain, body.epoch)
         meta = ChunkReader(node.locate, node.open_pack, block_keys, keys, PackKind.META)
@@ -243,11 +261,6 @@ class Mortal:
             if self._left < 0:
                 raise Died
         return getattr(self._node, name)
-
-
-class _Never:
-    def is_set(self) -> bool:
-        return False
 
 
 def body(run: Run) -> None:

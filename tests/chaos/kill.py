@@ -71,7 +71,7 @@ def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
     beside = dice.choice(("prune", "verify")) if kind in GO_ON and dice.random() < 0.2 else ""
     if kind in GO_ON:
         count = 2 if dice.random() < 0.15 else 1
-        victims = tuple(dice.sample(roles, count))
+        victims = tuple(sorted(dice.sample(roles, count), reverse=True))  # a worker before its agent
     else:
         victims = (dice.choice([role for role in roles if role in {"core", "storage"}]),)
     return Plan(kind, victims, beside, slow=kind == "backup" and dice.random() < 0.2)

@@ -27,6 +27,7 @@ from phoenix_core.domain.views import (
     LogLineView,
     MissingView,
     PruneRequest,
+    RepairRequest,
     RestoreRequest,
     ServerView,
     SettingView,
@@ -210,6 +211,10 @@ class CoreClient:
 
     async def verify(self, request: VerifyRequest | None = None) -> JobView:
         return await self._call("POST", "/v1/vault/verify", JobView, body=request or VerifyRequest())
+
+    async def repair(self, request: RepairRequest | None = None) -> JobView:
+        """The finished job's `result` holds the numbers of `RepairView`."""
+        return await self._call("POST", "/v1/vault/repair", JobView, body=request or RepairRequest())
 
     async def prune(self, request: PruneRequest | None = None) -> JobView:
         """The finished job's `result` holds the numbers of `PrunePlanView`."""

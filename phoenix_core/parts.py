@@ -56,6 +56,7 @@ from phoenix_core.engine.workflow import Workflow
 from phoenix_core.engine.workflows.snapshot_remove import RemoveSnapshot
 from phoenix_core.engine.workflows.vault_prune import PruneVault
 from phoenix_core.engine.workflows.vault_rebuild import RebuildIndex
+from phoenix_core.engine.workflows.vault_repair import RepairVault
 from phoenix_core.engine.workflows.vault_verify import VerifyVault
 from phoenix_core.engine.workflows.wf5_file_backup_linux import FileBackupLinux
 from phoenix_core.engine.workflows.wf6_file_restore import FileRestore
@@ -198,7 +199,8 @@ class Parts:
                 self.agents,
                 self.keys,
             ),
-            VerifyVault(self.seat, self.jobs, self.facts, self.lost, self._clock),
+            VerifyVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._clock),
+            RepairVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._open_job_node, self._clock),
             PruneVault(self.seat, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),

@@ -73,6 +73,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshots.search", "slash", "search", _("Search"), _("Show only snapshots whose line holds a text")),
     Action("diff.back", "escape", "app.back", _("Back"), _("Back to the screen before")),
     Action("vault.verify", "v", "verify", _("Verify"), _("Check that all that snapshots need is there and right")),
+    Action("vault.repair", "m", "repair", _("Repair"), _("Plan what can be saved of damaged packs"), False),
     Action("vault.prune", "p", "prune", _("Prune"), _("Plan the deletion of what no snapshot needs")),
     Action("vault.rebuild", "i", "rebuild", _("Rebuild index"), _("Rebuild the index from the vault alone")),
     Action("settings.change", "e", "change", _("Change"), _("Change the chosen setting")),

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from phoenix_core.api.codec import body_of, json_answer
 from phoenix_core.api.operator import operator_of
-from phoenix_core.domain.views import PruneRequest, VerifyRequest
+from phoenix_core.domain.views import PruneRequest, RepairRequest, VerifyRequest
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
@@ -22,6 +22,7 @@ class VaultResource:
         return [
             web.get("/v1/vault", self.show),
             web.post("/v1/vault/verify", self.verify),
+            web.post("/v1/vault/repair", self.repair),
             web.post("/v1/vault/prune", self.prune),
             web.post("/v1/vault/rebuild-index", self.rebuild_index),
         ]
@@ -33,6 +34,11 @@ class VaultResource:
     async def verify(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, VerifyRequest, default=VerifyRequest())
         job = await self._desk.verify(wanted, await operator_of(request))
+        return json_answer(await self._ledger.view(job.id), status=201)
+
+    async def repair(self, request: web.Request) -> web.Response:
+        wanted = await body_of(request, RepairRequest, default=RepairRequest())
+        job = await self._desk.repair(wanted, await operator_of(request))
         return json_answer(await self._ledger.view(job.id), status=201)
 
     async def prune(self, request: web.Request) -> web.Response:

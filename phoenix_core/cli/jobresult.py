@@ -9,7 +9,7 @@ from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import DamageView, JobView
+from phoenix_core.domain.views import DamageView, JobView, LogLineView
 
 MISSING_SHOWN = 20
 
@@ -42,6 +42,12 @@ def print_damages(damages: Iterable[DamageView]) -> None:
         say(f"{damage.what} Hits {files} in {snapshots}:")
         for file in damage.files:
             say(f"  {file}")
+
+
+def print_advice(lines: Iterable[LogLineView]) -> None:
+    """What a repair can't do, and who can."""
+    for line in lines:
+        say(as_typed(line.text))
 
 
 def _print_missing(job: JobView) -> None:
@@ -79,12 +85,26 @@ def _numbers(job: JobView) -> str:
         )
     if job.kind is JobKind.FILE_RESTORE and "files" in result:
         return _restored(job)
-    if job.kind is JobKind.VERIFY and result:
+    return _of_maintenance(job) if result else ""
+
+
+def _of_maintenance(job: JobView) -> str:
+    result = job.result
+
+    def whole(name: str) -> int:
+        return int(result.get(name, 0))
+
+    def some(name: str, what: str) -> str:
+        return amount(whole(name), what)
+
+    if job.kind is JobKind.VERIFY:
         return (
             f"{some('snapshots', 'snapshot')}, {some('files', 'file')}, {some('packs', 'pack')} looked at; "
             f"{size(whole('bytes_read'))} read."
         )
-    if job.kind is JobKind.PRUNE and result:
+    if job.kind is JobKind.REPAIR and "damages" in result:
+        return _repaired(job)
+    if job.kind is JobKind.PRUNE:
         done = (
             f"{some('deleted_packs', 'pack')} deleted, {size(whole('deleted_bytes'))} freed."
             if ("deleted_packs" in result)
@@ -96,6 +116,31 @@ def _numbers(job: JobView) -> str:
             f"{size(whole('rewrite_bytes'))}.\n{done}"
         )
     return ""
+
+
+def _repaired(job: JobView) -> str:
+    """Of a repair, or of its plan."""
+    result = {name: int(value) for name, value in job.result.items() if not isinstance(value, str)}
+    found = (
+        f"{amount(result['packs'], 'pack')} looked at, depth {job.result['depth']}: {result['damaged_packs']} damaged, "
+        f"{result['lost_packs']} gone, {result['returned_packs']} sound again."
+    )
+    chunks, objects = "rescued_chunks", "mended_index_objects"
+    if chunks in result:
+        done = (
+            f"{amount(result[chunks], 'chunk')} saved, {size(result['rescued_bytes'])}; "
+            f"{amount(result[objects], 'index object')} written anew."
+        )
+    elif result["rescue_chunks"] or result["damaged_index_objects"]:
+        done = as_typed(
+            f"{amount(result['rescue_chunks'], 'chunk')} can be saved, {size(result['rescue_bytes'])}; "
+            f"{amount(result['damaged_index_objects'], 'index object')} can be written anew. Nothing was written: this "
+            "is the plan. Carry it out with `phoenix vault repair --execute`."
+        )
+    else:
+        done = "Nothing is there to be saved by a repair."
+    left = f"Damages {'left' if chunks in result else 'now'}: {result['damages']}."
+    return f"{found}\n{done}\n{left}"
 
 
 def _restored(job: JobView) -> str:

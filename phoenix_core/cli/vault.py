@@ -1,4 +1,4 @@
-"""`phoenix vault init|status|verify|prune|rebuild-index`, `phoenix vault key …`."""
+"""`phoenix vault init|status|verify|repair|prune|rebuild-index`, `phoenix vault key …`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -73,6 +73,31 @@ def verify(
     from phoenix_core.cli.boundary import data_directory, execute
 
     work = vaultwork.verify(data_directory(data), depth, snapshot or [], detach=detach, as_json=as_json)
+    execute(work, as_json=as_json)
+
+
+@app.command("repair")
+def repair(
+    depth: Annotated[
+        str,
+        typer.Option(
+            "--depth",
+            help="How deep to look for more damage: structure, packs or chunks, as of verify. Packs that were found "
+            "damaged before are read at any depth.",
+            autocompletion=completion.verify_depths,
+        ),
+    ] = "structure",
+    do_execute: Annotated[bool, typer.Option("--execute", help="Carry the plan out.")] = False,
+    detach: Detach = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Plan, and with --execute save, what can be saved of damaged packs. Names what another backup heals. Never deletes
+    what may yet be read; safe beside backups and restores. Exits with 3 where damage is left."""
+    from phoenix_core.cli import vaultwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    work = vaultwork.repair(data_directory(data), depth, carry_out=do_execute, detach=detach, as_json=as_json)
     execute(work, as_json=as_json)
 
 

@@ -1,17 +1,20 @@
 """What the commands on the vault do through the core."""
 
+from collections.abc import Awaitable, Callable
+
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
-from phoenix_core.cli.jobresult import print_damages, print_result
+from phoenix_core.cli.jobresult import print_advice, print_damages, print_result
 from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.output import print_facts, print_json, size, when
 from phoenix_core.cli.program import as_typed
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
+from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from phoenix_core.domain.states import JobState, VerifyDepth
-from phoenix_core.domain.views import PruneRequest, StorageNodeView, VaultView, VerifyRequest
+from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
+from phoenix_core.domain.views import JobView, PruneRequest, RepairRequest, StorageNodeView, VaultView, VerifyRequest
 from phoenix_core.host.datadir import DataDirectory
 
 
@@ -68,8 +71,8 @@ def _problems(vault: VaultView) -> list[str]:
     if vault.damaged_packs:
         problems.append(
             f"{amount(vault.damaged_packs, 'pack')} damaged or lost. `phoenix vault verify` names the files that need "
-            "them; back those servers up again to heal what can be. `phoenix vault prune --execute` deletes those "
-            "that no snapshot needs."
+            "them, `phoenix vault repair` what can be saved and which servers to back up again. "
+            "`phoenix vault prune --execute` deletes those that no snapshot needs."
         )
     return problems
 
@@ -90,19 +93,37 @@ def _node(node: StorageNodeView) -> str:
 
 
 async def verify(data: DataDirectory, depth: str, snapshots: list[str], *, detach: bool, as_json: bool) -> int:
+    request = VerifyRequest(depth=_depth(depth), snapshots=tuple(snapshots))
+    return await _look(data, lambda client: client.verify(request), detach=detach, as_json=as_json)
+
+
+async def repair(data: DataDirectory, depth: str, *, carry_out: bool, detach: bool, as_json: bool) -> int:
+    request = RepairRequest(depth=_depth(depth), execute=carry_out)
+    return await _look(data, lambda client: client.repair(request), detach=detach, as_json=as_json)
+
+
+def _depth(depth: str) -> VerifyDepth:
     try:
-        request = VerifyRequest(depth=VerifyDepth(depth), snapshots=tuple(snapshots))
+        return VerifyDepth(depth)
     except ValueError as error:
         raise UsageError(detail=f"{depth} is no depth; there are {', '.join(VerifyDepth)}.") from error
+
+
+async def _look(
+    data: DataDirectory, start: Callable[[CoreClient], Awaitable[JobView]], *, detach: bool, as_json: bool
+) -> int:
+    """Run a job that names damage, and print that."""
     if detach:
-        return await run_job(data, lambda client: client.verify(request), detach=True, as_json=as_json)
+        return await run_job(data, start, detach=True, as_json=as_json)
     async with attached(data) as client:
-        job = await client.verify(request)
-        job = await wait_for_job(client, job, job_display(as_json=as_json))
+        job = await wait_for_job(client, await start(client), job_display(as_json=as_json))
         damages = await client.damage(job.id)
+        advice = [line for line in await client.job_log(job.id) if line.level == "warning"]
     print_result(job, as_json=as_json)
     if not as_json:
         print_damages(damages)
+        if job.kind is JobKind.REPAIR:
+            print_advice(advice)
     return exit_code(job)
 
 

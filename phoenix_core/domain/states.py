@@ -7,6 +7,7 @@ class JobKind(StrEnum):
     FILE_BACKUP = "file_backup"
     FILE_RESTORE = "file_restore"
     VERIFY = "verify"
+    REPAIR = "repair"
     PRUNE = "prune"
     REBUILD_INDEX = "rebuild_index"
     SNAPSHOT_REMOVE = "snapshot_remove"

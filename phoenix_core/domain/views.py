@@ -135,6 +135,13 @@ class VerifyRequest(msgspec.Struct, frozen=True):
     """Empty: all."""
 
 
+class RepairRequest(msgspec.Struct, frozen=True):
+    depth: VerifyDepth = VerifyDepth.STRUCTURE
+    """How deep to look for damage that isn't known yet. Packs that were found damaged are read to their last chunk."""
+    execute: bool = False
+    """False: make and show the plan only."""
+
+
 class PruneRequest(msgspec.Struct, frozen=True):
     execute: bool = False
     """False: make and show the plan only."""
@@ -277,6 +284,32 @@ class PrunePlanView(msgspec.Struct, frozen=True):
     rewrite_bytes: int
     held_by_leases: int
     """Jobs that may need packs which look unused: those packs stay."""
+
+
+class RepairView(msgspec.Struct, frozen=True):
+    depth: str
+    packs: int
+    bytes_read: int
+    damaged_packs: int
+    lost_packs: int
+    returned_packs: int
+    """Found damaged or lost before, and sound now: usable again."""
+    rescue_chunks: int
+    """Chunks that can be had from damaged packs and have no sound copy elsewhere."""
+    rescue_bytes: int
+    damaged_index_objects: int
+    rebuild_index: bool
+    """Packs are there that the index doesn't know."""
+    damages: int
+    """What is left, or without `execute` what there is; `GET /v1/jobs/{job}/damage` names it."""
+    damaged_files: int
+    damaged_snapshots: int
+    unneeded_packs: int
+    """Damaged or gone, and needed by no snapshot: prune deletes them."""
+    written_packs: int = 0
+    rescued_chunks: int = 0
+    rescued_bytes: int = 0
+    mended_index_objects: int = 0
 
 
 class StatusView(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@
 | file_backup     | the vault, shared; backups of its server, exclusive              |
 | file_restore    | the vault, shared                                                |
 | verify          | the vault, shared; verification, exclusive                       |
+| repair          | the vault, shared; verification, exclusive; pruning, exclusive   |
 | prune           | the vault, shared; pruning, exclusive                            |
 | snapshot_remove | the vault, shared; pruning, shared                               |
 | rebuild_index   | the vault, exclusive                                             |

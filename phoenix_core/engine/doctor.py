@@ -108,8 +108,8 @@ class Doctor:
             return FindingView("packs", OK, "No pack is known to be damaged or lost.")
         text = f"{amount(view.damaged_packs, 'pack')} {'is' if view.damaged_packs == 1 else 'are'} damaged or lost."
         hint = (
-            "`phoenix vault verify` names the snapshots and files; back those servers up again to heal what can be. "
-            "`phoenix vault prune --execute` deletes what no snapshot needs."
+            "`phoenix vault verify` names the snapshots and files, `phoenix vault repair` what can be saved and which "
+            "servers to back up again. `phoenix vault prune --execute` deletes what no snapshot needs."
         )
         return FindingView("packs", ERROR, text, hint)
 

@@ -7,7 +7,7 @@ from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import parse_shown, shown
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState
-from phoenix_core.domain.views import BackupRequest, PruneRequest, RestoreRequest, VerifyRequest
+from phoenix_core.domain.views import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine.errors import AmbiguousName, NothingToBackUp, PlatformMismatch, SourceGone
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
@@ -17,6 +17,7 @@ from phoenix_core.engine.requests import (
     PruneJob,
     RebuildIndexJob,
     RemoveSnapshotJob,
+    RepairJob,
     RestoreJob,
     VerifyJob,
 )
@@ -113,6 +114,11 @@ class JobDesk:
         rows = [await self._sources.snapshot(name) for name in request.snapshots]
         job = VerifyJob(depth=request.depth, snapshots=tuple(row.id for row in rows))
         return await self._queue_job(JobKind.VERIFY, f"Verify of the vault: {request.depth}", job, who)
+
+    async def repair(self, request: RepairRequest, who: str) -> JobRow:
+        self._seat.get()
+        title = "Repair of the vault" if request.execute else "Plan of a repair of the vault"
+        return await self._queue_job(JobKind.REPAIR, title, RepairJob(request.depth, request.execute), who)
 
     async def prune(self, request: PruneRequest, who: str) -> JobRow:
         self._seat.get()

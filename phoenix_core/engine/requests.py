@@ -4,6 +4,9 @@ import msgspec
 
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
 
+AGENT_ASKS = "agent of "
+"""How a job's `requested_by` begins where an agent asked for it by itself; no user's name has a blank."""
+
 
 class BackupJob(msgspec.Struct, frozen=True):
     server_id: str
@@ -28,6 +31,11 @@ class RestoreJob(msgspec.Struct, frozen=True):
 class VerifyJob(msgspec.Struct, frozen=True):
     depth: VerifyDepth = VerifyDepth.STRUCTURE
     snapshots: tuple[str, ...] = ()
+
+
+class RepairJob(msgspec.Struct, frozen=True):
+    depth: VerifyDepth = VerifyDepth.STRUCTURE
+    execute: bool = False
 
 
 class PruneJob(msgspec.Struct, frozen=True):

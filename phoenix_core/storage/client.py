@@ -11,6 +11,7 @@ from phoenix_core.storage.connection import Body, FdBody, NodeConnection
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.storage.wire import CONTENT_TYPE, ROOT
 from phoenix_core.vault.location import Location
+from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 READ_AHEAD_BYTES = 1 << 20
@@ -194,6 +195,14 @@ class RemoteCoreNode:
     def rebuild_index(self) -> RebuildResult:
         result: RebuildResult = self._caller.ask(wire.RebuildIndex(), RebuildResult)
         return result
+
+    def contents_of(self, pack_ids: Sequence[PackId]) -> list[PackContents | None]:
+        found: list[PackContents | None] = self._caller.ask(wire.ContentsOf(list(pack_ids)), list[PackContents | None])
+        return found
+
+    def look_after(self, *, mend: bool = False) -> Upkeep:
+        upkeep: Upkeep = self._caller.ask(wire.LookAfter(mend), Upkeep)
+        return upkeep
 
     def add_index_key(self, domain: str, epoch: int, key: bytes) -> None:
         self._caller.ask(wire.AddIndexKey(domain, epoch, key), None)

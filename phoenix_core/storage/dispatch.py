@@ -58,5 +58,7 @@ _OF_THE_CORE: dict[type, Callable[[StorageNode, Any], object]] = {
     wire.Sweep: lambda node, call: node.sweep(call.sweep),
     wire.VoidSweeps: lambda node, _: node.void_sweeps(),
     wire.RebuildIndex: lambda node, _: node.rebuild_index(),
+    wire.ContentsOf: lambda node, call: node.contents_of(call.pack_ids),
+    wire.LookAfter: lambda node, call: node.look_after(mend=call.mend),
     wire.AddIndexKey: lambda node, call: node.add_index_key(call.domain, call.epoch, call.key),
 }

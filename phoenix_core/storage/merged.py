@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from blake3 import blake3
 
+from phoenix_core.storage.errors import ObjectMissing
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion
@@ -107,11 +108,21 @@ class MergedIndex:
 
     def objects(self) -> Iterator[tuple[str, list[MergedEntry] | None]]:
         """Every merged object's name and entries; None for one that can't be read. One at a time is in memory."""
+        return ((name, entries) for name, entries, _ in self.looked_at())
+
+    def looked_at(self) -> Iterator[tuple[str, list[MergedEntry] | None, bool]]:
+        """As `objects`, and whether each is what its name says."""
         for info in list(self._store.list(INDEX)):
             try:
-                yield info.name, decode(self._store.get(info.name))
+                data = self._store.get(info.name)
+            except ObjectMissing:
+                continue  # compacted since it was listed
+            try:
+                entries = decode(data)
             except (PackDamaged, UnknownVersion):
-                yield info.name, None
+                yield info.name, None, False
+            else:
+                yield info.name, entries, info.name == index_name(blake3(data).hexdigest())
 
     def compact(self, is_stored: Callable[[bytes], bool]) -> int:
         """Rewrite objects of which more than half is void, and drop unreadable ones' names. Returns how many."""
@@ -130,9 +141,17 @@ class MergedIndex:
 
     def _put(self, entries: list[MergedEntry]) -> None:
         data = encode(entries)
-        self._store.put(index_name(blake3(data).hexdigest()), data, if_absent=True)
+        name = index_name(blake3(data).hexdigest())
+        if not self._store.put(name, data, if_absent=True) and self._store.get(name) != data:
+            self._store.put(name, data)  # what was there had rotted
+
+    def waiting(self) -> list[MergedEntry]:
+        """What isn't merged yet."""
+        with self._environment.reading() as txn, txn.cursor(self._unmerged) as cursor:
+            return [_entry_of(value) for _, value in cursor]
 
     def _waiting(self) -> list[MergedEntry]:
+        """What the next object takes."""
         entries: list[MergedEntry] = []
         size = 0
         with self._environment.reading() as txn, txn.cursor(self._unmerged) as cursor:

@@ -12,7 +12,7 @@ from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.storage.errors import StorageBusy, VaultGone, VaultMismatch
-from phoenix_core.storage.jobs import LAST, RANKS, InProcessJobNode, JobDesk
+from phoenix_core.storage.jobs import LAST, InProcessJobNode, JobDesk, rank_of
 from phoenix_core.storage.leases import LEASE_TTL_S
 from phoenix_core.storage.merged import IDLE_PACKS
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
@@ -22,12 +22,14 @@ from phoenix_core.storage.objectstore import ObjectStore, OpenObject
 from phoenix_core.storage.owner import Ownership
 from phoenix_core.storage.parts import Parts, current_folder
 from phoenix_core.storage.rebuild import Rebuild, read_stored, stored_packs
+from phoenix_core.storage.upkeep import Caretaker
 from phoenix_core.vault.environment import Environment
 from phoenix_core.vault.index import Totals
 from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import DESCRIPTOR, pack_name
 from phoenix_core.vault.location import Location
+from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 ADOPT_PACKS = 256
@@ -74,6 +76,7 @@ class StorageNode:
             self._state = NodeState(store, vault.vault_id, index_dir, owner)
             self.desk = JobDesk(self._state, vault.token_public_key, self._index_keys, self._clock)
             """The job side, for the services in front of the node."""
+            self._caretaker = Caretaker(self._state, self._index_keys)
             self._rebuilding = threading.Lock()
             self._open_parts()
         except BaseException:
@@ -134,11 +137,11 @@ class StorageNode:
 
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         with self._state.using() as parts:
-            return parts.index.locate(ids, _rank)
+            return parts.index.locate(ids, rank_of)
 
     def locate_all(self, ids: Sequence[ChunkId], *, lost: bool = False) -> list[list[Location]]:
         with self._state.using() as parts:
-            return parts.index.locate_all(ids, _rank_with_lost if lost else _rank)
+            return parts.index.locate_all(ids, _rank_with_lost if lost else rank_of)
 
     def open_pack(self, pack_id: PackId) -> OpenObject:
         with self._state.using() as parts:
@@ -199,6 +202,16 @@ class StorageNode:
             info = self._state.known(parts, pack_id)
             spared = state is PackState.USABLE and info.state is PackState.CONDEMNED
             parts.change(pack_id, state=state, proved=info.proved and spared)
+
+    def contents_of(self, pack_ids: Sequence[PackId]) -> list[PackContents | None]:
+        with self._state.using() as parts:
+            return self._caretaker.contents_of(parts, pack_ids)
+
+    def look_after(self, *, mend: bool = False) -> Upkeep:
+        with self._state.using() as parts:
+            if mend:
+                self._caretaker.mend(parts)
+            return self._caretaker.look(parts)
 
     # --- snapshots and records ---
 
@@ -363,12 +376,8 @@ class StorageNode:
         return Parts(environment, state.store, state.vault_id, self._clock, self._ttl_s)
 
 
-def _rank(info: PackInfo) -> int:
-    return RANKS[info.state]
-
-
 def _rank_with_lost(info: PackInfo) -> int:
-    return LAST if info.state is PackState.LOST else RANKS[info.state]
+    return LAST if info.state is PackState.LOST else rank_of(info)
 
 
 class _Named(msgspec.Struct):

@@ -14,6 +14,7 @@ import msgspec
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.vault.location import Location, OpenPack
+from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 __all__ = [
@@ -162,6 +163,14 @@ class CoreNode(Protocol):
 
     def void_sweeps(self) -> None:
         """Give every open sweep up: what it condemned gets back the state that it had."""
+
+    def contents_of(self, pack_ids: Sequence[PackId]) -> list[PackContents | None]:
+        """What merged index objects, or else the index, know of these packs; None of one that the index doesn't know.
+        The index is searched as a whole for it: ask for many at once."""
+
+    def look_after(self, *, mend: bool = False) -> Upkeep:
+        """The state of the objects that the node keeps for itself; with `mend`, damaged index objects are first
+        written anew from the packs."""
 
     def rebuild_index(self) -> RebuildResult:
         """Drop the index and make it anew from heads and tails of the packs in the store."""

@@ -13,7 +13,7 @@ import msgspec
 
 from phoenix_core.domain.clock import Clock
 from phoenix_core.host.processid import ProcessName, this_process
-from phoenix_core.storage.errors import OwnershipLost, VaultOwnedElsewhere
+from phoenix_core.storage.errors import ObjectMissing, OwnershipLost, VaultOwnedElsewhere
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.vault.layout import OWNER
 
@@ -59,6 +59,14 @@ class Ownership:
     @property
     def epoch(self) -> int:
         return self._mine.epoch
+
+    def problem(self) -> str:
+        """What is wrong with the object, seen by the node that owns the vault; empty: nothing."""
+        try:
+            now = _decode(self._store.get(OWNER))
+        except ObjectMissing:
+            return "it is gone"
+        return "" if now == self._mine else f"it names another owner, on {now.host}"
 
     def check(self) -> None:
         """Raises OwnershipLost where another node took the vault over."""

@@ -159,6 +159,16 @@ class RebuildIndex(Call, frozen=True):
     pass
 
 
+class ContentsOf(Call, frozen=True):
+    pack_ids: list[Id32]
+
+
+class LookAfter(Call, frozen=True):
+    """The objects that the node keeps for itself; with `mend` what can be is written anew first."""
+
+    mend: bool = False
+
+
 class AddIndexKey(Call, frozen=True):
     domain: str
     epoch: int
@@ -187,6 +197,8 @@ CoreCall = (
     | Sweep
     | VoidSweeps
     | RebuildIndex
+    | ContentsOf
+    | LookAfter
     | AddIndexKey
 )
 

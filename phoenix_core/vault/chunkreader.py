@@ -5,11 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.vault.block import MAX_SEALED_BYTES, open_block
 from phoenix_core.vault.chunkid import keyed_id
 from phoenix_core.vault.domainkeys import DomainKeys
-from phoenix_core.vault.errors import BlockDamaged, ChunkDamaged, ChunkMissing, PackDamaged, UnknownVersion
+from phoenix_core.vault.errors import (
+    BlockDamaged,
+    ChunkDamaged,
+    ChunkMissing,
+    PackDamaged,
+    UnknownVersion,
+    UnsealFailed,
+)
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockKeys, BlockRef, Locate, Location, OpenPackForReading
 from phoenix_core.vault.packhead import parse_head
@@ -70,7 +78,12 @@ class ChunkReader:
                 None if place is None else self._checked(chunk, place)
                 for chunk, place in zip(batch, located, strict=True)
             ]
-            self._fetch_keys([place for place in places if place is not None])
+            try:
+                self._fetch_keys([place for place in places if place is not None])
+            except PhoenixError as error:
+                if error.retryable:
+                    raise
+                # One pack whose head is damaged spoils only its own chunks: keys are asked for one by one.
             for chunk, place in zip(batch, places, strict=True):
                 if place is None:
                     raise ChunkMissing(chunk=chunk.hex())
@@ -93,7 +106,7 @@ class ChunkReader:
     def _chunk(self, chunk: ChunkId, place: Location) -> bytes:
         try:
             raw = self._block(place)
-        except (BlockDamaged, PackDamaged, UnknownVersion) as error:
+        except (BlockDamaged, PackDamaged, UnknownVersion, UnsealFailed) as error:
             raise ChunkDamaged(chunk=chunk.hex(), pack=place.pack_id.hex(), detail=str(error)) from error
         data = raw[place.offset : place.offset + place.length]
         if keyed_id(self._id_key, data) != chunk:

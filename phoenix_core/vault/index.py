@@ -20,10 +20,11 @@ from phoenix_core.vault.environment import Environment, TableCursor, Txn
 from phoenix_core.vault.index_errors import IndexDamaged
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packinfo import PackInfo, PackState
-from phoenix_core.vault.packtail import PackTail
+from phoenix_core.vault.packtail import PackTail, TailBlock
 
 FORMAT = b"1"
 _PLACE = struct.Struct(">IIIIII")
+_IN_PACK = struct.Struct(">IIIII")
 _NUMBER = struct.Struct(">I")
 _PAGE_PACKS = 1000
 _encode = msgspec.msgpack.Encoder().encode
@@ -256,6 +257,24 @@ class VaultIndex:
     def _totals(self, txn: Txn) -> Totals:
         found = txn.get(b"totals", db=self._about)
         return Totals() if found is None else _totals_of(found)
+
+
+def blocks_of(places: Places) -> tuple[TailBlock, ...]:
+    """The blocks that these places lie in, as a pack's tail lists them."""
+    blocks: dict[tuple[int, int, int], list[tuple[int, int, bytes]]] = {}
+    for chunk, place in places:
+        ordinal, at, size, offset, length = _IN_PACK.unpack(place)
+        blocks.setdefault((ordinal, at, size), []).append((offset, length, chunk))
+    return tuple(
+        TailBlock(
+            offset=at,
+            sealed_bytes=size,
+            raw_bytes=sum(length for _, length, _ in chunks),
+            ids=b"".join(chunk for _, _, chunk in sorted(chunks)),
+            lengths=tuple(length for _, length, _ in sorted(chunks)),
+        )
+        for (_, at, size), chunks in sorted(blocks.items())
+    )
 
 
 def _numbers_at(cursor: TableCursor, chunk: bytes) -> Iterable[bytes]:

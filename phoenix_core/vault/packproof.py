@@ -1,6 +1,6 @@
 """Looks at packs as a verify does: are they there in full, do bytes and chunks hash to their names. Core only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -9,16 +9,20 @@ from blake3 import blake3
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.domain.states import VerifyDepth
-from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
+from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import OpenPack
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode
 from phoenix_core.vault.mark import MaintenanceCancelled
+from phoenix_core.vault.packhead import parse_head
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packkeys import PackKeys
-from phoenix_core.vault.packreader import check_pack
+from phoenix_core.vault.packreader import check_pack, read_head_bytes, whole_chunks
+from phoenix_core.vault.packtail import TailBlock
 from phoenix_core.vault.vaultkey import VaultKey
 
 READ_BYTES = 4 * 2**20
+ASK_PACKS = 64
+_SUSPECT = frozenset({PackState.DAMAGED, PackState.LOST})
 
 
 class PackFault(msgspec.Struct, frozen=True):
@@ -61,31 +65,40 @@ class PackReading:
         self._pack_keys = PackKeys(node.open_pack, key)
         self._depth = depth
         self._cancelled = cancelled
+        self._unclear: list[PackId] = []
+        """Packs with a fault of which it isn't known yet which chunks it hits."""
+        self.returned: list[PackId] = []
+        """Packs that had been found damaged or lost, and are sound."""
         self.packs = 0
         self.chunks = 0
         self.bytes_read = 0
 
     def run(self, progress: Report) -> list[PackFault]:
-        """Every pack that the index knows, and those it doesn't. Raises `MaintenanceCancelled`."""
+        """Every pack that the index knows, and those it doesn't. Packs that were found damaged before are read to their
+        last chunk at any depth, and marked usable where they are sound again. Raises `MaintenanceCancelled`."""
         infos = {PackId(info.pack_id): info for info in self._node.packs()}
         known = {pack_id: info for pack_id, info in infos.items() if self._only is None or pack_id in self._only}
         stored = dict(self._node.stored_packs())
         total = sum(info.bytes for info in known.values())
-        faults: list[PackFault] = []
+        faults: dict[PackId, PackFault] = {}
         for done, (pack_id, info) in enumerate(known.items()):
-            if self._cancelled():
-                raise MaintenanceCancelled(what="The verify")
+            self._check()
             progress(done, len(known), self.bytes_read, total)
             fault = self._look(info, stored.get(pack_id))
             if fault is not None:
-                faults.append(fault)
-            elif info.state in {PackState.DAMAGED, PackState.LOST} and self._depth is not VerifyDepth.STRUCTURE:
+                faults[pack_id] = fault
+            elif info.state in _SUSPECT:
                 mark_pack(self._node, pack_id, PackState.USABLE)
+                self.returned.append(pack_id)
             self.packs += 1
+        unclear = [known[pack_id] for pack_id in self._unclear]
+        for at in range(0, len(unclear), ASK_PACKS):
+            for info, fault in self._partly(unclear[at : at + ASK_PACKS], faults):
+                faults[PackId(info.pack_id)] = fault
         for pack_id in self._strangers(stored.keys() - infos.keys()) if self._only is None else ():
             text = f"Pack {pack_id.hex()[:16]} is not in the index; run `phoenix vault rebuild-index`."
-            faults.append(PackFault(pack_id, text, None, is_known=False))
-        return faults
+            faults[pack_id] = PackFault(pack_id, text, None, is_known=False)
+        return list(faults.values())
 
     def _strangers(self, unlisted: AbstractSet[PackId]) -> list[PackId]:
         """Of the packs that weren't in the index when it was listed: those that still lie there, and still aren't. One
@@ -94,30 +107,56 @@ class PackReading:
         there = dict(self._node.stored_packs()) if unknown else {}
         return [pack_id for pack_id in unknown if pack_id in there and self._node.pack_info(pack_id) is None]
 
+    def _check(self) -> None:
+        if self._cancelled():
+            raise MaintenanceCancelled(what="The verify")
+
     def _look(self, info: PackInfo, stored_bytes: int | None) -> PackFault | None:
         name = f"Pack {info.pack_id.hex()[:16]}"
-        fault: PackFault | None = None
+        suspect = info.state in _SUSPECT
         if stored_bytes is None:
-            if not self._is_going(info):
-                fault = PackFault(info.pack_id, f"{name} is gone from the vault.", PackState.LOST)
-        elif stored_bytes != info.bytes:
-            text = f"{name} has {stored_bytes} bytes instead of {info.bytes}."
-            fault = PackFault(info.pack_id, text, PackState.DAMAGED)
-        elif info.state is PackState.DAMAGED and not info.chunks:
-            fault = PackFault(info.pack_id, f"{name} is damaged: its head or tail can't be read.", None, None, False)
-        elif self._depth is not VerifyDepth.STRUCTURE:
-            fault = self._read(info, name)
-        elif info.state in {PackState.DAMAGED, PackState.LOST}:
-            fault = PackFault(info.pack_id, f"{name} was found damaged before.", None)
-        return fault
+            gone = PackFault(info.pack_id, f"{name} is gone from the vault.", PackState.LOST)
+            return None if self._is_going(info) else gone
+        if suspect and not info.chunks:
+            return PackFault(info.pack_id, self._unknown(info, stored_bytes, name), None, None, False)
+        if stored_bytes != info.bytes:
+            self._unclear.append(PackId(info.pack_id))
+            text = f"{name} has {stored_bytes} bytes instead of {info.bytes}"
+            return PackFault(info.pack_id, text, PackState.DAMAGED)
+        if suspect or self._depth is VerifyDepth.CHUNKS:
+            return self._read(info, name)
+        if self._depth is VerifyDepth.PACKS:
+            return self._compare(info, name)
+        return None
+
+    def _unknown(self, info: PackInfo, stored_bytes: int, name: str) -> str:
+        """Of a pack whose head or tail couldn't be read when the index was made."""
+        try:
+            with self._node.open_pack(PackId(info.pack_id)) as pack:
+                if stored_bytes == info.bytes and _name_holds(pack, info):
+                    return f"{name} is whole again, but not in the index; run `phoenix vault rebuild-index`."
+        except PhoenixError as error:
+            if error.retryable:
+                raise
+        return f"{name} is damaged: its head or tail can't be read, and the index doesn't know what is in it."
+
+    def _compare(self, info: PackInfo, name: str) -> PackFault | None:
+        """Every byte with the pack's name; where that doesn't hold, every chunk."""
+        try:
+            with self._node.open_pack(PackId(info.pack_id)) as pack:
+                if _name_holds(pack, info):
+                    self.bytes_read += info.bytes
+                    return None
+        except PhoenixError as error:
+            if error.retryable:
+                raise
+        return self._read(info, name)
 
     def _read(self, info: PackInfo, name: str) -> PackFault | None:
         self.bytes_read += info.bytes
         pack_id = PackId(info.pack_id)
         try:
             with self._node.open_pack(pack_id) as pack:
-                if self._depth is VerifyDepth.PACKS:
-                    return None if _name_holds(pack, info) else self._changed(pack, info, name)
                 check = check_pack(
                     pack,
                     info.bytes,
@@ -130,33 +169,50 @@ class PackReading:
                 raise
             if self._is_going(info):
                 return None
-            return PackFault(info.pack_id, f"{name} can't be read: {error.message}", PackState.DAMAGED)
+            self._unclear.append(pack_id)
+            text = f"{name} can't be read: {error.message.rstrip('.')}"
+            return PackFault(info.pack_id, text, PackState.DAMAGED)
         self.chunks += check.chunks
         if check.ok:
             return None
-        text = f"{name} was changed: {len(check.damaged_chunks)} of its {check.chunks} chunks are damaged."
-        return PackFault(info.pack_id, text, PackState.DAMAGED, frozenset(check.damaged_chunks))
+        self._unclear.append(pack_id)  # its tail may be another pack's
+        return PackFault(info.pack_id, f"{name} was changed", PackState.DAMAGED)
+
+    def _partly(
+        self, infos: Sequence[PackInfo], faults: Mapping[PackId, PackFault]
+    ) -> Iterator[tuple[PackInfo, PackFault]]:
+        """Packs that can't be read as they should: which chunks a restore still gets from them."""
+        for info, contents in zip(infos, self._node.contents_of([PackId(info.pack_id) for info in infos]), strict=True):
+            self._check()
+            fault = faults[PackId(info.pack_id)]
+            blocks = contents.blocks if contents else ()
+            chunks = {chunk for block in blocks for chunk, _, _ in block.chunks()}
+            if not chunks:
+                yield info, msgspec.structs.replace(fault, text=f"{fault.text}.")
+                continue
+            good = self._readable(info, blocks)
+            text = f"{fault.text}: {len(chunks) - len(good)} of its {len(chunks)} chunks are damaged."
+            yield info, msgspec.structs.replace(fault, text=text, bad_chunks=frozenset(chunks - good))
+
+    def _readable(self, info: PackInfo, blocks: Sequence[TailBlock]) -> set[ChunkId]:
+        pack_id = PackId(info.pack_id)
+        id_key = self._key.domain_keys(info.domain, info.epoch).id_key(PackKind(info.kind))
+        try:
+            with self._node.open_pack(pack_id) as pack:
+                head = read_head_bytes(pack)
+                if parse_head(head).kind is not PackKind(info.kind):
+                    return set()
+                whole = whole_chunks(pack, head, self._pack_keys.pack_key(pack_id), blocks, id_key)
+                return {chunk for chunk, _ in whole}
+        except PhoenixError as error:
+            if error.retryable:
+                raise
+            return set()
 
     def _is_going(self, info: PackInfo) -> bool:
         """Whether a prune has deleted the pack since it was listed, or is about to: no snapshot needs it."""
         now = self._node.pack_info(PackId(info.pack_id))
         return now is None or now.state is PackState.CONDEMNED
-
-    def _changed(self, pack: OpenPack, info: PackInfo, name: str) -> PackFault:
-        """A pack whose bytes aren't its name's: find which chunks that hits, if head and tail can still be read."""
-        pack_id = PackId(info.pack_id)
-        text = f"{name} was changed: its bytes do not hash to its name."
-        try:
-            check = check_pack(
-                pack,
-                info.bytes,
-                pack_id,
-                self._pack_keys.pack_key(pack_id),
-                self._key.domain_keys(info.domain, info.epoch),
-            )
-        except (PackDamaged, UnknownVersion, UnsealFailed):
-            return PackFault(info.pack_id, text, PackState.DAMAGED)
-        return PackFault(info.pack_id, text, PackState.DAMAGED, frozenset(check.damaged_chunks))
 
 
 def mark_pack(node: MaintenanceNode, pack_id: PackId, state: PackState) -> None:

@@ -1,6 +1,6 @@
 """Reads packs: head, tail, and for a proof every block and chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from blake3 import blake3
@@ -108,6 +108,22 @@ def read_blocks(pack: OpenPack, head: bytes, tail: PackTail, pack_key: bytes) ->
     for ordinal, block in enumerate(tail.blocks):
         sealed = pack.pread(block.sealed_bytes, block.offset)
         yield block, _open(pack_key, head, ordinal, block, sealed)
+
+
+def whole_chunks(
+    pack: OpenPack, head: bytes, pack_key: bytes, blocks: Iterable[TailBlock], id_key: bytes
+) -> Iterator[tuple[ChunkId, bytes]]:
+    """Of these blocks every chunk that hashes to its id, whatever else of the pack is damaged."""
+    for ordinal, block in enumerate(blocks):
+        sealed = pack.pread(block.sealed_bytes, block.offset)
+        try:
+            raw = open_block(block_key(pack_key, ordinal), head, ordinal, sealed)
+        except BlockDamaged:
+            continue
+        for chunk, offset, length in block.chunks():
+            data = raw[offset : offset + length]
+            if keyed_id(id_key, data) == chunk:
+                yield chunk, data
 
 
 def _open(pack_key: bytes, head: bytes, ordinal: int, block: TailBlock, sealed: bytes) -> bytes:

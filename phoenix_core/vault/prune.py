@@ -247,13 +247,15 @@ def _usage(
     """What of each pack is needed. A copy beside a proved one is not; of several proved ones that counts which is not
     in a pack of those that are `leaving`, then the one in the pack of which more is needed, then in the smaller one.
 
-    A lost pack is needed where nothing else holds the chunk: it may be put back."""
+    A lost pack is needed where nothing else holds the chunk but damaged ones: it may be put back."""
     usage: dict[PackId, _Usage] = defaultdict(_Usage)
     doubled: list[list[Location]] = []
     for batch in _batches(chunks):
         for copies in node.locate_all(batch, lost=True):
             known = [copy for copy in copies if PackId(copy.pack_id) in packs]
-            good = [copy for copy in known if packs[PackId(copy.pack_id)].state is not PackState.LOST] or known
+            good = [copy for copy in known if packs[PackId(copy.pack_id)].state is not PackState.LOST]
+            if all(packs[PackId(copy.pack_id)].state is PackState.DAMAGED for copy in good):
+                good = known
             if len(good) == 1:
                 _count(usage, good[0])
             elif good:

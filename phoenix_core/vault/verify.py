@@ -7,25 +7,30 @@ that need what was found damaged. What is damaged is marked so, and counts as mi
 it. Prune and removals of snapshots may run beside it: what goes meanwhile is no damage.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.ids import PackId, SnapshotId
+from phoenix_core.domain.ids import SHORT_ID_DIGITS, PackId, SnapshotId
 from phoenix_core.domain.states import VerifyDepth
+from phoenix_core.vault import descriptor as descriptors
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.damage import Damage, DamageBook
-from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
+from phoenix_core.vault.errors import RecordDamaged, UnknownVersion, VaultError
+from phoenix_core.vault.layout import DESCRIPTOR
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
 from phoenix_core.vault.mark import Marker, MarkFailed
+from phoenix_core.vault.packcontents import Upkeep
 from phoenix_core.vault.packproof import PackFault, PackReading, mark_pack
 from phoenix_core.vault.record import Record, RecordKind, live_snapshots, verify
 from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.verify_trees import ASK_CHUNKS, TreeVerifier
+from phoenix_core.vault.wrap import check_descriptor
 
 
 class VerifyProgress(msgspec.Struct, frozen=True):
@@ -50,6 +55,10 @@ class VerifyReport(msgspec.Struct, frozen=True):
     damages: tuple[Damage, ...]
     unneeded: tuple[str, ...] = ()
     """A sentence for each pack that is damaged or gone, and of which no snapshot needs what is; prune deletes it."""
+    faults: tuple[PackFault, ...] = ()
+    """Every pack with something wrong, needed or not."""
+    returned: tuple[PackId, ...] = ()
+    """Packs that had been found damaged or lost, and are sound; they are marked usable again."""
 
     @property
     def ok(self) -> bool:
@@ -72,20 +81,24 @@ def verify_vault(
     cancelled: IsCancelled = never_cancelled,
     *,
     last_record: int = 0,
+    expected: Collection[SnapshotId] = (),
 ) -> VerifyReport:
     """Verify all snapshots, or those named. `last_record` is the highest record that the core remembers: fewer in the
-    vault are a roll-back. Raises `MaintenanceCancelled`, and what the node raises; damage is in the report."""
+    vault are a roll-back. `expected`: snapshots that the core has seen committed, and not removed.
+
+    Raises `MaintenanceCancelled`, and what the node raises; damage is in the report."""
     book = DamageBook()
     progress(VerifyProgress("records"))
     chain = _check_records(node, key, last_record, book)
     live = live_snapshots(chain)
+    _check_expected(node, key, [name for name in expected if name not in live], book)
+    if not snapshots:
+        _check_upkeep(node.look_after(), key, book)
     chosen = [name for name in live if not snapshots or name in snapshots]
     only = _packs_of(node, key, chosen, cancelled) if snapshots and depth is not VerifyDepth.STRUCTURE else None
     reading = PackReading(node, key, depth, cancelled, only)
     faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
-    for fault in faults:
-        if not fault.is_known or fault.bad_chunks == frozenset():
-            book.open(fault.cause, fault.text)
+    _mark(node, faults)
     trees = TreeVerifier(node, key, faults, book, cancelled)
     core = CoreReader(node, key)
     for number, name in enumerate(chosen):
@@ -94,7 +107,9 @@ def verify_vault(
         if body is not None:
             trees.verify(name, body)
     book.forget(_removed_meanwhile(node, key, live))
-    _mark(node, faults)
+    for fault in faults:
+        if not fault.is_known or fault.pack_id in trees.leaning:
+            book.open(fault.cause, fault.text)
     return VerifyReport(
         depth=depth,
         snapshots=len(chosen),
@@ -105,6 +120,8 @@ def verify_vault(
         bytes_read=reading.bytes_read,
         damages=book.damages(),
         unneeded=() if snapshots else tuple(fault.text for fault in faults if not book.has(fault.cause)),
+        faults=tuple(faults),
+        returned=tuple(reading.returned),
     )
 
 
@@ -147,6 +164,38 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
             "rollback", f"The vault has {expected - 1} records; this core has seen {last_record}: it was rolled back."
         )
     return chain
+
+
+def _check_expected(node: MaintenanceNode, key: VaultKey, unknown: Sequence[SnapshotId], book: DamageBook) -> None:
+    """Snapshots of which the records tell nothing any more, unless they have been removed since."""
+    if not unknown:
+        return
+    told = {
+        record.snapshot_id for sequence, encoded in node.records() for record in _believable(encoded, key, sequence)
+    }
+    for name in unknown:
+        if name not in told:
+            what = f"Snapshot {name[:SHORT_ID_DIGITS]} was committed, and no record tells of it any more."
+            book.hit(f"snapshot {name}", what, name, b"/")
+
+
+def _check_upkeep(upkeep: Upkeep, key: VaultKey, book: DamageBook) -> None:
+    for name in upkeep.damaged_index:
+        text = f"The index object {name.rpartition('/')[2][:16]} is damaged; `phoenix vault repair` writes it anew."
+        book.open(name, text)
+    if upkeep.uncovered_packs and not upkeep.damaged_index:
+        text = f"Heads and tails of {amount(upkeep.uncovered_packs, 'pack')} are in no index object any more"
+        book.open("index objects", f"{text}; `phoenix vault repair` writes them anew.")
+    if upkeep.owner_problem:
+        text = f"The object owner was changed: {upkeep.owner_problem}. A restart of the storage node writes it anew."
+        book.open("owner", text)
+    if upkeep.descriptor_gone:
+        book.open(DESCRIPTOR, "vault.json is gone from the vault.")
+    elif upkeep.descriptor:
+        try:
+            check_descriptor(descriptors.decode(upkeep.descriptor), key)
+        except VaultError as error:
+            book.open(DESCRIPTOR, f"vault.json was changed: {error.message}")
 
 
 def _believable(encoded: bytes, key: VaultKey, sequence: int) -> list[Record]:

@@ -7,7 +7,6 @@ import msgspec
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, SnapshotId
-from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.damage import DamageBook
 from phoenix_core.vault.entry import Entry
@@ -17,6 +16,7 @@ from phoenix_core.vault.mark import MaintenanceCancelled
 from phoenix_core.vault.packproof import PackFault
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.tree import entry_chunks, read_missing, read_tree
+from phoenix_core.vault.treewalk import RecordingSource
 from phoenix_core.vault.vaultkey import VaultKey
 
 ASK_CHUNKS = 4096
@@ -60,10 +60,12 @@ class TreeVerifier:
         self._known: dict[bytes, tuple[_Hit, ...]] = {}
         self.trees = 0
         self.files = 0
+        self.leaning: set[bytes] = set()
+        """Faulty packs that still hold something that is needed and lies nowhere else."""
 
     def verify(self, name: SnapshotId, body: SnapshotBody) -> None:
         """Enter into the book what of this snapshot can't be restored. Raises `MaintenanceCancelled`."""
-        source = self._core.trees_of(body)
+        source = RecordingSource(self._core.trees_of(body))
         for hit in self._walk(source, body.root):
             self._book.hit(hit.cause, hit.what, name, hit.path or b"/")
         if body.missing_list:
@@ -72,8 +74,9 @@ class TreeVerifier:
                     pass
             except PhoenixError as error:
                 self._book.hit(*self._cause_of(error), name, b"/")
+        self._note_leaning(source)
 
-    def _walk(self, source: ChunkReader, root: bytes) -> tuple[_Hit, ...]:
+    def _walk(self, source: RecordingSource, root: bytes) -> tuple[_Hit, ...]:
         stack = [self._enter(source, root, b"")]
         while True:
             frame = stack[-1]
@@ -92,7 +95,7 @@ class TreeVerifier:
                 return hits
             stack[-1].hits += _below(frame.name, hits)
 
-    def _enter(self, source: ChunkReader, tree: bytes, name: bytes) -> _Frame:
+    def _enter(self, source: RecordingSource, tree: bytes, name: bytes) -> _Frame:
         if self._cancelled():
             raise MaintenanceCancelled(what="The verify")
         frame = _Frame(tree, name)
@@ -106,9 +109,16 @@ class TreeVerifier:
                     self._check_file(source, entry, frame)
         except PhoenixError as error:
             frame.hits.append(_Hit(b"", *self._cause_of(error)))
+        self._note_leaning(source)
         return frame
 
-    def _check_file(self, source: ChunkReader, entry: Entry, frame: _Frame) -> None:
+    def _note_leaning(self, source: RecordingSource) -> None:
+        """Of what was read of trees and lists since."""
+        if self._faults and source.ids:
+            self._check_chunks(list(source.ids), {})
+        source.ids.clear()
+
+    def _check_file(self, source: RecordingSource, entry: Entry, frame: _Frame) -> None:
         path = b"/" + entry.name
         causes: dict[str, str] = {}
         chunks = (ChunkId(ref.id) for ref in entry_chunks(source, entry))
@@ -127,6 +137,8 @@ class TreeVerifier:
         """Add why any of them can't be had."""
         for chunk, copies in zip(ids, self._node.locate_all(ids, lost=True), strict=True):
             faults = [self._fault_at(chunk, copy.pack_id) for copy in copies]
+            if all(copy.pack_id in self._faults for copy in copies):
+                self.leaning |= {copy.pack_id for copy, fault in zip(copies, faults, strict=True) if fault is None}
             if not faults:
                 causes[f"chunk {chunk.hex()}"] = f"Chunk {chunk.hex()[:16]} is in no pack of the vault."
             elif all(fault is not None for fault in faults):

@@ -30,6 +30,7 @@ from phoenix_tui.widgets.row_table import Cell, RowTable
 
 GRACE = "agent.grace_s"
 """Setting: for how many seconds a lost agent is waited for."""
+NAMES_DAMAGE = {JobKind.VERIFY, JobKind.REPAIR}
 TABS = ("log", "files", "result")
 _PROBLEM_STATES = {JobState.FAILED, JobState.ABORTED, JobState.CANCELLED}
 
@@ -90,7 +91,7 @@ class JobScreen(JobIntentions):
         try:
             self._own = await self.client.job(self.job_id)
             lines = await self.client.job_log(self.job_id, self._log_after)
-            if self._own.kind is JobKind.VERIFY and self._own.state.is_final:
+            if self._own.kind in NAMES_DAMAGE and self._own.state.is_final:
                 self._damages = tuple(await self.client.damage(self.job_id))
         except PhoenixError as error:
             self._problem = error.view()
@@ -194,7 +195,7 @@ class JobScreen(JobIntentions):
 
     def _show_lower(self, job: JobView) -> None:
         own = self._own or job
-        lines = damage_lines(self._damages) if job.kind is JobKind.VERIFY else file_lines(own)
+        lines = damage_lines(self._damages) if job.kind in NAMES_DAMAGE else file_lines(own)
         self.query_one("#files", LogView).replace(lines)
         self.query_one("#result", LogView).replace(fact_lines(result_facts(job, self.formats)))
         self._show_tabs(job)
@@ -210,7 +211,7 @@ class JobScreen(JobIntentions):
         self.query_one("#lower").border_title = title
 
     def _files_name(self, job: JobView) -> str:
-        if job.kind is JobKind.VERIFY:
+        if job.kind in NAMES_DAMAGE:
             return _("m Damage ({count})").format(count=number(len(self._damages)))
         notes = len(self._own.notes) if self._own else 0
         text = _("m Missing ({count}), noted ({notes})") if notes else _("m Missing ({count})")

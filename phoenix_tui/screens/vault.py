@@ -1,4 +1,4 @@
-"""The vault: its state and its numbers; verify, prune, rebuild of the index."""
+"""The vault: its state and its numbers; verify, repair, prune, rebuild of the index."""
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
-from phoenix_core.domain.views import JobView, PruneRequest, VaultView, VerifyRequest
+from phoenix_core.domain.views import JobView, PruneRequest, RepairRequest, VaultView, VerifyRequest
 from phoenix_tui.actions import bindings
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm
@@ -25,7 +25,7 @@ from phoenix_tui.widgets.facts import Fact, Facts
 from phoenix_tui.widgets.job_cells import outcome_text, state_cell, time_cell
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
-_KINDS = {JobKind.VERIFY, JobKind.PRUNE, JobKind.REBUILD_INDEX, JobKind.SNAPSHOT_REMOVE}
+_KINDS = {JobKind.VERIFY, JobKind.REPAIR, JobKind.PRUNE, JobKind.REBUILD_INDEX, JobKind.SNAPSHOT_REMOVE}
 PRUNE_WORD = "prune"
 BAR_CELLS = 24
 
@@ -37,6 +37,8 @@ class VaultScreen(ConsoleScreen):
 
     _plan_id = ""
     """The job that makes the plan that the operator waits for."""
+    _repair_id = ""
+    """As `_plan_id`, of a repair."""
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="state")
@@ -155,6 +157,33 @@ class VaultScreen(ConsoleScreen):
 
         self.app.push_screen(question, answered)
 
+    def action_repair(self) -> None:
+        """Have a plan made; once it is there, ask whether to carry it out."""
+        self.attempt(self.client.repair(RepairRequest()), "plan a repair", self._planning_repair)
+
+    def _planning_repair(self, job: JobView) -> None:
+        self.context.live.know_job(job)
+        self._repair_id = job.id
+        self.notify(_("Looking for what can be saved …"), markup=False)
+        self._look_at_repair()
+
+    def _look_at_repair(self) -> None:
+        plan = self.model.jobs.get(self._repair_id)
+        if plan is None or not plan.state.is_final:
+            return
+        self._repair_id = ""
+        numbers = {name: int(value) for name, value in plan.result.items() if isinstance(value, int | float)}
+        if not numbers.get("rescue_chunks", 0) and not numbers.get("damaged_index_objects", 0):
+            self.notify(_("A repair would save nothing. What is damaged, its plan names."), markup=False)
+            self._open(plan.id)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.attempt(self.client.repair(RepairRequest(execute=True)), "repair", self._began)
+
+        self.app.push_screen(Confirm(_("Repair the vault?"), _repair_text(numbers), _("Repair")), answered)
+
     def action_prune(self) -> None:
         """Have a plan made; once it is there, ask whether to carry it out."""
         self.attempt(self.client.prune(PruneRequest()), "plan a prune", self._planning)
@@ -189,6 +218,24 @@ class VaultScreen(ConsoleScreen):
     def on_news(self, changed: CoreChanged) -> None:
         if self._plan_id and Topic.JOBS in changed.topics:
             self._look_at_plan()
+        if self._repair_id and Topic.JOBS in changed.topics:
+            self._look_at_repair()
+
+
+def _repair_text(numbers: dict[str, int]) -> str:
+    """What a repair would do, of the numbers of its plan."""
+    chunks = numbers.get("rescue_chunks", 0)
+    text = ngettext(
+        "{count} chunk with {size} can be saved from damaged packs.",
+        "{count} chunks with {size} can be saved from damaged packs.",
+        chunks,
+    ).format(count=number(chunks), size=size(numbers.get("rescue_bytes", 0)))
+    objects = numbers.get("damaged_index_objects", 0)
+    if objects:
+        text += " " + ngettext(
+            "{count} index object is written anew.", "{count} index objects are written anew.", objects
+        ).format(count=number(objects))
+    return text + " " + _("Nothing is deleted that may yet be read.")
 
 
 def _plan_text(numbers: dict[str, int]) -> str:

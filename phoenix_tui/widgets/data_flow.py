@@ -26,7 +26,7 @@ class DataFlow(Static):
     def show(self, job: JobView, *, lost: bool = False) -> None:
         """`lost`: the core has lost its agent."""
         self._job, self._lost = job, lost
-        self.display = job.kind in {JobKind.FILE_BACKUP, JobKind.FILE_RESTORE, JobKind.VERIFY}
+        self.display = job.kind in {JobKind.FILE_BACKUP, JobKind.FILE_RESTORE, JobKind.VERIFY, JobKind.REPAIR}
         self._draw()
 
     def on_resize(self) -> None:
@@ -61,7 +61,7 @@ def _words(job: JobView) -> tuple[str, str, str, str]:
     over = job.state.is_final
     if job.kind is JobKind.FILE_RESTORE:
         return agent, _("storage"), _flow(_("fetched") if over else _("fetches"), speed, sent), done
-    if job.kind is JobKind.VERIFY:
+    if job.kind in {JobKind.VERIFY, JobKind.REPAIR}:
         return _("core"), _("storage"), _flow(_("read") if over else _("reads"), speed, sent), ""
     return agent, _("storage"), _flow(_("sent") if over else _("sends"), speed, sent), done
 

@@ -17,7 +17,7 @@ agent enroll|agent run|backup|core run|core stop|doctor|job cancel|job list|job 
 quickstart|restore|server list|server remove|server show|server token|setting get|setting list|setting set
 snapshot browse|snapshot diff|snapshot find|snapshot list|snapshot remove|storage enroll|storage run|vault init
 vault key change-passphrase|vault key export|vault key move|vault key status|vault prune|vault rebuild-index
-vault status|vault verify
+vault repair|vault status|vault verify
 """.strip()
     .replace("\n", "|")
     .split("|")

@@ -19,6 +19,7 @@ from phoenix_core.storage.node_api import PackInfo, PackState
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import pack_name
 from phoenix_core.vault.mark import MaintenanceCancelled
+from phoenix_core.vault.packhead import HEAD_SIZE
 from tests.engine.fake_agent import FakeAgent, until_cancelled
 from tests.engine.rig import Rig
 
@@ -44,7 +45,7 @@ def path_of(rig: Rig, pack: PackInfo) -> Path:
 
 
 async def break_pack(rig: Rig, kind: str) -> PackInfo:
-    """Flip a byte in the middle of a pack of this kind."""
+    """Flip a byte in the first block of a pack of this kind."""
     pack = next(pack for pack in await packs(rig) if pack.kind == kind)
     await asyncio.to_thread(flip, path_of(rig, pack))
     return pack
@@ -52,7 +53,7 @@ async def break_pack(rig: Rig, kind: str) -> PackInfo:
 
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[1400] ^= 0xFF
+    data[HEAD_SIZE + 12] ^= 0xFF
     path.unlink()
     path.write_bytes(data)
 

@@ -10,7 +10,9 @@ from phoenix_core.domain.errors import PhoenixError, RemoteError
 from phoenix_core.storage import errors, wire
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.vault.location import Location
+from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packtail import TailBlock
 
 ID = bytes(range(32))
 PINNED: dict[str, object] = {
@@ -35,6 +37,10 @@ PINNED: dict[str, object] = {
     "mark_damaged": wire.MarkDamaged(ID, PackState.DAMAGED),
     "packs_page": wire.PacksPage(b"\0\0\0\1"),
     "sweep": wire.Sweep(3),
+    "contents_of": wire.ContentsOf([ID]),
+    "pack_contents": PackContents(b"head", (TailBlock(1288, 1000, 2000, ID, (2000,)),)),
+    "look_after": wire.LookAfter(True),
+    "upkeep": Upkeep(b"{}", False, "it is gone", ("index/ab",), 3),
 }
 GOLDEN = Path(__file__).parent / "golden" / "wire.json"
 

@@ -21,6 +21,7 @@ from phoenix_core.domain.views import (
     LogLineView,
     MissingView,
     PruneRequest,
+    RepairRequest,
     RestoreRequest,
     ServerView,
     SettingView,
@@ -130,6 +131,7 @@ class ScriptedCore:
             web.post("/v1/backups", self._backup),
             web.post("/v1/restores", self._restore),
             web.post("/v1/vault/verify", self._verify),
+            web.post("/v1/vault/repair", self._repair),
             web.post("/v1/vault/prune", self._prune),
             web.post("/v1/vault/rebuild-index", self._rebuild),
             web.get("/v1/snapshots", self._get_snapshots),
@@ -223,6 +225,10 @@ class ScriptedCore:
     async def _verify(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=VerifyRequest)
         return self._new_job(JobKind.VERIFY, f"Verify of the vault: {body.depth}")
+
+    async def _repair(self, request: web.Request) -> web.Response:
+        body = msgspec.json.decode(await request.read(), type=RepairRequest)
+        return self._new_job(JobKind.REPAIR, "Repair of the vault" if body.execute else "Plan of a repair of the vault")
 
     async def _prune(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=PruneRequest)

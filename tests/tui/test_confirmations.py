@@ -89,3 +89,32 @@ async def test_cancel_of_a_job_rests_on_letting_it_run(core: ScriptedCore, open_
         await pilot.press("right", "enter")
         model = console_of(pilot).live.model
         await until(pilot, lambda: model.jobs[sample.RUNNING.id].state is JobState.CANCELLED)
+
+
+async def test_a_repair_shows_what_can_be_saved_before_it_does_it(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await pilot.press("5", "m")
+        await until(pilot, lambda: core.asked("POST", "/v1/vault/repair"))
+        plan = next(job for job in core.jobs.values() if job.kind is JobKind.REPAIR)
+        core.put_job(
+            msgspec.structs.replace(
+                plan,
+                state=JobState.SUCCESSFUL_WITH_ERRORS,
+                result={"rescue_chunks": 3, "rescue_bytes": 4096, "damaged_index_objects": 1},
+            )
+        )
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: len(core.asked("POST", "/v1/vault/repair")) == 2)
+    assert [body["execute"] for body in core.asked("POST", "/v1/vault/repair")] == [False, True]
+
+
+async def test_a_repair_with_nothing_to_save_asks_nothing(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await pilot.press("5", "m")
+        await until(pilot, lambda: core.asked("POST", "/v1/vault/repair"))
+        plan = next(job for job in core.jobs.values() if job.kind is JobKind.REPAIR)
+        core.put_job(msgspec.structs.replace(plan, state=JobState.SUCCESSFUL, result={"rescue_chunks": 0}))
+        await until(pilot, lambda: any("would save nothing" in each.message for each in pilot.app._notifications))

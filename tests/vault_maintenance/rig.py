@@ -23,7 +23,7 @@ from phoenix_core.vault.packwriter import FinishedPack
 from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, record_hash, sign
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 from phoenix_core.vault.tree import TreeWriter, entry_chunks
-from phoenix_core.vault.treewalk import walk
+from phoenix_core.vault.treewalk import resolve, walk
 from phoenix_core.vault.vaultkey import VaultKey
 
 VAULT_ID = "5e" * 16
@@ -157,6 +157,20 @@ class Rig:
             for _, entry in walk(trees, body.root)
             if entry.is_file
         }
+
+    def restore_file(self, snapshot: SnapshotId, name: str) -> bytes:
+        """The content of one file below /srv, read as a restore does. Raises where something of it is damaged."""
+        core = CoreReader(self.node, self.key)
+        body = core.snapshot(snapshot)
+        trees = core.trees_of(body)
+        entry = resolve(trees, body.root, b"/srv/" + name.encode())
+        data = core.reader("default", 1, PackKind.DATA)
+        return b"".join(piece for _, piece in data.read(ChunkId(ref.id) for ref in entry_chunks(trees, entry)))
+
+    def merge(self) -> None:
+        """Write an index object of what waits for one."""
+        with self.node._state.using() as parts:
+            parts.merged.write_due(at_least=1)
 
     @contextmanager
     def target(self, server: str) -> Iterator[InProcessJobNode]:

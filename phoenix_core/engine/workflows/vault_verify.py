@@ -6,6 +6,7 @@ from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import DamageRow, JobRow
 from phoenix_core.catalog.settings import Facts
+from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.ids import SnapshotId
@@ -29,9 +30,12 @@ class VerifyVault(Workflow):
         ("trees", "Read the trees of the snapshots"),
     )
 
-    def __init__(self, seat: VaultSeat, jobs: Jobs, facts: Facts, lost: LostSnapshots, clock: Clock) -> None:
+    def __init__(
+        self, seat: VaultSeat, jobs: Jobs, snapshots: Snapshots, facts: Facts, lost: LostSnapshots, clock: Clock
+    ) -> None:
         self._seat = seat
         self._lost = lost
+        self._snapshots = snapshots
         self._jobs = jobs
         self._facts = facts
         self._clock = clock
@@ -43,6 +47,7 @@ class VerifyVault(Workflow):
         request = msgspec.json.decode(run.job.request, type=VerifyJob)
         vault = self._seat.get()
         last_record = await last_record_seen(self._facts, vault)
+        expected = [SnapshotId(each) for each in await self._snapshots.readable_by_id()]
         began = self._clock.monotonic_s()
 
         def tell(progress: VerifyProgress) -> None:
@@ -68,6 +73,7 @@ class VerifyVault(Workflow):
                 tell,
                 run.stop.is_set,
                 last_record=last_record,
+                expected=expected,
             )
         )
         await self._keep(run, request, report)

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
-from phoenix_core.storage.errors import NotAllowed, PackRefused, StorageFull
+from phoenix_core.storage.arrivals import Arrivals
+from phoenix_core.storage.errors import NotAllowed, PackRefused, StorageFailed, StorageFull
 from phoenix_core.storage.intake import MAX_PACK_BYTES, IndexKeys, check_incoming
 from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.objectstore import OpenObject, StagedObject
@@ -31,6 +33,7 @@ class JobDesk:
         self._clock = clock
         self._checked: dict[str, StorageToken] = {}
         self._lock = threading.Lock()
+        self._arrivals = Arrivals()
 
     def who(self, token: str) -> StorageToken:
         """What a token says, if it holds. Raises TokenMalformed, TokenForged, TokenExpired, TokenOfOtherVault."""
@@ -92,7 +95,7 @@ class JobDesk:
             parts.leases.tell_in(txn, who.lease, [pack_id], who.job)
             parts.add(txn, pack)
 
-        with self._state.using() as parts:
+        with self._arrivals.of(pack_id), self._state.using() as parts:
             known = parts.index.pack(pack_id)
             if known is not None and self._state.store.head(name) is not None:
                 parts.leases.tell(who.lease, [pack_id], who.job)
@@ -104,10 +107,21 @@ class JobDesk:
                 staged.commit(name, replace=True)
                 try:
                     parts.environment.write(enter)
-                except IndexFull as error:
-                    raise StorageFull(place=str(parts.environment.folder), detail="the index can't grow") from error
+                except PhoenixError as error:
+                    if known is None:
+                        self._take_back(name)
+                    if isinstance(error, IndexFull):
+                        detail = "the index can't grow"
+                        raise StorageFull(place=str(parts.environment.folder), detail=detail) from error
+                    raise
             parts.leases.remember_told(who.lease, [pack_id])
             parts.merged.write_due()
+
+    def _take_back(self, name: str) -> None:
+        """A pack that the index didn't take is no part of the vault. One that can't be deleted is taken in at the next
+        start."""
+        with suppress(StorageFailed):
+            self._state.store.delete(name)
 
     def put_pack(self, token: str, pack_id: PackId, fd: int, length: int) -> None:
         with self.staging(token, length) as staged:

@@ -12,6 +12,7 @@ from phoenix_core.storage.errors import (
     RecordRefused,
     SweepVoid,
 )
+from phoenix_core.storage.staged import StagedFile
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, sign
 from tests.storage.rig import THEIRS, Rig, ids_of, some_chunks
@@ -150,7 +151,10 @@ def test_a_restart_voids_open_sweeps_and_gives_packs_back_the_state_they_had(rig
     assert state(rig, damaged) is PackState.DAMAGED
     with pytest.raises(SweepVoid):
         rig.node.sweep(sweep)
-    assert rig.node.job_node(rig.job(server=THEIRS).token).present(ids) == [True, True]
+    assert rig.node.job_node(rig.job().token).present(ids) == [True, True]
+    info = rig.node.pack_info(usable)
+    assert info is not None
+    assert info.proved
 
 
 def test_a_plan_older_than_a_commit_is_refused(rig: Rig) -> None:
@@ -303,3 +307,24 @@ def test_records_are_contiguous_and_never_replaced(rig: Rig) -> None:
     assert rig.node.records() == [(1, first), (2, second)]
     assert rig.node.records(after=1) == [(2, second)]
     assert rig.node.status().records == 2
+
+
+def test_a_pack_whose_lease_ends_while_it_is_stored_leaves_no_trace(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = rig.job()
+    jobs = rig.node.job_node(job.token)
+    commit = StagedFile.commit
+
+    def commit_and_lose_the_lease(staged: StagedFile, name: str, *, replace: bool = False) -> bool:
+        published = commit(staged, name, replace=replace)
+        rig.node.close_lease(job.lease)
+        return published
+
+    with rig.pack(some_chunks(2)) as pack:
+        monkeypatch.setattr(StagedFile, "commit", commit_and_lose_the_lease)
+        with pytest.raises(LeaseLapsed):
+            jobs.put_pack(pack.pack_id, pack.fd, pack.length)
+        assert list(rig.node.stored_packs()) == []
+        monkeypatch.undo()
+        again = rig.node.job_node(rig.job().token)
+        again.put_pack(pack.pack_id, pack.fd, pack.length)
+        assert again.present(ids_of(pack)) == [True, True]

@@ -198,6 +198,7 @@ class Parts:
                 self.assigner,
                 self.agents,
                 self.keys,
+                self._open_job_node,
             ),
             VerifyVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._clock),
             RepairVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._open_job_node, self._clock),

@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 
 BACKUP = "backup"
 RESTORE = "restore"
+CORE = "core"
 
 
 class StoragePlace(msgspec.Struct, frozen=True):

@@ -157,7 +157,7 @@ def _commit(vault: OpenVault, snapshot: SnapshotId, claim: CommitClaim) -> tuple
         raise CommitRefused(job=claim.job_id, detail=f"{snapshot[:80]!r} is no snapshot's id")
     body = read_body(vault, snapshot)
     recorded = vault.chain.commit_of(snapshot)
-    if recorded is not None:
+    if recorded is not None and (recorded.server_id, body.job_id) == (claim.server_id, claim.job_id):
         return body, recorded
     _check(vault, body, claim)
     lease = LeaseId(claim.lease)

@@ -45,6 +45,7 @@ from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.queue import JobQueue
+from phoenix_core.engine.requests import AGENT_ASKS
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflows.agent_step import encode_outcome
 
@@ -200,7 +201,7 @@ class PeerConversation:
                 destination=shown(request.destination),
                 conflict=request.conflict,
             ),
-            f"agent of {self._directory.name_of(peer_id)}",
+            f"{AGENT_ASKS}{self._directory.name_of(peer_id)}",
             own_only=True,
         )
         return OwnRestoreAnswer(number=request.number, job=job.id)

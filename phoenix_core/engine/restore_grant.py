@@ -3,7 +3,8 @@
 The core reads the trees with its own keys, and remembers every copy of every chunk that the restore comes across. Of
 each chunk one copy is chosen; its pack goes on the grant. Of the granted packs, the agent gets the keys of the blocks
 with chunks that it needs. Blocks are bits of one number per pack, and of a folder one node of its tree is held at a
-time, so that a restore of terabytes fits in memory.
+time, so that a restore of terabytes fits in memory. Packs of the snapshot's server and of the server that restores are
+granted as they are; for those of others see `shared_packs`.
 """
 
 import threading
@@ -13,7 +14,9 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.domain.names import shown
+from phoenix_core.engine.shared_packs import OpenCopies, SharedPacks
 from phoenix_core.engine.vault import OpenVault
+from phoenix_core.storage.errors import StorageFull
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.errors import ChunkDamaged, ChunkMissing, HostileTree, PathNotInSnapshot
 from phoenix_core.vault.filelists import entry_chunks
@@ -35,6 +38,8 @@ class Grant:
         self.bytes = 0
         self.unreadable: list[tuple[str, str]] = []
         """Folders and files whose metadata is damaged or lost, and why."""
+        self.opened_blocks: list[BlockRef] = []
+        """Blocks of other servers' packs that are read as they are for want of space for copies."""
 
     def add(self, chosen: Iterable[Location | None], copies: Iterable[Sequence[Location]]) -> None:
         for place in chosen:
@@ -45,7 +50,12 @@ class Grant:
             for place in places:
                 self._mark(place)
 
-    def _mark(self, place: Location) -> None:
+    def add_blocks(self, blocks: Iterable[BlockRef]) -> None:
+        for block in blocks:
+            self._chosen.add(block.pack_id)
+            self._mark(block)
+
+    def _mark(self, place: Location | BlockRef) -> None:
         self._copies[place.pack_id] = self._copies.get(place.pack_id, 0) | 1 << place.ordinal
 
     @property
@@ -60,30 +70,63 @@ class Grant:
         )
 
 
-def plan_grant(vault: OpenVault, snapshot: SnapshotRow, paths: Sequence[bytes], stop: threading.Event) -> Grant:
-    """Walk the selected paths (none: everything) and collect what a restore of them reads. Blocks.
+def plan_grant(
+    vault: OpenVault,
+    snapshot: SnapshotRow,
+    paths: Sequence[bytes],
+    stop: threading.Event,
+    open_copies: OpenCopies | None = None,
+    to_server: str = "",
+    *,
+    trusted: bool = False,
+) -> Grant:
+    """Walk the selected paths (none: everything) and collect what a restore of them reads, copying what only other
+    servers' packs hold. Blocks.
 
     Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
-    trees is noted: the agent reports it as missing."""
-    return _Planner(vault, snapshot, stop).plan(paths)
+    trees is noted: the agent reports it as missing. Without `open_copies` nothing is copied. `trusted`: an operator
+    asked, so that the restore goes on with other servers' blocks where there is no space for copies."""
+    planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id)
+    return planner.plan(paths, open_copies, trusted=trusted)
 
 
 class _Planner:
-    def __init__(self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event) -> None:
+    def __init__(self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event, to_server: str) -> None:
         self._vault = vault
+        self._shared = SharedPacks(vault, snapshot.domain, snapshot.epoch, (snapshot.server_id, to_server))
         self._snapshot = snapshot
         self._stop = stop
         self._grant = Grant()
         self._reader = vault.reader(snapshot.domain, snapshot.epoch, locate=self._locate)
         self._data: set[ChunkId] = set()
 
-    def plan(self, paths: Sequence[bytes]) -> Grant:
+    def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None, *, trusted: bool) -> Grant:
         for path in dict.fromkeys(paths or (b"/",)):
             entry = self._entry(path)
             if entry is not None:
                 self._walk(path, entry)
         self._flush()
+        self._settle(open_copies, trusted=trusted)
         return self._grant
+
+    def _settle(self, open_copies: OpenCopies | None, *, trusted: bool) -> None:
+        """What only packs of others hold: granted where the agent learns nothing else by it, or copied."""
+        given, to_copy = self._shared.settle()
+        self._grant.add_blocks(given)
+        if not to_copy or open_copies is None:
+            return
+        try:
+            with open_copies() as target:
+                copied = self._shared.copy(to_copy, target)
+        except StorageFull:
+            if not trusted:
+                raise
+            self._grant.opened_blocks = self._shared.touched()
+            self._grant.add_blocks(self._grant.opened_blocks)
+            return
+        for start in range(0, len(copied), BATCH):
+            self._check()
+            self._locate(copied[start : start + BATCH])
 
     def _entry(self, path: bytes) -> Entry | None:
         try:
@@ -133,9 +176,12 @@ class _Planner:
             self._locate(wanted)
 
     def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        chosen = self._vault.node.locate(ids)
-        self._grant.add(chosen, self._vault.node.locate_all(ids))
-        return chosen
+        found: list[Location | None] = []
+        for chunk, copies in zip(ids, self._vault.node.locate_all(ids), strict=True):
+            own, others = self._shared.sort(chunk, copies)
+            self._grant.add(own[:1], (own,))
+            found.append(next(iter((*own, *others)), None))
+        return found
 
     def _note(self, path: bytes, error: PhoenixError) -> None:
         self._grant.unreadable.append((shown(path), error.code))

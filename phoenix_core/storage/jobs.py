@@ -1,7 +1,7 @@
 """What jobs may do at the node, each call checked against its token, its lease and its grants."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from phoenix_core.domain.clock import Clock
@@ -12,6 +12,8 @@ from phoenix_core.storage.errors import NotAllowed, PackRefused, StorageFailed, 
 from phoenix_core.storage.intake import MAX_PACK_BYTES, IndexKeys, check_incoming
 from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.objectstore import OpenObject, StagedObject
+from phoenix_core.storage.packbody import PackBody
+from phoenix_core.storage.parts import Parts
 from phoenix_core.storage.tokens import StorageToken, verify
 from phoenix_core.vault.environment import Txn
 from phoenix_core.vault.index_errors import IndexFull
@@ -21,6 +23,8 @@ from phoenix_core.vault.location import Location, OpenPack
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 _TOKENS_KEPT = 1024
+SHARED_ABOVE_BYTES = 256 << 10
+"""No server is told whether another one has a chunk of so many bytes or fewer: what is short can be guessed."""
 
 
 class JobDesk:
@@ -67,11 +71,35 @@ class JobDesk:
 
         with self._state.using() as parts:
             parts.leases.renew(who.lease, who.job)
-            answers = parts.index.present(ids, usable)
+            answers = self._shareable(parts, ids, usable, who)
             while parts.leases.tell(who.lease, {pack for pack in answers if pack is not None}, who.job):
                 # Prune may have condemned some before the note was durable; from here on it leaves them alone.
-                answers = parts.index.present(ids, usable)
+                answers = self._shareable(parts, ids, usable, who)
         return [answer is not None for answer in answers]
+
+    @staticmethod
+    def _shareable(
+        parts: Parts, ids: Sequence[ChunkId], usable: Callable[[PackInfo], bool], who: StorageToken
+    ) -> list[PackId | None]:
+        """For each chunk a usable pack that holds it; of other servers' chunks only the large ones are told of."""
+        others: set[bytes] = set()
+
+        def noting(info: PackInfo) -> bool:
+            if not usable(info):
+                return False
+            if who.rights != "core" and info.server_id != who.server_id:
+                others.add(info.pack_id)
+            return True
+
+        def rank(info: PackInfo) -> int:
+            return -1 if not usable(info) else int(info.server_id != who.server_id)
+
+        answers = parts.index.present(ids, noting)
+        doubtful = [at for at, pack in enumerate(answers) if pack in others] if others else []
+        for at, place in zip(doubtful, parts.index.locate([ids[at] for at in doubtful], rank), strict=True):
+            known = place is not None and (place.pack_id not in others or place.length > SHARED_ABOVE_BYTES)
+            answers[at] = PackId(place.pack_id) if place is not None and known else None
+        return answers
 
     @contextmanager
     def staging(self, token: str, length: int) -> Iterator[StagedObject]:
@@ -155,7 +183,7 @@ class JobDesk:
             def rank(info: PackInfo) -> int:
                 if not (info.pack_id in granted or _reads_unasked(who, info)):
                     return -1
-                return RANKS[info.state]
+                return rank_of(info)
 
             return parts.index.locate(ids, rank)
 
@@ -168,7 +196,8 @@ class JobDesk:
             info = self._state.known(parts, pack_id)
             if not (_reads_unasked(who, info) or pack_id in parts.leases.granted(who.job)):
                 raise NotAllowed(rights=who.rights, action=f"read pack {pack_id.hex()[:12]}")
-            return self._state.store.open_read(pack_name(PackKind(info.kind), pack_id))
+            opened = self._state.store.open_read(pack_name(PackKind(info.kind), pack_id))
+            return opened if who.rights == "core" or info.server_id == who.server_id else PackBody(opened)
 
     def _writer(self, token: str) -> StorageToken:
         who = self.who(token)
@@ -177,10 +206,16 @@ class JobDesk:
         return who
 
 
-RANKS = {PackState.USABLE: 0, PackState.CONDEMNED: 1, PackState.DAMAGED: 2, PackState.LOST: -1}
-LAST = 3
+_RANKS = {PackState.USABLE: 0, PackState.CONDEMNED: 2, PackState.DAMAGED: 4, PackState.LOST: -1}
+LAST = 6
 """The rank of a lost pack for who wants to know of those too."""
-"""Which copy of a chunk is read first; a damaged pack may still hold good blocks, and readers check every chunk."""
+
+
+def rank_of(info: PackInfo) -> int:
+    """Which copy of a chunk is read first: a proved one before one that an agent only says to be that chunk. A damaged
+    pack may still hold good blocks, and readers check every chunk."""
+    rank = _RANKS[info.state]
+    return rank if rank < 0 or info.proved else rank + 1
 
 
 def _reads_unasked(who: StorageToken, info: PackInfo) -> bool:

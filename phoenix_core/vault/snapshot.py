@@ -30,6 +30,10 @@ SIGNATURE_LABEL = b"phoenix vault v1: snapshot signature\0"
 _HEADER = struct.Struct("<8sHBBI")
 
 
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""What a catalog can hold."""
+
+
 class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about a snapshot but its files. Times are ns since the epoch by the agent's clock; sizes are bytes."""
 
@@ -51,19 +55,19 @@ class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     parent: str = ""
     started_ns: int = 0
     finished_ns: int = 0
-    files: Natural = 0
-    directories: Natural = 0
-    other_entries: Natural = 0
-    bytes: Natural = 0
+    files: Count = 0
+    directories: Count = 0
+    other_entries: Count = 0
+    bytes: Count = 0
     """Sum of the sizes of all files, hard links once."""
-    changed_files: Natural = 0
-    read_bytes: Natural = 0
-    new_chunks: Natural = 0
-    new_raw_bytes: Natural = 0
-    stored_bytes: Natural = 0
+    changed_files: Count = 0
+    read_bytes: Count = 0
+    new_chunks: Count = 0
+    new_raw_bytes: Count = 0
+    stored_bytes: Count = 0
     missing_list: IdOrNone = b""
     """List of the files that could not be read (`filelists.read_missing`); empty if there are none."""
-    missing_count: Natural = 0
+    missing_count: Count = 0
     packs: tuple[Id, ...] = ()
     """The packs that this backup wrote."""
 

@@ -45,6 +45,8 @@ from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 from phoenix_core.vault.tree import TreeWriter
 from phoenix_core.vault.treewalk import walk
 
+CHUNK_BYTES = 400_000
+"""Files are cut into chunks of so much: more than what only the own server is told of."""
 FACTS = HostFacts(hostname="web1.example", platform="Linux x86_64, Debian", machine_id="0" * 32)
 Files = Mapping[str, bytes]
 Script = Callable[["FakeAgent", BackupOrder | RestoreOrder], Awaitable[None]]
@@ -260,7 +262,7 @@ def _upload(order: BackupOrder, node: JobNode, files: Files, key: Ed25519Private
                 inside = {path[1:]: content for path, content in below.items() if path[0] == name}
                 if () in inside:
                     content = inside[()]
-                    refs = tuple(data.add(content[at : at + 200_000]) for at in range(0, len(content), 200_000))
+                    refs = tuple(data.add(content[at : at + CHUNK_BYTES]) for at in range(0, len(content), CHUNK_BYTES))
                     entries.append(
                         Entry(
                             name,

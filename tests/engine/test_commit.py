@@ -254,3 +254,21 @@ async def test_storage_that_is_away_while_the_snapshot_is_recorded_is_waited_for
     assert len(warnings) == 1
     assert "nas" in warnings[0]
     assert len(await rig.client.snapshots()) == 1
+
+
+async def test_a_job_does_not_answer_with_the_snapshot_of_another_server(rig: Rig) -> None:
+    """Its row would then carry the name of the server that answered."""
+    await rig.agent("web1")
+    thief = await rig.agent("web2", HostFacts("web2", "Linux x86_64", "1" * 32))
+    theirs = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+
+    async def answer_with_theirs(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, BackupOrder)
+        await agent.report(order.job, BackupResult(snapshot_id=theirs.snapshot_id))
+
+    thief.on_backup = answer_with_theirs
+    done = await rig.ended((await rig.client.backup(BackupRequest(server="web2", paths=("/srv",)))).id)
+    assert done.state is JobState.FAILED
+    assert done.error is not None
+    assert done.error.code == "commit_refused"
+    assert [(each.server_name, each.id) for each in await rig.client.snapshots()] == [("web1", theirs.snapshot_id)]

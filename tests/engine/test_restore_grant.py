@@ -10,15 +10,16 @@ import pytest
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import Cancelled
-from phoenix_core.domain.ids import ChunkId
+from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.engine.restore_grant import BATCH, plan_grant
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import Locate, Location
+from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.tree import TreeWriter
-from tests.vault.memory_vault import KEYS, MemoryVault
+from tests.vault.memory_vault import KEY, KEYS, MemoryVault
 
 FILES, CHUNKS = 6000, 20
 STARTED = datetime(2026, 11, 25, tzinfo=UTC)
@@ -30,6 +31,7 @@ class Noted:
     def __init__(self) -> None:
         self.memory = MemoryVault()
         self.node = self
+        self.key = KEY
         self.asked: list[tuple[int, int]] = []
         """Of each question for data: the number of chunks, and of reads from packs before."""
 
@@ -44,7 +46,11 @@ class Noted:
         data = [chunk for chunk in ids if chunk not in self.memory.places]
         if data:
             self.asked.append((len(data), self.memory.opened))
-        return [[] for _ in ids]
+        return [[place] if place is not None else [] for place in self.memory.locate(ids)]
+
+    def pack_info(self, pack_id: PackId) -> PackInfo:
+        """Every pack is of the snapshot's own server."""
+        return PackInfo(pack_id, 0, "", "default", 1, "meta", 0, PackState.USABLE, True, 0)
 
 
 @pytest.fixture

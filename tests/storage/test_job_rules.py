@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.storage.client import RemoteJobNode
+from phoenix_core.storage.connection import NodeConnection
 from phoenix_core.storage.errors import (
     LeaseLapsed,
     NotAllowed,
@@ -15,9 +17,11 @@ from phoenix_core.storage.errors import (
     TokenExpired,
     TokenForged,
 )
+from phoenix_core.storage.jobs import SHARED_ABOVE_BYTES
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.vaultkey import VaultKey
+from tests.storage.https import Pki, served
 from tests.storage.rig import OURS, THEIRS, Rig, ids_of, some_chunks
 
 
@@ -57,11 +61,44 @@ def test_storing_a_pack_twice_is_fine(rig: Rig) -> None:
 
 
 def test_a_chunk_of_another_server_counts_only_once_the_core_proved_it(rig: Rig) -> None:
-    pack = rig.put(rig.node.job_node(rig.job(server=THEIRS).token), some_chunks(2), server=THEIRS)
+    pack = rig.put(rig.node.job_node(rig.job(server=THEIRS).token), some_chunks(2, size=300_000), server=THEIRS)
     ours = rig.node.job_node(rig.job(server=OURS).token)
     assert ours.present(ids_of(pack)) == [False, False]
     rig.node.mark_proved(pack.pack_id)
     assert ours.present(ids_of(pack)) == [True, True]
+
+
+def test_of_another_servers_chunks_only_the_large_ones_are_told_of(rig: Rig) -> None:
+    """What is short can be guessed."""
+    theirs = rig.node.job_node(rig.job(server=THEIRS).token)
+    small, large = (b"s" * SHARED_ABOVE_BYTES, b"l" * (SHARED_ABOVE_BYTES + 1))
+    pack = rig.put(theirs, [small, large], server=THEIRS)
+    rig.node.mark_proved(pack.pack_id)
+    jobs = rig.node.job_node(rig.job(server=OURS).token)
+    assert jobs.present(ids_of(pack)) == [False, True]
+    rig.put(jobs, [small])
+    assert jobs.present(ids_of(pack)) == [True, True], "a copy of its own counts, beside another server's"
+    assert theirs.present(ids_of(pack)) == [True, True]
+
+
+def test_of_another_servers_granted_pack_the_tail_is_not_served(rig: Rig, tmp_path: Path) -> None:
+    pack = rig.put(rig.node.job_node(rig.job(server=THEIRS).token), some_chunks(3), server=THEIRS)
+    restore = rig.job(rights="restore", server=OURS)
+    rig.node.grant(restore.job, [pack.pack_id])
+    pki = Pki(tmp_path)
+    with served(rig.node, pki.storage()) as (url, _):
+        node = RemoteJobNode(NodeConnection(url, pki.agent().client_context), restore.token)
+        try:
+            end = pack.tail.body_end
+            with node.open_pack(pack.pack_id) as opened:
+                assert len(opened.pread(end, 0)) == end
+                assert opened.pread(100, end - 1) == opened.pread(1, end - 1)
+                assert opened.pread(100, end) == b""
+        finally:
+            node.close()
+    own = rig.node.job_node(rig.job(server=THEIRS).token)
+    with own.open_pack(pack.pack_id) as opened:
+        assert len(opened.pread(100, end)) == 100
 
 
 @pytest.mark.parametrize("state", [PackState.DAMAGED, PackState.LOST])
@@ -89,6 +126,18 @@ def test_a_damaged_pack_that_comes_again_heals_the_file(rig: Rig) -> None:
         jobs.put_pack(pack.pack_id, pack.fd, pack.length)
         assert path.read_bytes() == os.pread(pack.fd, pack.length, 0)
     assert jobs.present(ids_of(pack)) == [True, True]
+
+
+def test_a_proved_copy_is_read_before_one_that_is_only_said_to_be_the_chunk(rig: Rig) -> None:
+    """The first pack is stored by somebody who lies about its chunks; its proof may be far off."""
+    chunks = some_chunks(2)
+    with rig.pack(chunks, server=THEIRS) as first, rig.pack(chunks) as second:
+        theirs, ours = rig.node.job_node(rig.job(server=THEIRS).token), rig.node.job_node(rig.job().token)
+        theirs.put_pack(first.pack_id, first.fd, first.length)
+        ours.put_pack(second.pack_id, second.fd, second.length)
+    assert {place.pack_id for place in rig.node.locate(ids_of(second)) if place} == {first.pack_id}
+    rig.node.mark_proved(second.pack_id)
+    assert {place.pack_id for place in rig.node.locate(ids_of(second)) if place} == {second.pack_id}
 
 
 # --- what a pack must be ---

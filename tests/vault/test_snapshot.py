@@ -134,3 +134,11 @@ def map_of(**changes: object) -> bytes:
 def test_a_sealed_thing_that_is_no_snapshot_is_damaged(plain: bytes) -> None:
     with pytest.raises(SnapshotDamaged):
         open_snapshot(PRIVATE_KEY, sealed_raw(plain))
+
+
+@pytest.mark.parametrize("field", ["files", "bytes", "missing_count", "stored_bytes"])
+def test_a_count_beyond_what_a_catalog_can_hold_is_refused(field: str) -> None:
+    """One that were recorded could be read by no core ever again."""
+    body = msgspec.structs.replace(BODY, **{field: 2**63})
+    with pytest.raises(SnapshotDamaged):
+        open_snapshot(PRIVATE_KEY, seal_snapshot(body, AGENT, PUBLIC_KEY))

@@ -1,6 +1,8 @@
 """WF6: restore to a file server. WF2.2: the request is validated and storage assigned."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import msgspec
@@ -11,17 +13,17 @@ from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import NotFound
-from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.ids import PackId, SnapshotId
 from phoenix_core.domain.names import parse_shown
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
-from phoenix_core.engine.assignment import RESTORE, StorageAssigner
+from phoenix_core.engine.assignment import CORE, RESTORE, StorageAssigner
 from phoenix_core.engine.claims import VAULT, Claim
 from phoenix_core.engine.errors import JobAborted
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.peer_directory import PeerDirectory
-from phoenix_core.engine.requests import RestoreJob
+from phoenix_core.engine.requests import AGENT_ASKS, RestoreJob
 from phoenix_core.engine.restore_grant import Grant, plan_grant
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.sources import Sources
@@ -34,7 +36,9 @@ from phoenix_core.engine.workflows.agent_step import (
     raise_failure,
     stored_outcome,
 )
+from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.errors import PathNotInSnapshot
+from phoenix_core.vault.maintenance_node import PackTarget
 
 GRANT_BATCH = 10_000
 
@@ -63,6 +67,7 @@ class FileRestore(Workflow):
         assigner: StorageAssigner,
         agents: AgentJobs,
         keys: KeyDesk,
+        open_job_node: Callable[[str], JobNode],
     ) -> None:
         self._seat = seat
         self._directory = directory
@@ -73,6 +78,7 @@ class FileRestore(Workflow):
         self._assigner = assigner
         self._agents = agents
         self._keys = keys
+        self._open_job_node = open_job_node
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT),)
@@ -126,7 +132,16 @@ class FileRestore(Workflow):
         paths = tuple(parse_shown(path) for path in request.paths)
 
         def plan() -> Grant:
-            grant = plan_grant(vault, snapshot, paths, run.stop)
+            copies = partial(self._copies, run, vault, snapshot.server_id)
+            grant = plan_grant(
+                vault,
+                snapshot,
+                paths,
+                run.stop,
+                copies,
+                request.agent_id,
+                trusted=not run.job.requested_by.startswith(AGENT_ASKS),
+            )
             packs = grant.packs
             for start in range(0, len(packs), GRANT_BATCH):
                 vault.node.grant(run.job.id, packs[start : start + GRANT_BATCH])
@@ -138,9 +153,28 @@ class FileRestore(Workflow):
             instead = partial(self._command, snapshot, request)
             raise await self._sources.path_missing(error, snapshot, vault, instead) from error
         self._keys.grant(run.job.id, grant)
+        if grant.opened_blocks:
+            await run.note(
+                f"The vault has no space for copies, so the agent can read {amount(len(grant.opened_blocks), 'block')} "
+                "that other servers' data shares.",
+                "warning",
+            )
         for path, reason in grant.unreadable[:100]:
             await run.note(f"{path} can't be read from the vault ({reason_text(reason)}).", "warning")
         return grant
+
+    @contextmanager
+    def _copies(self, run: JobRun, vault: OpenVault, server_id: str) -> Iterator[PackTarget]:
+        """Takes packs in the name of the snapshot's server, under the restore's own lease."""
+
+        def token() -> str:
+            return self._assigner.token(vault, run.job.id, server_id, run.job.lease, CORE)
+
+        node = self._open_job_node(token())
+        try:
+            yield _FreshTarget(node, token)
+        finally:
+            node.close()
 
     def _command(self, snapshot: SnapshotRow, request: RestoreJob, other: str, path: str) -> tuple[str, ...]:
         """The words of the same restore from another snapshot."""
@@ -190,6 +224,18 @@ class FileRestore(Workflow):
         vault = self._seat.opened
         if vault is not None:
             await self._assigner.close(vault, run.job.lease)
+
+
+class _FreshTarget:
+    """Stores each pack with a token of its own, since copying may outlast one."""
+
+    def __init__(self, node: JobNode, token: Callable[[], str]) -> None:
+        self._node = node
+        self._token = token
+
+    def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
+        self._node.use_token(self._token())
+        self._node.put_pack(pack_id, fd, length)
 
 
 def _goes_elsewhere(request: RestoreJob) -> bool:

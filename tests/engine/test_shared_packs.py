@@ -1,0 +1,122 @@
+"""Data that servers share by deduplication: each gets its own files back, and nothing that lies beside them."""
+
+import asyncio
+import os
+
+import pytest
+
+from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import BackupRequest, RestoreRequest
+from phoenix_core.host.process import HostFacts
+from phoenix_core.storage.connect import connect_job_node
+from phoenix_core.storage.errors import StorageFull
+from phoenix_core.vault.location import BlockRef
+from tests.engine.fake_agent import FakeAgent, restore
+from tests.engine.rig import Rig
+
+SECOND = HostFacts("web2", "Linux x86_64", "1" * 32)
+
+
+async def shared(rig: Rig, own: bytes, common: bytes) -> tuple[FakeAgent, FakeAgent]:
+    """web1 has both contents, in one block; web2 has only the common one, and relies on web1's copy."""
+    first, second = await rig.agent("web1"), await rig.agent("web2", SECOND)
+    first.files = {"/srv/a": own, "/srv/b": common}
+    second.files = {"/srv/b": common}
+    await backed_up(rig, "web1")
+    await rig.until(lambda: proved(rig))
+    await backed_up(rig, "web2")
+    assert [pack.kind for pack in packs_of(rig, second)] == ["meta"], "the second server relies on the first one's copy"
+    return first, second
+
+
+async def proved(rig: Rig) -> bool:
+    return all(each.proved for each in await rig.client.snapshots())
+
+
+def packs_of(rig: Rig, agent: FakeAgent) -> list:  # type: ignore[type-arg]
+    return [pack for pack in rig.node().packs() if pack.server_id == agent.welcomes[0].peer_id]
+
+
+async def backed_up(rig: Rig, server: str) -> None:
+    done = await rig.ended((await rig.client.backup(BackupRequest(server=server, paths=("/srv",)))).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+
+
+async def keys_given(rig: Rig, agent: FakeAgent, server: str) -> set[BlockRef]:
+    """All blocks whose keys a restore of the server gets, after it restored."""
+    given: set[BlockRef] = set()
+
+    async def ask_for_all(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, RestoreOrder)
+        for pack in await asyncio.to_thread(lambda: list(rig.node().packs())):
+            for ordinal in range(8):
+                try:
+                    await agent.keys(order.job, [BlockRef(pack.pack_id, ordinal)])
+                except PhoenixError:
+                    continue
+                given.add(BlockRef(pack.pack_id, ordinal))
+        await restore(agent, order)
+
+    agent.on_restore = ask_for_all
+    done = await rig.ended((await rig.client.restore(RestoreRequest(server=server))).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    return given
+
+
+async def test_a_block_with_anothers_data_is_not_opened_to_who_shares_a_part_of_it(rig: Rig) -> None:
+    first, second = await shared(rig, os.urandom(300_000), os.urandom(300_000))
+    theirs = {pack.pack_id for pack in packs_of(rig, first)}
+    given = await keys_given(rig, second, "web2")
+    assert second.restored == second.files
+    assert not any(block.pack_id in theirs for block in given)
+    assert {pack.kind for pack in packs_of(rig, second)} == {"meta", "data"}, "it has a copy of its own now"
+    await keys_given(rig, first, "web1")
+    assert first.restored == first.files
+
+
+async def test_a_block_of_which_all_is_needed_is_read_as_it_is(rig: Rig) -> None:
+    common = os.urandom(300_000)
+    _, second = await shared(rig, common, common)
+    await keys_given(rig, second, "web2")
+    assert second.restored == second.files
+    assert {pack.kind for pack in packs_of(rig, second)} == {"meta"}, "no copy was needed"
+
+
+async def test_no_pack_of_another_is_granted_that_is_needed_in_part(rig: Rig) -> None:
+    first, second = await shared(rig, os.urandom(300_000), os.urandom(300_000))
+    refused: list[str] = []
+
+    async def open_theirs(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, RestoreOrder)
+        await agent.keys(order.job, [])
+        node = await asyncio.to_thread(lambda: connect_job_node(order.storage, agent.state.tls.client_context))
+        for pack in packs_of(rig, first):
+            try:
+                opened = await asyncio.to_thread(node.open_pack, pack.pack_id)
+                await asyncio.to_thread(opened.__enter__)
+            except PhoenixError as error:
+                refused.append(error.code)
+        await asyncio.to_thread(node.close)
+        await agent.report(order.job, RestoreResult())
+
+    second.on_restore = open_theirs
+    await rig.ended((await rig.client.restore(RestoreRequest(server="web2"))).id)
+    assert refused == ["storage_not_allowed"] * len(packs_of(rig, first))
+
+
+async def test_an_operators_restore_goes_on_where_there_is_no_space_for_copies(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second = await shared(rig, os.urandom(300_000), os.urandom(300_000))
+
+    def full(length: int) -> None:
+        raise StorageFull(place="vault", detail="no space")
+
+    monkeypatch.setattr(rig.node()._state, "check_space", full)
+    job = await rig.client.restore(RestoreRequest(server="web2"))
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert second.restored == second.files
+    warned = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
+    assert any("no space for copies" in text for text in warned)

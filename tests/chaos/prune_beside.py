@@ -58,6 +58,7 @@ class Round:
         self.turns = Turns(None if number % 4 == 3 else random.Random(dice.random()))
         self.removed = False
         """A snapshot was removed in this round."""
+        self.prunes = 0
 
     def play(self) -> None:
         acts: dict[str, Act] = {}
@@ -70,7 +71,8 @@ class Round:
 
         for server in self.dice.sample(SERVERS, self.dice.choice((1, 2, 3))):
             add("backup", partial(self.back_up, server))
-        for _ in range(self.dice.choice((0, 1, 2, 2))):
+        self.prunes = self.dice.choice((0, 1, 2, 2))
+        for _ in range(self.prunes):
             add("prune", self.prune)
         for act, chances in (
             (self.restore, (0, 1, 1)),
@@ -167,6 +169,8 @@ class Round:
                 hand.node.close_lease(self.vault.dead.pop())
         polls = iter(range(10**9))
         errors: tuple[type[BaseException], ...] = (SweepVoid, PlanOutdated, LeaseLapsed)
+        if self.prunes > 1:  # the other one deleted what this one moves
+            errors += (ObjectMissing,)
         with Tolerated(self._count("prunes ended: "), *errors):
             try:
                 plan = make_plan(hand.node, hand.key, rewrite_unused_percent=dice.choice((10, 40, 80)))

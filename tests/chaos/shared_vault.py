@@ -24,6 +24,8 @@ from tests.chaos.turns import Turns
 from tests.storage.rig import HandClock
 from tests.vault_maintenance.rig import VAULT_ID, Files, Rig
 
+TOKEN_TRIES = 20
+"""The wall clock may be moved between making and using one."""
 LISTS = ("packs", "stored_packs")
 
 
@@ -209,12 +211,13 @@ class SteadyJobNode:
 
     def _call(self, name: str, *args: Any) -> Any:
         def call(node: StorageNode) -> Any:
-            try:
-                return getattr(InProcessJobNode(node.desk, self._token), name)(*args)
-            except TokenExpired:
-                self._hand.vault.counts["tokens expired"] += 1
-                self._token = self._fresh()
-                return getattr(InProcessJobNode(node.desk, self._token), name)(*args)
+            for _ in range(TOKEN_TRIES):
+                try:
+                    return getattr(InProcessJobNode(node.desk, self._token), name)(*args)
+                except TokenExpired:
+                    self._hand.vault.counts["tokens expired"] += 1
+                    self._token = self._fresh()
+            raise AssertionError("a token that was just made is refused, again and again")
 
         result = self._hand.ask(call)
         vault, lease = self._hand.vault, self._who[2]

@@ -22,6 +22,8 @@ EVERYTHING = 25
 """After so many rounds every snapshot is restored, and the vault verified."""
 SLOW_PATTERNS = tuple(f"**/none-{number}-*/*.x" for number in range(400))
 """Excludes that nothing matches, so that a scan takes longer."""
+PATIENT_S, BRIEF_S = 60, 2
+"""A core that starts gives an agent that lives time to find it; for one that is dead it need not wait."""
 ROLES = ("agent", "worker", "core", "storage")
 KINDS = {"backup": 6, "restore": 3, "prune": 2, "remove": 1, "verify": 1}
 """What is cut off, by weight."""
@@ -79,6 +81,7 @@ def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
 
 def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: bool) -> None:
     here.change(dice, much="worker" in plan.victims or dice.random() < 0.3)
+    here.wait_for_agents(PATIENT_S if "core" in plan.victims else BRIEF_S)
     target: Path | None = None
     before = here.snapshots()
     if plan.kind == "prune" and len(before) > 1:

@@ -14,7 +14,6 @@ from tests.chaos.changing_source import ChangingSource
 from tests.chaos.kill_moments import make_folders
 from tests.chaos.operators_api import OperatorsApi
 from tests.e2e import lone_node, tree
-from tests.e2e.killing import give_up_soon
 from tests.e2e.rig import Machine, machine
 
 SERVER = "one"
@@ -35,6 +34,7 @@ class Installation:
         self.source = ChangingSource(room / "source")
         self.facts = self.source.facts()
         self._room = room
+        self._grace_s = 0
         self._tried: dict[str, dict[bytes, Facts]] = {}
         """What each backup's job saw, whether it ended well or not."""
         self._committed: set[str] = set()
@@ -58,6 +58,12 @@ class Installation:
         """From now on it doesn't count as committed; whether it goes depends on the job."""
         self._committed.discard(snapshot)
         return self.api.remove(snapshot)
+
+    def wait_for_agents(self, seconds: int) -> None:
+        """So long a job waits for its agent to come back."""
+        if seconds != self._grace_s:
+            self._grace_s = seconds
+            self.api.set("agent.grace_s", str(seconds))
 
     def note(self, ended: dict[str, Any]) -> None:
         """What a job that ended well promises is held against it from now on."""
@@ -137,7 +143,6 @@ def installation(counts: Counter[str], *, own_node: bool) -> Iterator[Installati
         here.start_agent()
         node = held.enter_context(lone_node.lone_node(here)) if own_node else None
         made = Installation(here, node, Path(room), counts)
-        give_up_soon(here)
         make_folders(here.vault)
         made.succeeds(made.begin_backup())
         yield made

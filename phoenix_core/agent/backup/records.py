@@ -35,10 +35,12 @@ class Read(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True, tag=5):
-    """A further hard link of the file with this number; it has that one's content under its own name."""
+    """A further hard link of the file with this number; it has that one's content under its own name, as long as what
+    was read is the inode that the scan saw."""
 
     identity: int
     item: "ReadItem"
+    inode: int
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6):

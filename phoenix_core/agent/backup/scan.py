@@ -186,7 +186,7 @@ class Scan:
             return
         item = ReadItem(frame.path, name, data_bytes)
         if not first:
-            self._records.append(Link(identity, item))
+            self._records.append(Link(identity, item, status.st_ino))
             return
         self.counts.changed_files += 1
         self.counts.changed_bytes += item.data_bytes

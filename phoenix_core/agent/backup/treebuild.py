@@ -57,6 +57,8 @@ class _LinkedFile:
     entry: bytes
     """Encoded."""
     remaining: int
+    changed: bool
+    """It was being changed while it was read."""
 
 
 class TreeBuilder:
@@ -114,32 +116,39 @@ class TreeBuilder:
         self._stack[-1].add(entry)
 
     def _read(self, record: Read) -> None:
-        entry = self._taken(self._next_result())
+        result = self._next_result()
+        entry = self._taken(result)
         if entry is None:
             return
         if record.identity and entry.is_file:
-            self._link_met(record.identity, entry)
+            self._link_met(record.identity, entry, changed=result.changed)
         self._add_read(entry, counted=True)
 
     def _link(self, record: Link) -> None:
-        """Another name of a file that was read. Where that failed (its first name may be gone), read this one."""
+        """Another name of a file that was read. Where that failed, or another file has taken the place of its first
+        name since the scan, read this one."""
         first = self._linked.get(record.identity)
-        if first is not None:
-            entry = msgspec.structs.replace(_decode(first.entry), name=record.item.name)
+        entry = _decode(first.entry) if first is not None else None
+        if first is not None and entry is not None and entry.inode == record.inode:
+            entry = msgspec.structs.replace(entry, name=record.item.name)
+            if first.changed:
+                self._changed(record.item.path)
             self._link_met(record.identity, entry)
             self._add_read(entry, counted=False)
             return
-        found = self._taken(self._read_now(record.item))
+        result = self._read_now(record.item)
+        found = self._taken(result)
         if found is not None:
             if found.is_file:
-                self._link_met(record.identity, found)
+                self._linked.pop(record.identity, None)
+                self._link_met(record.identity, found, changed=result.changed)
             self._add_read(found, counted=True)
 
-    def _link_met(self, identity: int, entry: Entry) -> None:
+    def _link_met(self, identity: int, entry: Entry, *, changed: bool = False) -> None:
         """Keep a file's content for its further links, until all have come."""
         held = self._linked.get(identity)
         if held is None:
-            self._linked[identity] = _LinkedFile(_encode(entry), entry.links - 1)
+            self._linked[identity] = _LinkedFile(_encode(entry), entry.links - 1, changed)
             return
         held.remaining -= 1
         if held.remaining <= 0:

@@ -229,3 +229,17 @@ def test_a_short_lived_token_is_replaced_while_the_job_runs(
     at_estimate(ports, wait_for_token)
     assert BackupJob(order, ports).run().files == 4
     assert ports.tokens >= 1
+
+
+def test_a_hard_link_whose_first_name_went_to_another_file_keeps_its_own_content(rig: VaultRig, source: Path) -> None:
+    (source / "a").write_bytes(b"old")
+    (source / "b").hardlink_to(source / "a")
+    (source / "c").hardlink_to(source / "a")
+    (source / "new").write_bytes(b"new")
+    order, ports = rig.backup_order(source, workers=1)
+    at_estimate(ports, lambda: (source / "new").rename(source / "a"))
+    result = BackupJob(order, ports).run()
+    entries = rig.entries(result.snapshot_id)
+    contents = {name: rig.content(entries[os.fsencode(source / name)]) for name in "abc"}
+    assert contents == {"a": b"new", "b": b"old", "c": b"old"}
+    rig.end(ports)

@@ -1,10 +1,11 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, prune_beside
+from tests.chaos import damage, kill, moving_source, prune_beside
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
     kill.CAMPAIGN,
     prune_beside.CAMPAIGN,
+    moving_source.CAMPAIGN,
     damage.CAMPAIGN,
 )

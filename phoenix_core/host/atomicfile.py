@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,6 +22,15 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
+def make_folders(folder: Path, mode: int = 0o700) -> None:
+    """Make the folder, and with the usual mode the ones above it that aren't there, durably. Raises OSError."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent, 0o777)
+    folder.mkdir(mode=mode, exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -28,3 +38,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_folders(root: Path) -> None:
+    """Make the folder's name durable, and those in it and in all folders below. Does nothing where it isn't there."""
+    for folder, _, _ in os.walk(root):
+        sync_folder(Path(folder))
+    with suppress(PermissionError):  # it may lie where this user may not look; whoever mounted it there made its name
+        if root.is_dir():
+            sync_folder(root.parent)

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from phoenix_core.domain.clock import Clock
-from phoenix_core.host.atomicfile import sync_folder
-from phoenix_core.storage.durable import make_folder, publish, write_all
+from phoenix_core.host.atomicfile import sync_folder, sync_folders
+from phoenix_core.storage.durable import DurableFolders, publish, write_all
 from phoenix_core.storage.errors import ObjectCold
 from phoenix_core.storage.objectstore import ThawState, Tier
 
@@ -29,6 +29,7 @@ class _Mark(msgspec.Struct, frozen=True):
 class ColdFolder:
     def __init__(self, folder: Path, thaw_delay_s: float, clock: Clock) -> None:
         self.folder = folder.absolute()
+        self._folders = DurableFolders(self.folder)
         self._delay_s = thaw_delay_s
         self._clock = clock
 
@@ -38,8 +39,8 @@ class ColdFolder:
     def take(self, name: str, warm: Path) -> None:
         """Copy a warm object here, durably."""
         final = self.path(name)
-        make_folder(self.folder / _INCOMING, self.folder)
-        make_folder(final.parent, self.folder)
+        self._folders.need(self.folder / _INCOMING)
+        self._folders.need(final.parent)
         temporary = self.folder / _INCOMING / secrets.token_hex(16)
         with warm.open("rb") as source, temporary.open("xb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
@@ -61,8 +62,8 @@ class ColdFolder:
         ready_at = mark.ready_at if mark and mark.until > now else now + timedelta(seconds=self._delay_s)
         until = max(now, ready_at) + timedelta(seconds=keep_s)
         final = self.folder / _MARKS / name
-        make_folder(self.folder / _INCOMING, self.folder)
-        make_folder(final.parent, self.folder)
+        self._folders.need(self.folder / _INCOMING)
+        self._folders.need(final.parent)
         temporary = self.folder / _INCOMING / secrets.token_hex(16)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -87,6 +88,9 @@ class ColdFolder:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             sync_folder(path.parent)
+
+    def settle(self) -> None:
+        sync_folders(self.folder)
 
     def sweep_leftovers(self) -> int:
         incoming = self.folder / _INCOMING

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from phoenix_core.host.atomicfile import sync_folder
+from phoenix_core.host.atomicfile import make_folders, sync_folder
 from phoenix_core.storage.errors import ObjectMissing, StorageFailed, StorageFull
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -27,18 +27,31 @@ def told(action: str, name: str, place: str) -> Iterator[None]:
         raise StorageFailed(action=action, name=name, place=place, detail=detail) from error
 
 
-def make_folder(folder: Path, root: Path) -> None:
-    """Make `folder` and its parents below `root`, durably."""
-    if folder.is_dir():
-        return
-    if folder != root:
-        make_folder(folder.parent, root)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    sync_folder(folder.parent)
+class DurableFolders:
+    """The folders below a root, each made where it isn't there, and its name synced once before it is relied on.
+
+    Whoever made it, another thread or a process that died, may not have come to that."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._synced: set[Path] = set()
+
+    def need(self, folder: Path) -> None:
+        """Have `folder`, which is the root or below it, there durably."""
+        if folder in self._synced and folder.is_dir():
+            return
+        if folder == self._root:
+            make_folders(folder)  # what lies above it may be nothing that this user can open
+        else:
+            self.need(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(folder.parent)
+        self._synced.add(folder)
 
 
 def publish(temporary: Path, final: Path, *, replace: bool) -> bool:
-    """Give a synced temporary file its name, durably. False, and the file is gone, where the name is taken."""
+    """Give a synced temporary file its name, durably. False, and the file is gone, where the name is taken; whose it is
+    is durable too then."""
     if replace:
         temporary.replace(final)
     else:
@@ -46,12 +59,14 @@ def publish(temporary: Path, final: Path, *, replace: bool) -> bool:
             final.hardlink_to(temporary)
         except FileExistsError:
             temporary.unlink()
+            sync_folder(final.parent)
             return False
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
             if final.exists():  # a file system without hard links; the vault has one owner, so this is enough
                 temporary.unlink()
+                sync_folder(final.parent)
                 return False
             temporary.rename(final)
         else:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from phoenix_core.domain.clock import Clock, SystemClock
-from phoenix_core.host.atomicfile import sync_folder
+from phoenix_core.host.atomicfile import make_folders, sync_folder, sync_folders
 from phoenix_core.host.filesystem import network_kind
 from phoenix_core.storage.coldfolder import ColdFolder
-from phoenix_core.storage.durable import told
+from phoenix_core.storage.durable import DurableFolders, told
 from phoenix_core.storage.errors import ObjectMissing
 from phoenix_core.storage.objectstore import ObjectInfo, Space, ThawState, Tier, checked_name
 from phoenix_core.storage.staged import StagedFile
@@ -60,8 +60,9 @@ class LocalStore:
         self._root = root.absolute()
         self._incoming = self._root / _TEMPORARY
         with told("Opening", str(self._root), str(self._root)):
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._incoming.mkdir(mode=0o700, exist_ok=True)
+            make_folders(self._root)
+            make_folders(self._incoming)
+        self._folders = DurableFolders(self._root)
         self._cold = ColdFolder(archive or self._root / ".archive", thaw_delay_s, clock or SystemClock())
         self._lock_fd = -1
 
@@ -77,7 +78,7 @@ class LocalStore:
             return staged.commit(name, replace=not if_absent)
 
     def stage(self) -> StagedFile:
-        return StagedFile(self._root, self._incoming / secrets.token_hex(16))
+        return StagedFile(self._root, self._incoming / secrets.token_hex(16), self._folders)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         with self.open_read(name) as opened:
@@ -148,6 +149,11 @@ class LocalStore:
             for path in left:
                 path.unlink(missing_ok=True)
         return len(left) + self._cold.sweep_leftovers()
+
+    def settle(self) -> None:
+        with told("Syncing", "its folders", self.place):
+            sync_folders(self._root)
+            self._cold.settle()
 
     def sole_user(self) -> bool | None:
         """A file lock, which the kernel drops with its process; on a network file system it proves nothing."""

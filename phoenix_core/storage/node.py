@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
-from phoenix_core.storage.errors import StorageBusy, VaultGone, VaultMismatch
+from phoenix_core.storage.errors import StorageBusy, VaultGone
+from phoenix_core.storage.identity import check_vault
 from phoenix_core.storage.jobs import LAST, InProcessJobNode, JobDesk, rank_of
 from phoenix_core.storage.leases import LEASE_TTL_S
 from phoenix_core.storage.merged import IDLE_PACKS
@@ -20,8 +19,8 @@ from phoenix_core.storage.nodelock import NodeLock
 from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.objectstore import ObjectStore, OpenObject
 from phoenix_core.storage.owner import Ownership
-from phoenix_core.storage.parts import Parts, current_folder
-from phoenix_core.storage.rebuild import Rebuild, read_stored, stored_packs
+from phoenix_core.storage.parts import Parts, current_folder, discard_index
+from phoenix_core.storage.rebuild import Rebuild, StoredPack, read_stored, stored_packs
 from phoenix_core.storage.upkeep import Caretaker
 from phoenix_core.vault.environment import Environment
 from phoenix_core.vault.index import Totals
@@ -70,9 +69,11 @@ class StorageNode:
         self._keep_index_key = keep_index_key
         self._lock = NodeLock(index_dir)
         try:
-            _check_vault(store, vault.vault_id)
+            check_vault(store, vault.vault_id)
             owner = Ownership(store, self._clock, take_over=take_over)
             store.sweep_leftovers()
+            if not self._lock.orderly:
+                store.settle()
             self._state = NodeState(store, vault.vault_id, index_dir, owner)
             self.desk = JobDesk(self._state, vault.token_public_key, self._index_keys, self._clock)
             """The job side, for the services in front of the node."""
@@ -336,15 +337,13 @@ class StorageNode:
         state = self._state
         stored = dict(stored_packs(state.store))
         try:
-            parts = self._parts(create=not stored and not current_folder(state.index_dir).exists())
-            if not stored and not parts.index.totals().packs:
-                parts.index.mark_complete()
-            if not parts.index.is_complete():
-                parts.close()
-                raise IndexMissing(folder=state.index_dir)
+            parts = self._complete_parts(stored)
         except (IndexMissing, IndexDamaged) as error:
-            state.problem = error
-            return
+            if stored or state.store.head(DESCRIPTOR) is None or state.shelf.count_records():
+                state.problem = error
+                return
+            discard_index(state.index_dir)  # cut off in its first moments: nothing was in it yet
+            parts = self._complete_parts(stored)
         packs = parts.index.totals().packs
         if packs and not stored and state.store.head(DESCRIPTOR) is None:
             parts.close()
@@ -370,6 +369,15 @@ class StorageNode:
                 now = PackState.USABLE if there else PackState.LOST
                 parts.change(pack_id, state=now, proved=False)
 
+    def _complete_parts(self, stored: Mapping[PackId, StoredPack]) -> Parts:
+        parts = self._parts(create=not stored and not current_folder(self._state.index_dir).exists())
+        if not stored and not parts.index.totals().packs:
+            parts.index.mark_complete()
+        if not parts.index.is_complete():
+            parts.close()
+            raise IndexMissing(folder=self._state.index_dir)
+        return parts
+
     def _parts(self, *, create: bool) -> Parts:
         state = self._state
         environment = Environment(current_folder(state.index_dir), create=create, check=self._lock.check_due())
@@ -378,19 +386,3 @@ class StorageNode:
 
 def _rank_with_lost(info: PackInfo) -> int:
     return LAST if info.state is PackState.LOST else rank_of(info)
-
-
-class _Named(msgspec.Struct):
-    vault_id: str
-
-
-def _check_vault(store: ObjectStore, vault_id: str) -> None:
-    """Whether the store holds the vault that the node was told to serve."""
-    if store.head(DESCRIPTOR) is None:
-        return
-    try:
-        found = msgspec.json.decode(store.get(DESCRIPTOR), type=_Named).vault_id
-    except msgspec.DecodeError:
-        found = "that can't be read"
-    if found != vault_id:
-        raise VaultMismatch(place=store.place, found=found, expected=vault_id)

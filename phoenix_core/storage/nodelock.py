@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from phoenix_core.host.atomicfile import make_folders, sync_folder
 from phoenix_core.host.processid import boot_id
 from phoenix_core.storage.errors import NodeRunning
 
@@ -15,7 +16,8 @@ class NodeLock:
 
     def __init__(self, folder: Path) -> None:
         """Raises NodeRunning."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
+        new = not (folder / _LOCK).exists()
         self._fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,7 +27,10 @@ class NodeLock:
         now = boot_id().encode()
         before = os.pread(self._fd, 64, 0)
         self._check_due = before not in {b"", now}
+        self.orderly = before == b"" and not new
+        """Whether the node before it is known to have been stopped in order."""
         self._write(now)
+        sync_folder(folder)
 
     def check_due(self) -> bool:
         """True, once, where the machine went down under the last node: its disk may not have kept what it promised."""

@@ -136,6 +136,9 @@ class ObjectStore(Protocol):
     def sweep_leftovers(self) -> int:
         """Remove what crashed writers left; only for the store's one owner, at its start. Returns how many."""
 
+    def settle(self) -> None:
+        """Make durable whatever is there: a writer that died may have given an object its name, and not synced that."""
+
     def sole_user(self) -> bool | None:
         """Try to be the only node on this store. True: it is certain that no other runs; False: another does; None:
         this kind of store can't tell."""

@@ -1,5 +1,6 @@
 """What a storage node keeps in one LMDB environment: index, leases, sweeps, heads and tails not merged yet."""
 
+import shutil
 from pathlib import Path
 
 from phoenix_core.domain.clock import Clock
@@ -75,6 +76,10 @@ BUILDING = "building"
 
 def current_folder(index_dir: Path) -> Path:
     return index_dir / CURRENT
+
+
+def discard_index(index_dir: Path) -> None:
+    shutil.rmtree(current_folder(index_dir))
 
 
 def indexed_vault(index_dir: Path) -> str | None:

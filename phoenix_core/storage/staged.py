@@ -8,7 +8,7 @@ from typing import Self
 
 from blake3 import blake3
 
-from phoenix_core.storage.durable import make_folder, publish, told, write_all
+from phoenix_core.storage.durable import DurableFolders, publish, told, write_all
 from phoenix_core.storage.objectstore import checked_name
 
 FICLONE = 0x40049409
@@ -20,8 +20,10 @@ _NOT_HERE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EN
 class StagedFile:
     """A temporary file in the store's own file system; see `objectstore.StagedObject`."""
 
-    def __init__(self, root: Path, temporary: Path) -> None:
+    def __init__(self, root: Path, temporary: Path, folders: DurableFolders) -> None:
+        """`folders`: those of the store, whose folder is `root`."""
         self._root = root
+        self._folders = folders
         self._temporary = temporary
         self._hash = blake3()
         self._hashed = True
@@ -67,7 +69,7 @@ class StagedFile:
         final = self._root / checked_name(name)
         with told("Writing", name, str(self._root)):
             os.fsync(self._fd)
-            make_folder(final.parent, self._root)
+            self._folders.need(final.parent)
             published = publish(self._temporary, final, replace=replace)
         self._close()
         return published

@@ -16,6 +16,7 @@ import lmdb
 from lmdb.verify import VerifyError
 from lmdb.verify import verify as verify_file
 
+from phoenix_core.host.atomicfile import make_folders, sync_folder
 from phoenix_core.host.filesystem import network_kind
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem
 from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing
@@ -83,7 +84,7 @@ class Environment:
         self.folder = folder
         self._gate = Gate()
         if create:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(folder)
         elif not (folder / DATA_FILE).is_file() or (folder / DATA_FILE).stat().st_size == 0:
             raise IndexMissing(folder=folder)
         if kind := network_kind(folder):
@@ -101,6 +102,8 @@ class Environment:
                 max_readers=MAX_READERS,
                 max_dbs=MAX_TABLES,
             )
+        if create:  # LMDB syncs what is in its file, not the file's name
+            sync_folder(folder)
 
     def table(self, name: str, *, duplicates: bool = False, fixed: bool = False) -> Database:
         """Open a table, making it if it isn't there; before the first transaction. `fixed`: duplicates of one size."""

@@ -169,6 +169,9 @@ class FaultyStore:
     def sweep_leftovers(self) -> int:
         return self._inner.sweep_leftovers()
 
+    def settle(self) -> None:
+        self._inner.settle()
+
     def sole_user(self) -> bool | None:
         return self._inner.sole_user()
 

@@ -107,9 +107,13 @@ class StorageNode:
                 self._state.parts.close()
                 self._state.parts = None
                 self._state.problem = StorageBusy(detail="it is stopping")
-        self._state.owner.release()
-        self._state.store.close()
-        self._lock.release()
+        try:
+            self._state.owner.release()
+        except PhoenixError:
+            pass  # on a full or broken disk the next node sees by the lock, or by the process, that this one is gone
+        finally:
+            self._state.store.close()
+            self._lock.release()
 
     # --- leases and grants ---
 

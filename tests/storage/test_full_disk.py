@@ -80,3 +80,17 @@ def test_a_really_full_disk(small_disk: Path, tmp_path: Path, index_too: bool) -
     rig.restart()
     assert rig.node.status().packs == len(stored)
     rig.node.close()
+
+
+def test_a_node_that_stops_on_a_full_disk_lets_go_of_its_vault(tmp_path: Path) -> None:
+    store = FaultyStore(LocalStore(tmp_path / "vault"))
+    rig = Rig(tmp_path, store=store)
+    jobs = rig.node.job_node(rig.job().token)
+    kept = rig.put(jobs, some_chunks(2))
+    store.faults.fail("put", errno.ENOSPC)
+    rig.node.close()
+    rig.store = None
+    rig.start()
+    assert rig.node.status().packs == 1
+    assert rig.node.pack_info(kept.pack_id) is not None
+    rig.node.close()

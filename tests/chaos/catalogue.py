@@ -1,6 +1,6 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, moving_source, prune_beside
+from tests.chaos import damage, kill, moving_source, prune_beside, stolen_agent
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
@@ -8,4 +8,5 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     prune_beside.CAMPAIGN,
     moving_source.CAMPAIGN,
     damage.CAMPAIGN,
+    stolen_agent.CAMPAIGN,
 )

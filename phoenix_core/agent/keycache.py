@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from phoenix_core.agent.errors import StateUnusable
@@ -26,14 +27,17 @@ class KeyCache:
             self._db = self._open()
 
     def remember(self, keys: Mapping[bytes, bytes]) -> None:
-        """Keep these; durable when it returns."""
-        with self._lock, self._db:
-            self._db.executemany("INSERT OR REPLACE INTO pack_keys VALUES (?, ?)", list(keys.items()))
+        """Keep these; durable when it returns. Raises `StateUnusable` where the disk is full."""
+        try:
+            with self._lock, self._db:
+                self._db.executemany("INSERT OR REPLACE INTO pack_keys VALUES (?, ?)", list(keys.items()))
+        except sqlite3.DatabaseError as error:
+            raise StateUnusable(path=self._path.parent, detail=error) from error
 
     def recall(self, pack_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Those of the keys that are kept."""
+        """Those of the keys that are kept. A cache that can't be read has none: the core knows all keys."""
         found: dict[bytes, bytes] = {}
-        with self._lock:
+        with self._lock, suppress(sqlite3.DatabaseError):
             for at in range(0, len(pack_ids), _ASK_AT_ONCE):
                 some = list(pack_ids[at : at + _ASK_AT_ONCE])
                 marks = ",".join("?" * len(some))

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from phoenix_core.agent.backup.parenttree import LocateAhead, ParentTrees
 from phoenix_core.agent.domainaccess import domain_keys
+from phoenix_core.agent.errors import StateUnusable
 from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agent.steps import Steps
 from phoenix_core.agent.treekeys import TreeKeys
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.storage.node_api import JobNode
@@ -22,6 +24,7 @@ class MetaVault:
         self._ports = ports
         self._keys = domain_keys(order.domain)
         self._tree_keys = TreeKeys(ports)
+        self._warned = False
         self.packs: list[bytes] = []
         """Ids of the packs written."""
         self.writer = ChunkWriter(
@@ -47,4 +50,12 @@ class MetaVault:
     def _store(self, pack: FinishedPack) -> None:
         self._node.put_pack(pack.pack_id, pack.fd, pack.length)
         self.packs.append(pack.pack_id)
-        self._ports.remember_pack_keys({pack.pack_id: pack.pack_key})
+        try:
+            self._ports.remember_pack_keys({pack.pack_id: pack.pack_key})
+        except StateUnusable as error:
+            self._warn(f"The next backup asks the core for keys that could not be kept here: {error.message}")
+
+    def _warn(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            Steps(self._ports).log("warning", text)

@@ -9,7 +9,7 @@ import pytest
 
 from phoenix_core.agent.backup import watch
 from phoenix_core.agent.backup.backup_job import BackupJob
-from phoenix_core.agent.errors import WorkerDied
+from phoenix_core.agent.errors import StateUnusable, WorkerDied
 from phoenix_core.agentlink.messages import EstimateReport, Progress, ReportBody
 from phoenix_core.domain.errors import Cancelled, RemoteError
 from phoenix_core.storage.errors import StorageFull, StorageUnreachable
@@ -243,3 +243,23 @@ def test_a_hard_link_whose_first_name_went_to_another_file_keeps_its_own_content
     contents = {name: rig.content(entries[os.fsencode(source / name)]) for name in "abc"}
     assert contents == {"a": b"new", "b": b"old", "c": b"old"}
     rig.end(ports)
+
+
+def test_a_cache_of_keys_without_space_is_a_warning(
+    rig: VaultRig, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "a").write_bytes(b"content")
+    (pages,) = rig.cache._db.execute("PRAGMA page_count").fetchone()
+    rig.cache._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StateUnusable, match="full"):
+        rig.cache.remember({os.urandom(32): bytes(32) for _ in range(1000)})
+    monkeypatch.setattr(rig.cache, "remember", lambda keys: _full(rig.state_dir))
+    first, ports = back_up(rig, source)
+    assert "asks the core" in ports.logged()[0]
+    second, ports = back_up(rig, source, parent=first)
+    assert second.read_bytes == 0
+    assert ports.asked_blocks
+
+
+def _full(folder: Path) -> None:
+    raise StateUnusable(path=folder, detail="database or disk is full")

@@ -46,6 +46,13 @@ class PatternInvalid(AgentError):
     exit_code = EXIT_USAGE
 
 
+class ParentUnsteady(AgentError):
+    code = "parent_unsteady"
+    template = "The parent snapshot's folder {path} was read twice, and differed."
+    hint = "Start the backup again; if that doesn't help, run `phoenix vault verify`."
+    retryable = True
+
+
 class WorkerDied(AgentError):
     code = "worker_died"
     template = "A worker process of the job ended unexpectedly ({how})."

@@ -92,9 +92,15 @@ def write_list(sink: ChunkSink, kind: ListKind[Item], items: Iterable[Item]) -> 
 
 def read_list(source: ChunkSource, kind: ListKind[Item], root: bytes) -> Iterator[Item]:
     """The items, in order, read node by node. Raises `HostileTree`, `UnknownVersion`, and what `source` raises."""
+    for page in read_list_pages(source, kind, root):
+        yield from page
+
+
+def read_list_pages(source: ChunkSource, kind: ListKind[Item], root: bytes) -> Iterator[list[Item]]:
+    """As `read_list`, a node's items at a time."""
     level, data = parse_node(kind.magic, source.read_one(ChunkId(root)))
     if level == 0:
-        yield from _items(kind, data)
+        yield _items(kind, data)
     else:
         yield from _read_below(source, kind, level, _refs(data))
 
@@ -205,7 +211,7 @@ def _refs(data: memoryview) -> list[NodeRef]:
     return refs
 
 
-def _read_below(source: ChunkSource, kind: ListKind[Item], level: int, refs: list[NodeRef]) -> Iterator[Item]:
+def _read_below(source: ChunkSource, kind: ListKind[Item], level: int, refs: list[NodeRef]) -> Iterator[list[Item]]:
     nodes = source.read([ChunkId(ref.id) for ref in refs])
     for ref, (_, node) in zip(refs, nodes, strict=True):
         below, data = parse_node(kind.magic, node)
@@ -215,7 +221,7 @@ def _read_below(source: ChunkSource, kind: ListKind[Item], level: int, refs: lis
             items = _items(kind, data)
             held = (len(items), sum(kind.span(item) for item in items), kind.first(items[0]) if items else b"")
             _expect(ref, held)
-            yield from items
+            yield items
         else:
             children = _refs(data)
             held = (sum(child.items for child in children), sum(child.span for child in children), children[0].first)

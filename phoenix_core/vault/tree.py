@@ -27,7 +27,7 @@ from phoenix_core.vault.filelists import (
     write_missing,
 )
 from phoenix_core.vault.holes import MAX_EXTENTS
-from phoenix_core.vault.listnode import ChunkSink, Item, ListKind, find_in_list, read_list, write_list
+from phoenix_core.vault.listnode import ChunkSink, Item, ListKind, find_in_list, read_list, read_list_pages, write_list
 
 __all__ = [
     "CHUNKS_INLINE_MAX",
@@ -39,6 +39,7 @@ __all__ = [
     "read_chunk_list",
     "read_missing",
     "read_tree",
+    "read_tree_pages",
     "write_chunk_list",
     "write_missing",
 ]
@@ -91,6 +92,12 @@ def read_tree(source: ChunkSource, tree: bytes) -> Iterator[Entry]:
             raise HostileTree(detail=f"{entry.name[:64]!r} comes after {last[:64]!r}")
         last = entry.name
         yield _resolved(source, entry)
+
+
+def read_tree_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:
+    """A folder's entries as they are stored, a node's at a time: long parts are still in their lists, and nothing but
+    the types was checked; for comparing. Raises `HostileTree`, and what `source` raises."""
+    return read_list_pages(source, TREE, tree)
 
 
 def find_entry(source: ChunkSource, tree: bytes, name: bytes) -> Entry | None:

@@ -9,7 +9,7 @@ from phoenix_core.vault.entry import Entry
 
 
 class Enter(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """A folder begins; its entry lacks the tree."""
+    """A folder begins. The tree of its entry, if there is one, is not the folder's."""
 
     entry: Entry
 
@@ -43,6 +43,34 @@ class Link(msgspec.Struct, frozen=True, array_like=True, tag=5):
     inode: int
 
 
+class Amounts(msgspec.Struct, frozen=True, array_like=True):
+    """What a folder holds, with all that is below it; or what a scan has met so far."""
+
+    files: int = 0
+    folders: int = 0
+    others: int = 0
+    bytes: int = 0
+    """Sizes of all files, hard links once."""
+
+    def since(self, before: "Amounts") -> "Amounts":
+        """What was met after `before`."""
+        return Amounts(
+            self.files - before.files,
+            self.folders - before.folders,
+            self.others - before.others,
+            self.bytes - before.bytes,
+        )
+
+
+class KeepFolder(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """A folder whose entries are, all the way down, those that the parent snapshot has: it keeps its tree."""
+
+    entry: Entry
+    """With the tree."""
+    amounts: Amounts
+    """What is in it, itself included."""
+
+
 class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """An entry that can't be read, and why."""
 
@@ -50,7 +78,7 @@ class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6):
     reason: str
 
 
-Record = Enter | Leave | Keep | Read | Link | Lost
+Record = Enter | Leave | Keep | KeepFolder | Read | Link | Lost
 
 
 class ReadItem(msgspec.Struct, frozen=True, array_like=True):

@@ -5,21 +5,23 @@ Descends by folder descriptors, so that paths may be of any length, and keeps at
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
 from phoenix_core.agent.backup.folders import open_folder_in, open_path
+from phoenix_core.agent.backup.hardlinks import HardLinks
+from phoenix_core.agent.backup.levels import Level, Levels
 from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
-from phoenix_core.agent.backup.parenttree import ParentFolder, ParentTrees, is_unchanged
+from phoenix_core.agent.backup.parenttree import ParentTrees, is_same_file, is_unchanged
 from phoenix_core.agent.backup.patterns import Patterns
-from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record, join
+from phoenix_core.agent.backup.records import Amounts, Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record, join
 from phoenix_core.agent.backup.sources import SourceNode
 from phoenix_core.agent.backup.spool import Spool
-from phoenix_core.vault.entry import Entry
+from phoenix_core.vault.entry import Entry, EntryType
 from phoenix_core.vault.treewalk import MAX_DEPTH
 
 OPEN_FOLDERS = 200
@@ -44,23 +46,6 @@ class ScanCounts:
     changed_bytes: int = 0
     """Of the files to be read: their sizes, holes left out."""
     lost: int = 0
-
-
-@dataclass(slots=True)
-class _Frame:
-    path: bytes
-    fd: int
-    status: os.stat_result
-    names: Iterator[bytes]
-    parent: ParentFolder | None
-    node: SourceNode | None
-    partial: bool
-
-
-@dataclass(slots=True)
-class _LinkGroup:
-    identity: int
-    remaining: int
 
 
 @dataclass(frozen=True)
@@ -94,15 +79,16 @@ class Scan:
         self.sources_found = 0
         self._sources = sources
         self._rules = rules
+        self._never_in = {os.path.dirname(path) for path in rules.never}
         self._never_ids = {(status.st_dev, status.st_ino) for status in map(_stat_or_none, rules.never) if status}
         self._parent = parent
         self._records = records
         self._reads = reads
         self._tick = tick
         self._maker = EntryMaker()
-        self._links: dict[tuple[int, int], _LinkGroup] = {}
-        self._identities = 0
-        self._stack: list[_Frame] = []
+        self._links = HardLinks()
+        self._levels = Levels(records.append, parent, self._amounts)
+        self._stack = self._levels.stack
         self._seen = 0
 
     def run(self) -> None:
@@ -110,12 +96,12 @@ class Scan:
         try:
             self._begin()
             while self._stack:
-                frame = self._stack[-1]
-                name = next(frame.names, None)
+                level = self._stack[-1]
+                name, known = self._next(level)
                 if name is None:
                     self._leave()
                 else:
-                    self._visit(frame, name)
+                    self._visit(level, name, known)
         finally:
             for frame in self._stack:
                 if frame.fd >= 0:
@@ -127,15 +113,60 @@ class Scan:
         names = _listing(fd) if root.is_source else sorted(root.below)
         self.sources_found += root.is_source
         parent = self._parent.root() if self._parent else None
-        self._stack.append(_Frame(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source))
+        self._stack.append(Level(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source))
 
-    def _visit(self, frame: _Frame, name: bytes) -> None:
+    def _amounts(self) -> Amounts:
+        counts = self.counts
+        return Amounts(counts.files, counts.folders, counts.others, counts.bytes)
+
+    def _next(self, level: Level) -> tuple[bytes | None, Entry | None]:
+        """The next name that needs a look, with what the parent has there; unchanged files before it are kept."""
+        parent = level.parent
+        if parent is None:
+            return next(level.names, None), None
+        if not level.plain:
+            name = next(level.names, None)
+            return name, None if name is None else parent.find(name)
+        for name in level.names:
+            known = parent.find(name)
+            if known is None or known.type is not EntryType.FILE or not parent.exact:
+                return name, known
+            try:
+                status = os.lstat(name, dir_fd=level.fd)
+            except OSError:
+                return name, known  # whoever looks closer meets the error again and tells it
+            if not is_same_file(known, status, level.status.st_dev):
+                return name, known
+            self._count_kept(level, name, known, status)
+        return None, None
+
+    def _count_kept(self, level: Level, name: bytes, known: Entry, status: os.stat_result) -> None:
+        counts = self.counts
+        counts.files += 1
+        counts.bytes += known.size
+        counts.data_bytes += min(known.size, status.st_blocks * 512)
+        if level.same:
+            level.passed += 1
+        else:
+            self._levels.keep(Keep(known))
+        self._seen += 1
+        if self._seen % TICK_ENTRIES == 0:
+            self._tick(join(level.path, name))
+
+    def _visit(self, level: Level, name: bytes, known: Entry | None) -> None:
+        if level.same and level.parent and not level.parent.exact:
+            self._levels.differs()
+        passed, depth = level.passed, len(self._stack)
+        self._look(level, name, known)
+        if known is not None and level.same and level.passed == passed and len(self._stack) == depth:
+            self._levels.differs()  # what the parent has there is gone, or is left out
+
+    def _look(self, frame: Level, name: bytes, known: Entry | None) -> None:
         self._seen += 1
         path = join(frame.path, name)
         if self._seen % TICK_ENTRIES == 0:
             self._tick(path)
         node = frame.node.below.get(name) if frame.node else None
-        known = frame.parent.find(name) if frame.parent else None
         if path in self._rules.never:
             self._note(path, node, OWN_DATA)
             return
@@ -160,7 +191,7 @@ class Scan:
             else:
                 self._visit_other(frame, name, path, status, known)
 
-    def _look_at(self, frame: _Frame, name: bytes, path: bytes, node: SourceNode | None) -> os.stat_result | None:
+    def _look_at(self, frame: Level, name: bytes, path: bytes, node: SourceNode | None) -> os.stat_result | None:
         """The entry's lstat; None if there is none, which is recorded unless it was just deleted."""
         try:
             return os.lstat(name, dir_fd=frame.fd)
@@ -172,59 +203,53 @@ class Scan:
             self._lose(path, reason)
         return None
 
-    def _visit_file(self, frame: _Frame, name: bytes, status: os.stat_result, known: Entry | None) -> None:
+    def _visit_file(self, frame: Level, name: bytes, status: os.stat_result, known: Entry | None) -> None:
         first, identity = True, 0
         if status.st_nlink > 1:
-            first, identity = self._link_identity(status)
+            first, identity = self._links.met(status)
         self.counts.files += 1
         data_bytes = min(status.st_size, status.st_blocks * 512)
         if first:
             self.counts.bytes += status.st_size
             self.counts.data_bytes += data_bytes
         if known and known.is_file and is_unchanged(known, status) and self._parent and self._parent.is_usable(known):
-            self._records.append(Keep(_on_device(known, status), first, identity))
+            self._keep(known, status, counted=first, identity=identity)
             return
         item = ReadItem(frame.path, name, data_bytes)
         if not first:
-            self._records.append(Link(identity, item, status.st_ino))
+            self._levels.record(Link(identity, item, status.st_ino))
             return
         self.counts.changed_files += 1
         self.counts.changed_bytes += item.data_bytes
         self._reads.append(item)
-        self._records.append(Read(identity))
+        self._levels.record(Read(identity))
 
-    def _link_identity(self, status: os.stat_result) -> tuple[bool, int]:
-        """Whether it is the first of its hard links that is met, and their number."""
-        key = (status.st_dev, status.st_ino)
-        group = self._links.get(key)
-        if group is None:
-            self._identities += 1
-            self._links[key] = _LinkGroup(self._identities, status.st_nlink - 1)
-            return True, self._identities
-        group.remaining -= 1
-        if group.remaining <= 0:
-            del self._links[key]
-        return False, group.identity
-
-    def _visit_other(
-        self, frame: _Frame, name: bytes, path: bytes, status: os.stat_result, known: Entry | None
-    ) -> None:
-        """A link, FIFO, socket or device: all of it is metadata."""
-        if known and known.type is TYPES[stat.S_IFMT(status.st_mode)] and is_unchanged(known, status):
-            entry = _on_device(known, status)
+    def _keep(self, known: Entry, status: os.stat_result, *, counted: bool = True, identity: int = 0) -> None:
+        """As the parent has it, but for the device's number of today, which hard links share."""
+        if known.links > 1 and known.device != status.st_dev:
+            self._levels.record(Keep(msgspec.structs.replace(known, device=status.st_dev), counted, identity))
         else:
-            try:
-                entry = self._maker.in_folder(frame.fd, name, status)
-            except OSError as error:
-                reason = reason_of(error)
-                self._lose(path, CHANGED_TYPE if reason == "EINVAL" else reason)
-                return
+            self._levels.keep(Keep(known, counted, identity))
+
+    def _visit_other(self, frame: Level, name: bytes, path: bytes, status: os.stat_result, known: Entry | None) -> None:
+        """A link, FIFO, socket or device: all of it is metadata."""
+        same_type = known is not None and known.type is TYPES[stat.S_IFMT(status.st_mode)]
+        if known and same_type and is_unchanged(known, status) and self._parent and self._parent.is_usable(known):
+            self.counts.others += 1
+            self._keep(known, status)
+            return
+        try:
+            entry = self._maker.in_folder(frame.fd, name, status)
+        except OSError as error:
+            reason = reason_of(error)
+            self._lose(path, CHANGED_TYPE if reason == "EINVAL" else reason)
+            return
         self.counts.others += 1
-        self._records.append(Keep(entry))
+        self._levels.record(Keep(entry))
 
     def _visit_folder(
         self,
-        frame: _Frame,
+        frame: Level,
         name: bytes,
         path: bytes,
         status: os.stat_result,
@@ -264,18 +289,19 @@ class Scan:
             os.close(fd)
             self._lose_folder(path, node, TOO_DEEP)
             return
-        self._enter(_Frame(path, fd, status, iter(names), None, node, partial), entry, known)
+        plain = node is None and self._rules.excludes.empty and path not in self._never_in and not is_virtual
+        plain = plain and self._parent is not None and self._parent.all_usable
+        self._enter(Level(path, fd, status, iter(names), None, node, partial, entry, known, plain))
         if node is not None and not partial:
             self._lose_absent(path, node, names)
 
-    def _enter(self, frame: _Frame, entry: Entry, known: Entry | None) -> None:
-        frame.parent = self._parent.below(known) if self._parent else None
+    def _enter(self, frame: Level) -> None:
+        frame.parent = self._parent.below(frame.known) if self._parent else None
+        self._levels.enter(frame)
         if not frame.partial:
             self.counts.folders += 1
             if frame.node is not None and frame.node.is_source:
                 self.sources_found += 1
-        self._records.append(Enter(entry))
-        self._stack.append(frame)
         if len(self._stack) > OPEN_FOLDERS:
             shallow = self._stack[-OPEN_FOLDERS - 1]
             if shallow.fd >= 0:
@@ -284,15 +310,14 @@ class Scan:
         self._tick(frame.path)
 
     def _leave(self) -> None:
-        frame = self._stack.pop()
+        frame = self._levels.leave()
         if self._stack:
-            self._records.append(Leave())
             above = self._stack[-1]
             if above.fd < 0:
                 self._reopen(above, frame.fd)
         os.close(frame.fd)
 
-    def _reopen(self, frame: _Frame, below: int) -> None:
+    def _reopen(self, frame: Level, below: int) -> None:
         """Open again a folder whose descriptor was given up; its rest is lost where it can't be found."""
         for attempt in ("..", "path"):
             try:
@@ -311,8 +336,9 @@ class Scan:
     def _folder_entry(
         self, fd: int, name: bytes, status: os.stat_result, known: Entry | None, *, partial: bool
     ) -> Entry:
-        if known and known.is_directory and is_unchanged(known, status):
-            return msgspec.structs.replace(known, tree=b"", partial=partial)
+        unchanged = known is not None and known.is_directory and is_unchanged(known, status)
+        if known and unchanged and known.partial == partial and self._parent and self._parent.is_usable(known):
+            return known
         make = self._maker.of_path_only if partial else self._maker.of_open
         entry = make(fd, name, status)
         return msgspec.structs.replace(entry, partial=True) if partial else entry
@@ -325,8 +351,8 @@ class Scan:
             self._lose_source(path, node, VIRTUAL)
             return
         self.counts.folders += 1
-        self._records.append(Enter(self._maker.bare(name, status)))
-        self._records.append(Leave())
+        self._levels.record(Enter(self._maker.bare(name, status)))
+        self._levels.record(Leave())
 
     def _lose_absent(self, path: bytes, node: SourceNode, names: list[bytes]) -> None:
         """Sources named below a folder that is taken whole, but aren't there."""
@@ -362,13 +388,6 @@ class Scan:
 
 def _listing(fd: int) -> list[bytes]:
     return sorted([os.fsencode(name) for name in os.listdir(fd)])
-
-
-def _on_device(entry: Entry, status: os.stat_result) -> Entry:
-    """The parent's entry with the device number of today, which hard links share."""
-    if entry.links > 1 and entry.device != status.st_dev:
-        return msgspec.structs.replace(entry, device=status.st_dev)
-    return entry
 
 
 def _stat_or_none(path: bytes) -> os.stat_result | None:

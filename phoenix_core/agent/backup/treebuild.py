@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from phoenix_core.agent.backup.filereader import FileResult, unpack_refs
-from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record, join
+from phoenix_core.agent.backup.records import Enter, Keep, KeepFolder, Leave, Link, Lost, Read, ReadItem, Record, join
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.filelists import write_chunk_list
@@ -92,6 +92,8 @@ class TreeBuilder:
                 tick()
             if isinstance(record, Keep):
                 self._keep(record)
+            elif isinstance(record, KeepFolder):
+                self._keep_folder(record)
             elif isinstance(record, Read):
                 self._read(record)
             elif isinstance(record, Enter):
@@ -114,6 +116,14 @@ class TreeBuilder:
         else:
             self.counts.others += 1
         self._stack[-1].add(entry)
+
+    def _keep_folder(self, record: KeepFolder) -> None:
+        counts, amounts = self.counts, record.amounts
+        counts.files += amounts.files
+        counts.folders += amounts.folders
+        counts.others += amounts.others
+        counts.bytes += amounts.bytes
+        self._stack[-1].add(record.entry)
 
     def _read(self, record: Read) -> None:
         result = self._next_result()

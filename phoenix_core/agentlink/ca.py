@@ -34,7 +34,7 @@ from phoenix_core.agentlink.certificates import (
 from phoenix_core.agentlink.errors import BadCertificateRequest, CertificateMalformed, PkiDamaged
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.domain.clock import Clock, SystemClock
-from phoenix_core.host.atomicfile import write_atomic
+from phoenix_core.host.atomicfile import make_folders, write_atomic
 
 CA_DAYS = 3653
 CORE_DAYS = 365
@@ -72,7 +72,7 @@ class CertificateAuthority:
         clock = clock or SystemClock()
         key_path, certificate_path = folder / "ca-key.pem", folder / "ca.pem"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(folder)
             if not certificate_path.exists():
                 if not key_path.exists():
                     write_atomic(key_path, key_pem(Ed25519PrivateKey.generate()))

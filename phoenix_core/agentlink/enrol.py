@@ -34,7 +34,7 @@ from phoenix_core.agentlink.proxy import proxy_for
 from phoenix_core.agentlink.tlserrors import explain
 from phoenix_core.agentlink.tlsfiles import client_context_pem
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.host.atomicfile import write_atomic
+from phoenix_core.host.atomicfile import make_folders, write_atomic
 
 TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 256 << 10
@@ -131,7 +131,7 @@ def _prepare_folder(folder: Path, again: bool) -> None:
     if held is not None and not again:
         raise AlreadyEnrolled(path=folder, name=held.peer.name, urls=" ".join(held.peer.urls))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
         write_atomic(folder / ".enrolling", b"")
         (folder / ".enrolling").unlink()
     except OSError as error:

@@ -14,7 +14,7 @@ from phoenix_core.agentlink.certificates import belongs, key_pem, load_certifica
 from phoenix_core.agentlink.errors import CertificateMalformed, NotEnrolled
 from phoenix_core.agentlink.frames import UNREADABLE
 from phoenix_core.agentlink.tlsfiles import NEXT_SUFFIX, TlsFiles
-from phoenix_core.host.atomicfile import sync_folder, write_atomic
+from phoenix_core.host.atomicfile import make_folders, sync_folder, write_atomic
 
 KEY, CERTIFICATE, CA, PEER = "key.pem", "cert.pem", "ca.pem", "peer.json"
 OUTBOX = "outbox.sqlite"
@@ -96,6 +96,7 @@ class PeerState:
         if next_certificate.exists():
             if next_key.exists() and belongs(load_key(next_key), load_certificate(next_certificate)):
                 next_key.replace(self.tls.key)
+                sync_folder(self.folder)  # a certificate never gets its place before its key has
             if belongs(self.signing_key(), load_certificate(next_certificate)):
                 next_certificate.replace(self.tls.cert)
         next_certificate.unlink(missing_ok=True)
@@ -123,7 +124,7 @@ def _write_peer(folder: Path, peer: PeerFile) -> None:
 
 def write_identity(folder: Path, key: Ed25519PrivateKey, certificate_pem: str, ca_pem: str, peer: PeerFile) -> None:
     """Give the folder this identity in place of what it had. Until all is written the folder counts as not enrolled."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(folder)
     (folder / PEER).unlink(missing_ok=True)
     for stale in (KEY + NEXT_SUFFIX, CERTIFICATE + NEXT_SUFFIX, OUTBOX, OUTBOX + "-wal", OUTBOX + "-shm"):
         (folder / stale).unlink(missing_ok=True)

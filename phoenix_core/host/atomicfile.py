@@ -28,7 +28,7 @@ def make_folders(folder: Path, mode: int = 0o700) -> None:
         return
     make_folders(folder.parent, 0o777)
     folder.mkdir(mode=mode, exist_ok=True)
-    sync_folder(folder.parent)
+    _sync_name(folder)
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,6 +44,11 @@ def sync_folders(root: Path) -> None:
     """Make the folder's name durable, and those in it and in all folders below. Does nothing where it isn't there."""
     for folder, _, _ in os.walk(root):
         sync_folder(Path(folder))
-    with suppress(PermissionError):  # it may lie where this user may not look; whoever mounted it there made its name
-        if root.is_dir():
-            sync_folder(root.parent)
+    if root.is_dir():
+        _sync_name(root)
+
+
+def _sync_name(folder: Path) -> None:
+    """Does nothing where the folder lies in one that this user may not list, as some make or mount them for others."""
+    with suppress(PermissionError):
+        sync_folder(folder.parent)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
+from phoenix_core.host.atomicfile import make_folders
 from phoenix_core.host.errors import DataDirectoryInUse, DataDirectoryMissing, DataDirectoryUnusable
 from phoenix_core.host.processlock import LockHeld, ProcessLock
 
@@ -59,7 +60,7 @@ class DataDirectory:
     def create(self) -> None:
         """Make the folder, of mode 0700, if it isn't there."""
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(self.root)
             for folder in (self.logs, self.spool):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:

@@ -15,6 +15,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import Processor
 
+from phoenix_core.host.atomicfile import make_folders
+
 MAX_BYTES = 10 << 20
 KEPT_FILES = 5
 BLOT = "[secret]"
@@ -32,7 +34,7 @@ def configure_logs(folder: Path, role: str, level: str = "info", *, also_to: Tex
     """Send this process's logs to `<folder>/<role>.log` (mode 0600); gives its path. `also_to` gets readable lines too.
 
     One process per role writes there. Calling it again replaces what was set up before."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(folder)
     path = folder / f"{role}.log"
     file = _PrivateRotatingFile(path, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
     file.setFormatter(_formatter(structlog.processors.JSONRenderer()))

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from phoenix_core.host.atomicfile import write_atomic
+from phoenix_core.host.atomicfile import make_folders, write_atomic
 from phoenix_core.storage.errors import NodeNotConfigured
 
 FILE_NAME = "node.json"
@@ -46,7 +46,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def save(self, folder: Path) -> None:
         """Durably, making the folder if it isn't there."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
         write_atomic(folder / FILE_NAME, msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
 
     @classmethod

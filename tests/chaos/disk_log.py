@@ -92,7 +92,7 @@ class DiskLog:
                 with self._index_lock:
                     begun = self._event()
                     result = real_write(environment, work)
-                    self._index_written(environment.folder, begun, synced=True)
+                    self._index_written(environment.folder, begun, synced=_syncs(environment))
                     return result
 
             def init(environment: Environment, *arguments: Any, **options: Any) -> None:
@@ -105,7 +105,7 @@ class DiskLog:
                 with self._index_lock:
                     begun = self._event()
                     result = real_table(environment, name, **options)
-                    self._index_written(environment.folder, begun, synced=True)
+                    self._index_written(environment.folder, begun, synced=_syncs(environment))
                     return result
 
             held.enter_context(mock.patch.object(Environment, "write", write))
@@ -324,3 +324,9 @@ class DiskLog:
             return result
 
         return call
+
+
+def _syncs(environment: Environment) -> bool:
+    """Whether the library was told to sync at the end of each transaction."""
+    flags = environment._lmdb.flags()
+    return bool(flags["sync"] and flags["metasync"] and not flags["writemap"])

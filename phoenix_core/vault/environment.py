@@ -19,7 +19,7 @@ from lmdb.verify import verify as verify_file
 from phoenix_core.host.atomicfile import make_folders, sync_folder
 from phoenix_core.host.filesystem import network_kind
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem
-from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing
+from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing, says_full, told_full
 
 if TYPE_CHECKING:
     Txn = lmdb.Transaction[bytes]
@@ -35,6 +35,9 @@ FIRST_MAP_BYTES = 256 << 20
 MAX_READERS = 512
 MAX_TABLES = 32
 DATA_FILE = "data.mdb"
+LOCK_FILE = "lock.mdb"
+LOCK_FILE_BYTES = 64 * MAX_READERS + 4096
+"""At least what LMDB 0.9 would make it: 64 bytes for each reader, and a head."""
 _META = struct.Struct("=16xII16xI92xQQ")
 _META_MAGIC = 0xBEEFC0DE
 
@@ -79,12 +82,13 @@ class Environment:
     def __init__(self, folder: Path, *, create: bool = False, check: bool = False, map_bytes: int = 0) -> None:
         """Open it. `check` walks the whole file first, as is due after a crash of the machine or of its disk.
 
-        Raises IndexOnNetworkFileSystem, IndexMissing (unless `create`), IndexDamaged.
+        Raises IndexOnNetworkFileSystem, IndexMissing (unless `create`), IndexDamaged, IndexFull.
         """
         self.folder = folder
         self._gate = Gate()
         if create:
-            make_folders(folder)
+            with told_full(folder):
+                make_folders(folder)
         elif not (folder / DATA_FILE).is_file() or (folder / DATA_FILE).stat().st_size == 0:
             raise IndexMissing(folder=folder)
         if kind := network_kind(folder):
@@ -94,6 +98,8 @@ class Environment:
             self._verify()
         if lacking > 0:  # sound, with unused pages at its end that never were written: the map must not end before them
             os.truncate(folder / DATA_FILE, (folder / DATA_FILE).stat().st_size + lacking)
+        with told_full(folder):
+            _allocate_lock_file(folder)
         with self._told():
             self._lmdb = lmdb.open(
                 str(folder),
@@ -172,7 +178,19 @@ class Environment:
         except (lmdb.MapFullError, lmdb.MapResizedError):
             raise
         except lmdb.Error as error:
+            if says_full(error, self.folder):
+                raise IndexFull(folder=self.folder) from error
             raise IndexDamaged(folder=self.folder, detail=error) from error
+
+
+def _allocate_lock_file(folder: Path) -> None:
+    """LMDB maps its table of readers and writes to it through the map: where the disk has no room for such a page, that
+    kills the process. Raises OSError."""
+    fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, LOCK_FILE_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _lacking_bytes(folder: Path) -> int:

@@ -1,6 +1,16 @@
 """Errors of the chunk index; each names the way to mend it."""
 
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from phoenix_core.domain.errors import PhoenixError
+
+_ROOM_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class IndexMissing(PhoenixError):
@@ -29,3 +39,31 @@ class IndexFull(PhoenixError):
     hint = "Free space there; what is already stored is untouched."
     retryable = True
     http_status = 507
+
+
+@contextmanager
+def told_full(folder: Path) -> Iterator[None]:
+    """A full disk, or a quota or limit that is used up, becomes `IndexFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise IndexFull(folder=folder) from error
+
+
+def says_full(error: Exception, folder: Path) -> bool:
+    """Whether an error of LMDB is about space. It gives no number, and calls a write that was cut short EIO."""
+    text = str(error)
+    return any(os.strerror(number) in text for number in _FULL) or (
+        os.strerror(errno.EIO) in text and not _has_room(folder)
+    )
+
+
+def _has_room(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+    except OSError as error:
+        return error.errno not in _FULL
+    return True

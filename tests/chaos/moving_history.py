@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,22 @@ class History:
                 found.append(fact)
         return found
 
+    def files_during(self, number: int, begin_ns: int, end_ns: int) -> list[list[Any]]:
+        """All that was true of a file at some moment between, whatever its name was. A hard link is read by one of its
+        names, when it may have lost the others."""
+        everywhere = (fact for path in self._events for fact in self.during(path, begin_ns, end_ns))
+        return [fact for fact in everywhere if fact is not None and fact[:2] == ["file", number]]
+
 
 def _number(fact: Fact) -> int:
     return int(fact[1]) if fact is not None and fact[0] == "file" else 0
 
 
-def objection(entry: Entry | None, content: bytes, possible: list[Fact]) -> str:
-    """Why what a snapshot has of a path was true at no moment; empty where it was."""
+AllOf = Callable[[int], list[list[Any]]]
+
+
+def objection(entry: Entry | None, content: bytes, possible: list[Fact], all_of: AllOf) -> str:
+    """Why what a snapshot has of a path was true at no moment; empty where it was. `all_of`: see `files_during`."""
     if entry is None:
         return "" if None in possible else "it is left out without a word"
     kind = KINDS[entry.type]
@@ -64,19 +73,19 @@ def objection(entry: Entry | None, content: bytes, possible: list[Fact]) -> str:
         facts = [fact for fact in facts if fact[1].encode() == entry.target]
     if not facts:
         return f"it is a {kind}, which it never was"
-    return _objection_to_content(content, facts) if kind == "file" else ""
+    return _objection_to_content(content, facts, all_of) if kind == "file" else ""
 
 
-def _objection_to_content(content: bytes, facts: list[list[Any]]) -> str:
+def _objection_to_content(content: bytes, facts: list[list[Any]], all_of: AllOf) -> str:
     try:
         found = versions(content)
     except Mixed as mixed:
         return str(mixed)
     if len(content) >= TELLING_BYTES:
         numbers = {file for file, _ in found}
-        facts = [fact for fact in facts if {fact[1]} == numbers]
-        if not facts:
+        if not any({fact[1]} == numbers for fact in facts):
             return f"it has the content of file {numbers}, which was never there"
+        facts = all_of(found[0][0])
         known = {fact[2] for fact in facts}
         if len(found) > 2 or (len(found) == 2 and found[0][1] != found[1][1] + 1):
             return f"it is a mixture of the versions {found}"

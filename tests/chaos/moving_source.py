@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from phoenix_core.agentlink.messages import BackupResult
@@ -108,6 +109,7 @@ class Round:
     def _check(self, snapshot: Snapshot, root: bytes, history: History) -> None:
         """Each path that a writer ever touched."""
         counts = self.run.counts
+        all_of = partial(history.files_during, begin_ns=snapshot.begin_ns, end_ns=snapshot.end_ns)
         for name in {*history.paths(), *self._below(root, snapshot)}:
             path = os.path.join(root, os.fsencode(name))
             entry, content = snapshot.entries.get(path), snapshot.contents.get(path, b"")
@@ -116,7 +118,7 @@ class Round:
                 assert SECRET not in content
                 continue
             possible = history.during(name, snapshot.begin_ns, snapshot.end_ns)
-            why = objection(entry, content, possible)
+            why = objection(entry, content, possible, all_of)
             assert not why, f"{name}: {why}; it was {possible[:12]}; elsewhere it was {history.places(content)}"
             counts["paths checked"] += 1
             counts["files half-way through a rewrite"] += _is_half_way(content)

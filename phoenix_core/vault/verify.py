@@ -25,12 +25,15 @@ from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, ne
 from phoenix_core.vault.mark import Marker, MarkFailed
 from phoenix_core.vault.packcontents import Upkeep
 from phoenix_core.vault.packproof import PackFault, PackReading, mark_pack
-from phoenix_core.vault.record import Record, RecordKind, live_snapshots, verify
+from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, live_snapshots, verify
 from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.verify_trees import ASK_CHUNKS, TreeVerifier
 from phoenix_core.vault.wrap import check_descriptor
+
+GAPS_NAMED = 1000
+"""So many missing records in a row are named one by one; an object under any number may be put beside them."""
 
 
 class VerifyProgress(msgspec.Struct, frozen=True):
@@ -144,20 +147,24 @@ def _packs_of(
 def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book: DamageBook) -> list[Record]:
     """Every record that can be believed; what is wrong with the others goes into the book."""
     chain: list[Record] = []
-    previous = bytes(32)
+    previous: bytes | None = FIRST_PREVIOUS
     expected = 1
     for sequence, encoded in node.records():
+        for gone in range(expected, min(sequence, expected + GAPS_NAMED)):
+            book.open(f"record {gone}", RecordDamaged(sequence=gone, detail="it is gone").message)
+            previous = None
         try:
-            if sequence != expected:
-                raise RecordDamaged(sequence=expected, detail="it is gone")
             record = verify(encoded, key.record_public_key(), sequence=sequence)
-            if record.sequence != sequence or record.previous != previous:
+            if record.sequence != sequence:
+                raise RecordDamaged(sequence=sequence, detail=f"it is number {record.sequence} under another name")
+            if previous is not None and record.previous != previous:
                 raise RecordDamaged(sequence=sequence, detail="it does not follow the record before it")
             chain.append(record)
+            previous = hash_of_record(encoded)
         except (RecordDamaged, UnknownVersion) as error:
             book.open(f"record {sequence}", error.message)
             chain += _believable(encoded, key, sequence)
-        previous = hash_of_record(encoded)
+            previous = None  # what it was isn't known, so the next one isn't accused of not following it
         expected = sequence + 1
     if expected - 1 < last_record:
         book.open(

@@ -240,7 +240,7 @@ CAMPAIGN = Campaign(
     what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced or rolled back: each is found and named "
     "with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup heals",
     body=body,
-    quick=40,
+    quick=80,
     full=10_000,
     unit="damaged objects",
 )

@@ -142,6 +142,17 @@ def test_a_deleted_record_is_found(rig: Rig) -> None:
     assert any("gone" in damage.what for damage in verify(rig, VerifyDepth.STRUCTURE).damages)
 
 
+def test_each_damaged_record_is_told_of_and_none_that_follows_one(rig: Rig) -> None:
+    for number in range(6):
+        rig.backup({"a": content(number)})
+    records = sorted((rig.folder / "vault" / "records").iterdir())
+    records[1].unlink()
+    flip(records[2], 100)
+    flip(records[4], 100)
+    told = [damage.what for damage in verify(rig, VerifyDepth.STRUCTURE).damages if damage.what.startswith("Record")]
+    assert [text.split()[1] for text in told] == ["2", "3", "5"]
+
+
 def test_a_rolled_back_vault_is_found(rig: Rig) -> None:
     rig.backup({"a": content(1)})
     assert verify(rig, VerifyDepth.STRUCTURE, last_record=1).ok

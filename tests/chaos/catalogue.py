@@ -1,12 +1,13 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, moving_source, prune_beside, stolen_agent
+from tests.chaos import damage, kill, moving_source, no_space, prune_beside, stolen_agent
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
     kill.CAMPAIGN,
     prune_beside.CAMPAIGN,
     moving_source.CAMPAIGN,
+    no_space.CAMPAIGN,
     damage.CAMPAIGN,
     stolen_agent.CAMPAIGN,
 )

@@ -45,6 +45,7 @@ async def test_the_migrations_make_exactly_the_tables(catalog: Catalog) -> None:
         )
         assert differences == []
         assert await connection.scalar(sa.text("PRAGMA journal_mode")) == "wal"
+        assert await connection.scalar(sa.text("PRAGMA synchronous")) == 2  # FULL: what is committed is on the disk
         assert await connection.scalar(sa.text("PRAGMA foreign_keys")) == 1
 
 

@@ -1,10 +1,11 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, moving_source, no_space, prune_beside, stolen_agent
+from tests.chaos import damage, kill, moving_source, no_space, power_cut, prune_beside, stolen_agent
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
     kill.CAMPAIGN,
+    power_cut.CAMPAIGN,
     prune_beside.CAMPAIGN,
     moving_source.CAMPAIGN,
     no_space.CAMPAIGN,

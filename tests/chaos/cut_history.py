@@ -14,6 +14,7 @@ from phoenix_core.vault.layout import DESCRIPTOR
 from phoenix_core.vault.prune import execute, make_plan
 from phoenix_core.vault.record import live_snapshots, verify_chain
 from tests.chaos.cut_agent import AgentHistory
+from tests.chaos.cut_catalog import CatalogHistory
 from tests.chaos.disk_log import NEVER, Died, DiskLog
 from tests.vault_maintenance.rig import Files, Rig, RunningBackup
 
@@ -65,8 +66,10 @@ class LoggedRig(Rig):
 class History:
     """`live` goes through some steps; `log` and `promises` tell of them."""
 
-    def __init__(self, folder: Path, dice: random.Random) -> None:
+    def __init__(self, folder: Path, beside: Path, dice: random.Random) -> None:
+        """`folder` is logged; `beside` isn't."""
         self.log = DiskLog(folder)
+        self.catalog = CatalogHistory(self.log, beside)
         self.promises = Promises()
         self.agent = AgentHistory(self.log)
         self.rig: LoggedRig
@@ -93,6 +96,7 @@ class History:
             self.rig = LoggedRig(self._folder)
             self.begun = self.log.now
             self.agent.enrol()
+            self.catalog.begin()
             self._dice.choice((self._backup, self._two_backups))()
             for _ in range(steps):
                 step = self._dice.choices(list(self._steps), list(self._steps.values()))[0]
@@ -101,6 +105,7 @@ class History:
             with self._perhaps_dies(always=True):
                 self._backup()
             self.rig.close()
+            self.catalog.end()
 
     def moments(self) -> list[list[int]]:
         """Numbers of the events after which something was promised, by what."""
@@ -182,6 +187,7 @@ class History:
     def _committed(self, snapshot: SnapshotId) -> None:
         self.promises.committed.append((self.log.now, snapshot))
         self._live.append(snapshot)
+        self.catalog.takes_over(self.rig)
         self.agent.hear_of_record()
 
     def _parent(self) -> SnapshotId | None:
@@ -194,6 +200,7 @@ class History:
         self.promises.removing.append((self.log.now, snapshot))
         self.rig.remove(snapshot)
         self.promises.removed.append((self.log.now, snapshot))
+        self.catalog.takes_over(self.rig)
 
     def _prune(self) -> None:
         if self._dice.random() < 0.6:

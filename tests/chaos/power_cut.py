@@ -19,6 +19,8 @@ from tests.chaos.cut_history import History, LoggedRig, Promises
 CUTS = 20
 """Of one history."""
 STEPS = 10
+CATALOGS = 0.3
+"""Part of the cuts after which a catalog is opened too; it takes longer than all else."""
 MEMORY = Path("/dev/shm")
 KINDS = {"power cut": 6, "older index": 1, "disk that lied": 1}
 """All in the log's order; the index of an earlier moment than the store; the store of an earlier one than the index."""
@@ -28,7 +30,7 @@ def body(run: Run) -> None:
     room = MEMORY if MEMORY.is_dir() else None
     for first in range(0, run.rounds, CUTS):
         with tempfile.TemporaryDirectory(prefix="cut-", dir=room) as folder:
-            history = History(_empty(Path(folder) / "disk"), run.random(first))
+            history = History(_empty(Path(folder) / "disk"), _empty(Path(folder) / "beside"), run.random(first))
             history.live(STEPS)
             run.counts["kills before"] += history.deaths
             run.counts["prunes before"] += history.prunes
@@ -63,6 +65,10 @@ def _round(run: Run, number: int, history: History, folder: Path) -> None:
             after.goes_on()
             if kind != "disk that lied":
                 history.agent.check(folder, cut)
+                if dice.random() < CATALOGS:
+                    catalog = folder.with_name("catalog")
+                    history.catalog.check(after.rig, after.rig.listed(), cut, dice, catalog)
+                    run.counts["catalogs"] += 1
         finally:
             after.close()
     except (AssertionError, PhoenixError) as error:
@@ -161,7 +167,7 @@ CAMPAIGN = Campaign(
     what="power cuts behind any system call, unsynced writes and names dropped or reordered; every acknowledged"
     " snapshot restores identically, the next backup succeeds",
     body=body,
-    quick=60,
+    quick=80,
     full=2000,
     unit="cuts",
 )

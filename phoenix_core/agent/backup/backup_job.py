@@ -166,7 +166,7 @@ class BackupJob:
             root = builder.build(self._records, self._transferred)
             transfer.flush()
             missing_list = write_missing(meta.writer, self._missing) if self._missing.count else b""
-            meta.writer.close()
+            meta.close()
             transfer_s = time.monotonic() - transfer_began
             result = _result(builder.counts, transfer, meta, scan_s, transfer_s)
             step.detail = f"{size(result.stored_bytes)} stored in {amount(result.packs, 'pack')}"

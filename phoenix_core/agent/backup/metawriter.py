@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from phoenix_core.agent.backup.packcache import CachedTrees, PackCache
 from phoenix_core.agent.backup.parenttree import LocateAhead, ParentTrees
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.errors import StateUnusable
@@ -24,6 +25,7 @@ class MetaVault:
         self._ports = ports
         self._keys = domain_keys(order.domain)
         self._tree_keys = TreeKeys(ports)
+        self._cache = PackCache(ports.state_dir, self._keys, self._tree_keys.of)
         self._warned = False
         self.packs: list[bytes] = []
         """Ids of the packs written."""
@@ -42,14 +44,22 @@ class MetaVault:
         parent = self._order.parent
         if parent is None:
             return None
+        self._cache.load()
         locate = LocateAhead(self._node.locate)
         reader = ChunkReader(locate, self._node.open_pack, self._tree_keys.of, self._keys, PackKind.META)
         unusable = frozenset(parent.unusable_chunks)
-        return ParentTrees(reader, parent.root, unusable=unusable, hint=locate.hint, warn=warn)
+        source = CachedTrees(self._cache, reader)
+        return ParentTrees(source, parent.root, unusable=unusable, hint=locate.hint, warn=warn)
+
+    def close(self) -> None:
+        """Store what is left. Raises what the node raises."""
+        self.writer.close()
+        self._cache.tidy()
 
     def _store(self, pack: FinishedPack) -> None:
         self._node.put_pack(pack.pack_id, pack.fd, pack.length)
         self.packs.append(pack.pack_id)
+        self._cache.keep(pack.pack_id, pack.fd, pack.length)
         try:
             self._ports.remember_pack_keys({pack.pack_id: pack.pack_key})
         except StateUnusable as error:

@@ -99,12 +99,13 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: b
             case kind:
                 (job,) = _begin(here, kind)
         wait(job)
-        killed = _kill(here, plan, job, dice)
+        at = phase(here.here, job)
+        killed = _kill(here, plan, at, dice)
     dice.shuffle(killed)
     killed.sort(key=lambda role: role != "storage")  # a core that finds its node away looks again after ten seconds
     here.start_again(killed)
     ended = here.here.wait_job(job)
-    _check_end(ended, plan)
+    _check_end(ended, plan, at)
     for other in beside:
         _check_hint(here.here.wait_job(other))
     here.note(ended)
@@ -120,9 +121,8 @@ def _begin(here: Installation, kind: str) -> list[str]:
     return [here.api.prune() if kind == "prune" else here.api.verify()] if kind else []
 
 
-def _kill(here: Installation, plan: Plan, job: str, dice: random.Random) -> list[str]:
+def _kill(here: Installation, plan: Plan, at: str, dice: random.Random) -> list[str]:
     """Returns which processes are to be started again."""
-    at = phase(here.here, job)
     again = []
     for role in plan.victims:
         if role == "worker":
@@ -146,9 +146,11 @@ def _kill_worker(here: Installation, dice: random.Random) -> bool:
     return False
 
 
-def _check_end(ended: dict[str, Any], plan: Plan) -> None:
-    """What goes on by itself ends well; what can't is told with what to do next."""
-    goes_on = plan.kind in GO_ON and not {"agent", "worker"} & set(plan.victims)
+def _check_end(ended: dict[str, Any], plan: Plan, at: str) -> None:
+    """What goes on by itself ends well; what can't is told with what to do next. A job that begins while the storage
+    node is away fails."""
+    ended_by = {"agent", "worker", "storage"} if at == "assigned" else {"agent", "worker"}
+    goes_on = plan.kind in GO_ON and not ended_by & set(plan.victims)
     assert not goes_on or ended["state"] in WELL, f"the {plan.kind} is {ended['state']}: {ended['error']}"
     _check_hint(ended)
 

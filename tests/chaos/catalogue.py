@@ -1,6 +1,6 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, moving_source, no_space, power_cut, prune_beside, stolen_agent
+from tests.chaos import damage, kill, moving_source, no_space, power_cut, prune_beside, source_errors, stolen_agent
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
@@ -8,6 +8,7 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     power_cut.CAMPAIGN,
     prune_beside.CAMPAIGN,
     moving_source.CAMPAIGN,
+    source_errors.CAMPAIGN,
     no_space.CAMPAIGN,
     damage.CAMPAIGN,
     stolen_agent.CAMPAIGN,

@@ -8,9 +8,11 @@ import msgspec
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.storage import wire
 from phoenix_core.storage.connection import Body, FdBody, NodeConnection
+from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.storage.wire import CONTENT_TYPE, ROOT
 from phoenix_core.vault.location import Location
+from phoenix_core.vault.malformed import MALFORMED
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
@@ -29,7 +31,11 @@ class _Caller:
         body = wire.encode(call)
         headers = self._headers() | {"Content-Type": CONTENT_TYPE}
         _, answer = self._connection.request("POST", self._path, headers, lambda: body)
-        return msgspec.msgpack.decode(answer, type=answer_type)
+        try:
+            return msgspec.msgpack.decode(answer, type=answer_type)
+        except MALFORMED as error:
+            detail = f"its answer can't be read ({error})"
+            raise StorageUnreachable(place=self._connection.url, detail=detail) from error
 
     def put(self, pack_id: PackId, length: int, body: Body) -> None:
         headers = self._headers() | {"Content-Length": str(length)}

@@ -102,5 +102,5 @@ class ColdFolder:
     def _mark(self, name: str) -> _Mark | None:
         try:
             return msgspec.json.decode((self.folder / _MARKS / name).read_bytes(), type=_Mark)
-        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None

@@ -13,6 +13,7 @@ import msgspec
 from phoenix_core.agentlink.proxy import Proxy, proxy_for
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.storage.errors import BadRequest, StorageUnreachable, from_view
+from phoenix_core.vault.malformed import MALFORMED
 
 TIMEOUT_S = 300.0
 BLOCK_BYTES = 1 << 20
@@ -71,7 +72,7 @@ class NodeConnection:
             return status, answer
         try:
             raise from_view(msgspec.json.decode(answer, type=ErrorView))
-        except msgspec.DecodeError as error:
+        except MALFORMED as error:
             raise StorageUnreachable(place=self.url, detail=f"it answered with status {status}") from error
 
     def close(self) -> None:

@@ -12,8 +12,6 @@ import struct
 import threading
 from pathlib import Path
 
-import msgspec
-
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
 from phoenix_core.host.unixsocket import listen_unix
@@ -22,6 +20,7 @@ from phoenix_core.storage.errors import BadRequest, StorageFailed
 from phoenix_core.storage.frames import receive_frame, send_frame
 from phoenix_core.storage.jobs import JobDesk
 from phoenix_core.storage.wire import MAX_CALL_BYTES, Answer, OpenPackCall, PutPack, Request, decode_request, encode
+from phoenix_core.vault.malformed import MALFORMED
 
 log = logging.getLogger(__name__)
 _PEER = struct.Struct("3i")
@@ -96,7 +95,7 @@ class HandoverServer:
                     send_frame(connection, encode(Answer(result=opened.length)), opened.fileno())
                 return
             answer = Answer(result=self._call(request, fd))
-        except msgspec.MsgspecError as error:
+        except MALFORMED as error:
             answer = Answer(error=BadRequest(detail=error).view())
         except PhoenixError as error:
             log.warning("a job's call was refused: %s (%s)", error, error.code)

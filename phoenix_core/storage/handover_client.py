@@ -27,6 +27,7 @@ from phoenix_core.storage.wire import (
     encode,
 )
 from phoenix_core.vault.location import Location
+from phoenix_core.vault.malformed import MALFORMED
 
 T = TypeVar("T")
 TIMEOUT_S = 300.0
@@ -103,7 +104,13 @@ class SocketJobNode:
         result, extra = self._exchange(call, fd)
         if extra >= 0:
             os.close(extra)
-        return msgspec.convert(result, answer_type)
+        try:
+            return msgspec.convert(result, answer_type)
+        except MALFORMED as error:
+            raise self._garbled(error) from error
+
+    def _garbled(self, error: Exception) -> StorageUnreachable:
+        return StorageUnreachable(place=self._path, detail=f"its answer can't be read ({error})")
 
     def _exchange(self, call: Call, fd: int) -> tuple[Any, int]:
         body = encode(Request(self._token, call))  # type: ignore[arg-type]
@@ -117,7 +124,12 @@ class SocketJobNode:
                 except OSError as error:
                     self._drop()
                     raise StorageUnreachable(place=self._path, detail=error.strerror or error) from error
-        answer = decode_answer(received)
+        try:
+            answer = decode_answer(received)
+        except MALFORMED as error:
+            if got >= 0:
+                os.close(got)
+            raise self._garbled(error) from error
         if answer.error is not None:
             raise from_view(answer.error)
         return answer.result, got

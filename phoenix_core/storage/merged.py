@@ -22,6 +22,7 @@ from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import INDEX, index_name
+from phoenix_core.vault.malformed import MALFORMED
 
 MAGIC = b"PHNXMIDX"
 VERSION = 1
@@ -62,7 +63,7 @@ def decode(data: bytes) -> list[MergedEntry]:
         raise UnknownVersion(what="merged index object", version=version)
     try:
         entries = _entries_of(body[_HEADER.size :])
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise PackDamaged(detail="a merged index object is malformed") from error
     if len(entries) != count:
         raise PackDamaged(detail="a merged index object isn't complete")

@@ -10,6 +10,7 @@ from phoenix_core.storage.local import LocalStore
 from phoenix_core.storage.nodeconfig import IndexKey, NodeConfig
 from phoenix_core.vault import descriptor as descriptors
 from phoenix_core.vault.layout import DESCRIPTOR
+from phoenix_core.vault.malformed import MALFORMED
 
 
 class VaultForNode(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ def configure_node(
     Raises NodeNotConfigured where nothing usable was given, VaultMismatch where the folder holds another vault."""
     try:
         vault = msgspec.json.decode(given, type=VaultForNode)
-    except msgspec.DecodeError as error:
+    except MALFORMED as error:
         raise NodeNotConfigured(
             path=data.node, detail=f"the core told nothing usable of its vault ({error})"
         ) from error

@@ -57,5 +57,5 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError as error:
             raise NodeNotConfigured(path=path, detail="the file isn't there") from error
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise NodeNotConfigured(path=path, detail=error) from error

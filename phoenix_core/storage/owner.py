@@ -16,6 +16,7 @@ from phoenix_core.host.processid import ProcessName, this_process
 from phoenix_core.storage.errors import ObjectMissing, OwnershipLost, VaultOwnedElsewhere
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.vault.layout import OWNER
+from phoenix_core.vault.malformed import MALFORMED
 
 _NOBODY = ProcessName(machine="", boot="", pid=0, started="")
 
@@ -86,7 +87,7 @@ def _decode(data: bytes) -> Owner:
     """A damaged owner object counts as one of an unknown node."""
     try:
         return msgspec.json.decode(data, type=Owner)
-    except msgspec.DecodeError:
+    except MALFORMED:
         return Owner(epoch=0, instance="?", host="an unknown host", process=_NOBODY, since=datetime.min)  # noqa: DTZ901
 
 

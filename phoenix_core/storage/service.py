@@ -26,6 +26,7 @@ from phoenix_core.storage.errors import BadRequest, StorageFailed, TokenMalforme
 from phoenix_core.storage.node import StorageNode
 from phoenix_core.storage.objectstore import OpenObject, StagedObject
 from phoenix_core.storage.wire import CONTENT_TYPE, MAX_CALL_BYTES, ROOT, decode_core_call, decode_job_call, encode
+from phoenix_core.vault.malformed import MALFORMED
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -192,7 +193,7 @@ def _range(request: web.Request, length: int) -> tuple[int, int, bool]:
 def _decoded(decode: Callable[[bytearray], T], body: bytearray) -> T:
     try:
         return decode(body)
-    except msgspec.MsgspecError as error:
+    except MALFORMED as error:
         raise BadRequest(detail=error) from error
 
 

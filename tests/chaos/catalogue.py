@@ -1,6 +1,16 @@
 """All campaigns, in the order in which they run and are reported."""
 
-from tests.chaos import damage, kill, moving_source, no_space, power_cut, prune_beside, source_errors, stolen_agent
+from tests.chaos import (
+    damage,
+    fuzz,
+    kill,
+    moving_source,
+    no_space,
+    power_cut,
+    prune_beside,
+    source_errors,
+    stolen_agent,
+)
 from tests.chaos.campaign import Campaign
 
 CAMPAIGNS: tuple[Campaign, ...] = (
@@ -12,4 +22,5 @@ CAMPAIGNS: tuple[Campaign, ...] = (
     no_space.CAMPAIGN,
     damage.CAMPAIGN,
     stolen_agent.CAMPAIGN,
+    fuzz.CAMPAIGN,
 )

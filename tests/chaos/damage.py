@@ -180,9 +180,19 @@ class _Round:
         assert before <= after, f"worse after the repair: {sorted(before - after)[:3]}"
         self._run.counts["files saved by repair"] += len(after - before)
         assert done.left.faults == () or len(done.left.damages) <= len(plan.found.damages)
+        if not any(harm.what == "index" for harm in self._harms.done):
+            self._check_saved(done.left)
         again = make_plan(vault.node, vault.key, **known)  # type: ignore[arg-type]
         assert again.rescue_chunks == 0, f"{again.rescue_chunks} chunks were left by the repair"
         assert not again.upkeep.damaged_index, "index objects are still damaged"
+
+    def _check_saved(self, left: VerifyReport) -> None:
+        """A pack whose blocks are whole somewhere is saved whole; index objects had its head and tail."""
+        for harm in self._harms.done:
+            if harm.blocks_whole:
+                told = [damage.what for damage in left.damages if harm.name[:16] in damage.what]
+                assert not told, f"{harm} could be saved: {told}"
+                self._run.counts["packs saved whole"] += 1
 
     def _heal(self, vault: SmallVault, sample: Sample) -> None:
         """Put back, or give up, what only a copy has; back everything up again."""

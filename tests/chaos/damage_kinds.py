@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from phoenix_core.vault.packhead import HEAD_SIZE
+from phoenix_core.vault.packtail import FOOTER_SIZE
+
 PACK_KINDS = ("data", "meta")
 
 
@@ -18,6 +21,8 @@ class Harm:
     """`data`, `meta`, `snapshots`, `records`, `index`, `owner` or `vault.json`."""
     name: str
     """The file's name: for packs and snapshots their id in hex, for records their number."""
+    blocks_whole: bool = False
+    """Of a pack: head or tail may be damaged, and the blocks still lie somewhere, every byte of them."""
 
 
 @dataclass
@@ -44,8 +49,18 @@ class Harms:
         _KINDS[kind](self, what)
         return len(self.done) - before
 
-    def note(self, kind: str, what: str, path: Path) -> None:
-        self.done.append(Harm(kind, what, path.name))
+    def note(self, kind: str, what: str, path: Path, *, blocks_whole: bool = False) -> None:
+        self.done.append(Harm(kind, what, path.name, blocks_whole and what in PACK_KINDS))
+
+    def two(self, what: str) -> list[Path]:
+        """Often of the same length, so that one fits into the other's place; none where there aren't two."""
+        found = self.objects(what)
+        one = self.dice.choice(found) if found else None
+        others = [path for path in found if path != one]
+        alike = [path for path in others if one is not None and path.stat().st_size == one.stat().st_size]
+        if alike and self.dice.random() < 0.8:
+            others = alike
+        return [one, self.dice.choice(others)] if one is not None and others else []
 
     def one(self, what: str) -> Path | None:
         found = self.objects(what)
@@ -58,28 +73,37 @@ def write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
+def _spares_blocks(pack: bytes, start: int, end: int) -> bool:
+    """Whether bytes from `start` to `end` of a pack lie in its head or its tail alone."""
+    blocks_end = len(pack) - FOOTER_SIZE - int.from_bytes(pack[-FOOTER_SIZE:][:4], "little")
+    return end <= HEAD_SIZE or start >= blocks_end
+
+
 def _flip(harms: Harms, what: str) -> None:
     path = harms.one(what)
     if path is not None:
-        data = bytearray(path.read_bytes())
-        data[harms.dice.randrange(len(data))] ^= 1 << harms.dice.randrange(8)
-        write(path, bytes(data))
-        harms.note("flip", what, path)
+        data = path.read_bytes()
+        changed = bytearray(data)
+        at = harms.dice.randrange(len(data)) if harms.dice.random() < 0.7 else harms.dice.randrange(-100, 0) % len(data)
+        changed[at] ^= 1 << harms.dice.randrange(8)
+        write(path, bytes(changed))
+        harms.note("flip", what, path, blocks_whole=_spares_blocks(data, at, at + 1))
 
 
 def _cut(harms: Harms, what: str) -> None:
     path = harms.one(what)
     if path is not None:
         data = path.read_bytes()
-        write(path, data[: harms.dice.randrange(len(data))])
-        harms.note("cut", what, path)
+        at = harms.dice.randrange(len(data))
+        write(path, data[:at])
+        harms.note("cut", what, path, blocks_whole=_spares_blocks(data, at, len(data)))
 
 
 def _grow(harms: Harms, what: str) -> None:
     path = harms.one(what)
     if path is not None:
         write(path, path.read_bytes() + harms.dice.randbytes(harms.dice.randint(1, 500)))
-        harms.note("grow", what, path)
+        harms.note("grow", what, path, blocks_whole=True)
 
 
 def _zero(harms: Harms, what: str) -> None:
@@ -91,7 +115,7 @@ def _zero(harms: Harms, what: str) -> None:
         zeros = bytes(len(data[at : at + 512]))
         if data[at : at + 512] != zeros:
             write(path, data[:at] + zeros + data[at + 512 :])
-            harms.note("zero", what, path)
+            harms.note("zero", what, path, blocks_whole=_spares_blocks(data, at, at + 512))
 
 
 def _delete(harms: Harms, what: str) -> None:
@@ -102,21 +126,21 @@ def _delete(harms: Harms, what: str) -> None:
 
 
 def _swap(harms: Harms, what: str) -> None:
-    found = harms.objects(what)
-    if len(found) > 1:
-        one, other = harms.dice.sample(found, 2)
+    found = harms.two(what)
+    if found:
+        one, other = found
         first, second = one.read_bytes(), other.read_bytes()
         write(one, second)
         write(other, first)
-        harms.note("swap", what, one)
-        harms.note("swap", what, other)
+        harms.note("swap", what, one, blocks_whole=True)
+        harms.note("swap", what, other, blocks_whole=True)
 
 
 def _replace(harms: Harms, what: str) -> None:
     """Another object's bytes under this one's name."""
-    found = harms.objects(what)
-    if len(found) > 1:
-        one, other = harms.dice.sample(found, 2)
+    found = harms.two(what)
+    if found:
+        one, other = found
         write(one, other.read_bytes())
         harms.note("replace", what, one)
 

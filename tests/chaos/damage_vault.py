@@ -45,7 +45,7 @@ class SmallVault(Rig):
             for number, (path, content) in enumerate(sorted(files.items())):
                 step = LARGE if len(content) >= LARGE else CHUNK
                 chunks[path] = tuple(writer.add(content[at : at + step]) for at in range(0, len(content), step))
-                if number % 3 == 2:
+                if number % 3 == 2 or path.startswith("alike"):
                     writer.flush()
         with running._writer(PackKind.META) as writer:
             trees = TreeWriter(writer)
@@ -119,6 +119,7 @@ def make(folder: Path, dice: random.Random) -> dict[SnapshotId, tuple[str, Files
                 for folder_name in ("etc", "home/a", "home/b")
                 for number in range(5)
             }
+            files |= {f"alike/{number}": dice.randbytes(CHUNK) for number in range(8)}
             for number in range(2):
                 files[f"large/{number}"] = server.encode() + bytes([number]) + text * (2 * LARGE // 1000)
             parent = None

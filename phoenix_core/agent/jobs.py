@@ -29,6 +29,7 @@ from phoenix_core.agentlink.messages import (
     RestoreResult,
 )
 from phoenix_core.domain.errors import Cancelled, PhoenixError
+from phoenix_core.vault.malloc import give_back_memory
 
 AT_ONCE = 2
 STOP_WAIT_S = 5.0
@@ -126,6 +127,7 @@ class AgentJobs:
         finally:
             with self._lock:
                 del self._running[order.job]
+            give_back_memory()
 
     def _outcome(self, order: WorkOrder, ports: LinkPorts) -> ReportBody:
         """Do the job; what is to be its last report."""

@@ -28,14 +28,14 @@ class EntryType(StrEnum):
     BLOCK_DEVICE = "b"
 
 
-class Extent(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Extent(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A run of a file's bytes that holds data."""
 
     offset: Natural
     length: Annotated[int, Meta(ge=1)]
 
 
-class ChunkRef(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class ChunkRef(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A chunk's id and its length in plain bytes."""
 
     id: Id
@@ -45,6 +45,7 @@ class ChunkRef(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Entry(
     msgspec.Struct,
     frozen=True,
+    gc=False,
     omit_defaults=True,
     forbid_unknown_fields=True,
     rename={

@@ -42,7 +42,7 @@ class ChunkSink(Protocol):
     def add(self, data: bytes) -> ChunkRef: ...
 
 
-class NodeRef(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class NodeRef(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """A list node's reference to a node one level below."""
 
     id: Annotated[bytes, Meta(min_length=CHUNK_ID_BYTES, max_length=CHUNK_ID_BYTES)]

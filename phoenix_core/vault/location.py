@@ -9,7 +9,7 @@ import msgspec
 from phoenix_core.domain.ids import ChunkId, PackId
 
 
-class Location(msgspec.Struct, frozen=True, array_like=True):
+class Location(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where one copy of a chunk lies."""
 
     pack_id: bytes
@@ -25,7 +25,7 @@ class Location(msgspec.Struct, frozen=True, array_like=True):
     """The chunk's plain length."""
 
 
-class BlockRef(msgspec.Struct, frozen=True, array_like=True):
+class BlockRef(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Names one block of one pack."""
 
     pack_id: bytes

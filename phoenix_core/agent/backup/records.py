@@ -8,17 +8,17 @@ import msgspec
 from phoenix_core.vault.entry import Entry
 
 
-class Enter(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Enter(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A folder begins. The tree of its entry, if there is one, is not the folder's."""
 
     entry: Entry
 
 
-class Leave(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class Leave(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """The folder ends."""
 
 
-class Keep(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class Keep(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     """A complete entry: an unchanged file as the parent has it, or an entry without content.
 
     `counted` is false for a hard link whose bytes an earlier entry stands for; `identity` as in `Link`."""
@@ -28,13 +28,13 @@ class Keep(msgspec.Struct, frozen=True, array_like=True, tag=3):
     identity: int = 0
 
 
-class Read(msgspec.Struct, frozen=True, array_like=True, tag=4):
+class Read(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     """A file to be read: the next one of the read list. `identity` is not 0 where more links may follow."""
 
     identity: int = 0
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True, tag=5):
+class Link(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
     """A further hard link of the file with this number; it has that one's content under its own name, as long as what
     was read is the inode that the scan saw."""
 
@@ -43,7 +43,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True, tag=5):
     inode: int
 
 
-class Amounts(msgspec.Struct, frozen=True, array_like=True):
+class Amounts(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What a folder holds, with all that is below it; or what a scan has met so far."""
 
     files: int = 0
@@ -62,7 +62,7 @@ class Amounts(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class KeepFolder(msgspec.Struct, frozen=True, array_like=True, tag=7):
+class KeepFolder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=7):
     """A folder whose entries are, all the way down, those that the parent snapshot has: it keeps its tree."""
 
     entry: Entry
@@ -71,7 +71,7 @@ class KeepFolder(msgspec.Struct, frozen=True, array_like=True, tag=7):
     """What is in it, itself included."""
 
 
-class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6):
+class Lost(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
     """An entry that can't be read, and why."""
 
     path: bytes
@@ -81,7 +81,7 @@ class Lost(msgspec.Struct, frozen=True, array_like=True, tag=6):
 Record = Enter | Leave | Keep | KeepFolder | Read | Link | Lost
 
 
-class ReadItem(msgspec.Struct, frozen=True, array_like=True):
+class ReadItem(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A file to be read, as the scan saw it."""
 
     folder: bytes

@@ -12,7 +12,7 @@ from phoenix_core.agent.restore.folders import join
 from phoenix_core.vault.entry import Entry
 
 
-class Enter(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Enter(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A folder begins; its entry lacks the tree."""
 
     name: bytes
@@ -24,18 +24,18 @@ class Enter(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """What was there before is older than the entry."""
 
 
-class Leave(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class Leave(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """The folder ends."""
 
 
-class Put(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class Put(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     """A file in the folder that was entered last. `identity` is not 0 where further hard links may follow."""
 
     entry: Entry
     identity: int = 0
 
 
-class LatePut(msgspec.Struct, frozen=True, array_like=True, tag=4):
+class LatePut(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     """A symbolic link or node, or another name of the file or node with this identity."""
 
     folder: bytes
@@ -55,7 +55,7 @@ FolderRecord = Enter | Leave
 FileRecord = Enter | Leave | Put
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
+class Known(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What the journal of an interrupted restore knows of an entry that it completed."""
 
     inode: int
@@ -68,7 +68,7 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
         return status.st_ctime_ns == self.ctime_ns or (status.st_nlink > 1 and status.st_mtime_ns == entry.mtime_ns)
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True):
+class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One entry to be put in place."""
 
     folder: bytes
@@ -86,7 +86,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
         return self.source or b"/" + join(self.folder, self.entry.name)
 
 
-class Anchor(msgspec.Struct, frozen=True, array_like=True):
+class Anchor(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A restored file that further names are linked to."""
 
     folder: bytes
@@ -101,7 +101,7 @@ MISSING = "missing"
 NOT_MADE = "not_made"
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What became of one entry."""
 
     state: str

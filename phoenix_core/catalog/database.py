@@ -1,6 +1,7 @@
 """The catalog as an open database: short transactions, one writer at a time."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from phoenix_core.catalog import sqlite
+from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.migrate import migrate_file
 
 
@@ -32,9 +34,14 @@ class Catalog:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end of the block, rolled back where it raises."""
-        async with self._writing, self._engine.begin() as connection:
-            yield connection
+        """One transaction: committed at the end of the block, rolled back where it raises. Raises CatalogFull."""
+        try:
+            async with self._writing, self._engine.begin() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                raise
+            raise CatalogFull(path=self._engine.url.database or "") from error
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -10,6 +10,16 @@ class CatalogUnusable(PhoenixError):
     http_status = 500
 
 
+class CatalogFull(PhoenixError):
+    """The disk that holds the catalog is full."""
+
+    code = "catalog_full"
+    template = "The disk with the catalog {path} is full."
+    hint = "Free space there. Jobs that ended meanwhile are recorded as soon as there is some; no snapshot is lost."
+    retryable = True
+    http_status = 507
+
+
 class CatalogTooNew(PhoenixError):
     code = "catalog_too_new"
     template = "The catalog {path} was written by a later release (revision {revision})."

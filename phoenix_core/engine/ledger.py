@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, LogRow, StepRow
 from phoenix_core.domain.clock import Clock
@@ -100,7 +101,10 @@ class Ledger:
         kept = await self._look(job_id)
         kept.job = await self.jobs.move(job_id, state, **values)
         log.info("job " + state, job=job_id)
-        await self._note_state(kept.job)
+        try:
+            await self._note_state(kept.job)
+        except CatalogFull as full:  # the state itself is recorded, and what depends on it must go on
+            log.warning("the job's log lacks its change of state", job=job_id, state=str(state), error=full.message)
         if state is JobState.RUNNING:
             self._progress.begin(kept.job)
         self._tell(kept)

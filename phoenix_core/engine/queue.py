@@ -15,6 +15,7 @@ from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.workflow import Workflow
 
 WAITING = (JobState.QUEUED, JobState.WAITING_FOR_AGENT)
+RETRY_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +55,9 @@ class JobQueue:
             try:
                 await self.serve()
             except Exception:
-                # The queue must outlive one bad turn; the next poke tries again.
+                # The queue must outlive one bad turn, such as a catalog without space.
                 log.exception("the job queue stumbled")
+                asyncio.get_running_loop().call_later(RETRY_S, self.poke)
 
     async def serve(self) -> None:
         """Go once through the waiting jobs, oldest first."""

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from phoenix_core.catalog.database import Catalog
-from phoenix_core.catalog.errors import CatalogTooNew, CatalogUnusable, IllegalTransition
+from phoenix_core.catalog.errors import CatalogFull, CatalogTooNew, CatalogUnusable, IllegalTransition
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.migrate import FOLDER, HEAD, migrate_file
 from phoenix_core.catalog.peers import Peers
@@ -201,3 +201,19 @@ async def test_facts_outlive_the_process(tmp_path: Path) -> None:
     assert await Facts(second).get("link.port") == "8443"
     assert await Facts(second).get("nothing") is None
     await second.close()
+
+
+async def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
+    catalog = await Catalog.open_file(tmp_path / "catalog.sqlite")
+    facts = Facts(catalog)
+    await facts.put("small", "kept")
+    async with catalog.writing() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+        await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(CatalogFull, match=r"catalog\.sqlite"):
+        await facts.put("large", "x" * 1_000_000)
+    assert await facts.get("small") == "kept"
+    async with catalog.writing() as connection:
+        await connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    await facts.put("large", "x" * 1_000_000)
+    await catalog.close()

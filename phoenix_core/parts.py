@@ -31,6 +31,7 @@ from phoenix_core.domain.views import StatusView
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
 from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.descriptor_copy import remembered
 from phoenix_core.engine.doctor import Doctor
 from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
@@ -67,6 +68,7 @@ from phoenix_core.link_server import LinkServer
 from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.storage.service import add_storage_routes
+from phoenix_core.vault.descriptor import VaultDescriptor
 
 
 class _Switch:
@@ -169,6 +171,9 @@ class Parts:
         self.runner.on_freed(self.prover.poke)
         self.settings.on_change(lambda key: self.prover.poke())
 
+    def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
+        return remembered(self._data, vault_id)
+
     def _tell_of_loss(self, snapshot: SnapshotRow) -> None:
         self.news.changed(snapshot)
         self.vault_news.changed()
@@ -200,8 +205,19 @@ class Parts:
                 self.keys,
                 self._open_job_node,
             ),
-            VerifyVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._clock),
-            RepairVault(self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._open_job_node, self._clock),
+            VerifyVault(
+                self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._known_descriptor, self._clock
+            ),
+            RepairVault(
+                self.seat,
+                self.jobs,
+                self.snapshots,
+                self.facts,
+                self.lost,
+                self._known_descriptor,
+                self._open_job_node,
+                self._clock,
+            ),
             PruneVault(self.seat, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),

@@ -9,6 +9,7 @@ from phoenix_core.cli.passphrases import read_passphrase
 from phoenix_core.cli.program import command_line
 from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, chosen_holder, location, shown_place
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, PhoenixError, UsageError
+from phoenix_core.engine.descriptor_copy import remember
 from phoenix_core.engine.lost_descriptor import describe_anew
 from phoenix_core.engine.vaults import find_vault, holds_objects, read_descriptor, replace_descriptor
 from phoenix_core.host.datadir import DataDirectory
@@ -67,6 +68,7 @@ async def change_passphrase(data: DataDirectory, file: Path | None, command: str
     wrapped = await asyncio.to_thread(wrap, key, passphrase)
     changed = _with_wrapped(described, wrapped)
     await asyncio.to_thread(replace_descriptor, Path(location(data)), changed)
+    await asyncio.to_thread(remember, data, changed)
     if as_json:
         print_json({"vault_id": described.vault_id} | ({"recovery_passphrase": passphrase} if made_here else {}))
         return
@@ -92,6 +94,7 @@ async def move(
         check_descriptor(described, key)
         place = shown_place(data)
         await asyncio.to_thread(keeper.move, to, key.to_bytes(), described.vault_id, place=place)
+        await asyncio.to_thread(remember, data, described)
     else:
         await asyncio.to_thread(keeper.move, to)
     found = await asyncio.to_thread(keeper.status)

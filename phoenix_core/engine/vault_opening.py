@@ -10,6 +10,7 @@ from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.engine.descriptor_copy import remember_first
 from phoenix_core.engine.errors import NoVault, VaultLocked
 from phoenix_core.engine.node_access import EmbeddedNode, NodeAccess, RemoteNode
 from phoenix_core.engine.peer_directory import PeerDirectory
@@ -69,6 +70,7 @@ class VaultOpening:
             if key is None:
                 raise self._locked_by or VaultLocked(detail="this data directory never held it")
             await asyncio.to_thread(check_descriptor, descriptor, key)
+            await asyncio.to_thread(remember_first, self._data, descriptor)
             self._seat.unlock(key)
             self.access = await asyncio.to_thread(self._node, descriptor, key)
         except NoVault:

@@ -7,6 +7,7 @@ from pathlib import Path
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.names import shown
+from phoenix_core.engine.descriptor_copy import remember
 from phoenix_core.engine.errors import DescriptorMissing, NoVault, VaultExists, VaultMissing
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.keyholder import read_record
@@ -48,6 +49,7 @@ def create_vault(
         keep_key(key, described)
         if not store.put(DESCRIPTOR, described.encode(), if_absent=True):
             raise VaultExists(path=where)
+        remember(data, described)
         return described, key
     finally:
         store.close()

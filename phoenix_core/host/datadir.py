@@ -39,6 +39,8 @@ class DataDirectory:
         self.node = self.root / "node"
         """State of a storage node that runs alone on this data directory."""
         self.key_holder = self.root / "key-holder.toml"
+        self.descriptor_copy = self.root / "vault-copy.json"
+        """What this core knows of vault.json, to tell a changed or older one."""
         self.key_file = self.root / "vault.key"
         self.logs = self.root / "logs"
         self.spool = self.root / "spool"

@@ -22,6 +22,7 @@ import msgspec
 from phoenix_core.domain.ids import PackId, SnapshotId
 from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.vault.chunkwriter import PACK_CLOSE_BYTES
+from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, OpenTarget, never_cancelled
 from phoenix_core.vault.packcontents import Upkeep
 from phoenix_core.vault.packinfo import PackState
@@ -89,11 +90,12 @@ def make_plan(
     *,
     last_record: int = 0,
     expected: Collection[SnapshotId] = (),
+    descriptor: VaultDescriptor | None = None,
     progress: Report = _silent,
     cancelled: IsCancelled = never_cancelled,
 ) -> RepairPlan:
     """Parameters and errors as of `verify_vault`."""
-    known: dict[str, Any] = {"last_record": last_record, "expected": expected}
+    known: dict[str, Any] = {"last_record": last_record, "expected": expected, "descriptor": descriptor}
     found = verify_vault(node, key, depth, (), _as_phase("look", progress), cancelled, **known)
     rescues = plan_rescues(
         node,
@@ -115,6 +117,7 @@ def execute(
     pack_bytes: int = PACK_CLOSE_BYTES,
     last_record: int = 0,
     expected: Collection[SnapshotId] = (),
+    descriptor: VaultDescriptor | None = None,
     progress: Report = _silent,
     cancelled: IsCancelled = never_cancelled,
 ) -> RepairResult:
@@ -133,7 +136,7 @@ def execute(
     mended = 0
     if plan.upkeep.damaged_index or plan.upkeep.uncovered_packs:
         mended = plan.damaged_index_objects - len(node.look_after(mend=True).damaged_index)
-    known: dict[str, Any] = {"last_record": last_record, "expected": expected}
+    known: dict[str, Any] = {"last_record": last_record, "expected": expected, "descriptor": descriptor}
     left = verify_vault(node, key, VerifyDepth.STRUCTURE, (), _as_phase("trees", progress), cancelled, **known)
     return RepairResult(rescued, mended, left)
 

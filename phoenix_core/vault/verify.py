@@ -19,6 +19,7 @@ from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.vault import descriptor as descriptors
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.damage import Damage, DamageBook
+from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.errors import RecordDamaged, UnknownVersion, VaultError
 from phoenix_core.vault.layout import DESCRIPTOR
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
@@ -85,9 +86,11 @@ def verify_vault(
     *,
     last_record: int = 0,
     expected: Collection[SnapshotId] = (),
+    descriptor: VaultDescriptor | None = None,
 ) -> VerifyReport:
     """Verify all snapshots, or those named. `last_record` is the highest record that the core remembers: fewer in the
     vault are a roll-back. `expected`: snapshots that the core has seen committed, and not removed.
+    `descriptor`: vault.json as the core knows it.
 
     Raises `MaintenanceCancelled`, and what the node raises; damage is in the report."""
     book = DamageBook()
@@ -96,7 +99,7 @@ def verify_vault(
     live = live_snapshots(chain)
     _check_expected(node, key, [name for name in expected if name not in live], book)
     if not snapshots:
-        _check_upkeep(node.look_after(), key, book)
+        _check_upkeep(node.look_after(), key, descriptor, book)
     chosen = [name for name in live if not snapshots or name in snapshots]
     only = _packs_of(node, key, chosen, cancelled) if snapshots and depth is not VerifyDepth.STRUCTURE else None
     reading = PackReading(node, key, depth, cancelled, only)
@@ -186,7 +189,7 @@ def _check_expected(node: MaintenanceNode, key: VaultKey, unknown: Sequence[Snap
             book.hit(f"snapshot {name}", what, name, b"/")
 
 
-def _check_upkeep(upkeep: Upkeep, key: VaultKey, book: DamageBook) -> None:
+def _check_upkeep(upkeep: Upkeep, key: VaultKey, known: VaultDescriptor | None, book: DamageBook) -> None:
     for name in upkeep.damaged_index:
         text = f"The index object {name.rpartition('/')[2][:16]} is damaged; `phoenix vault repair` writes it anew."
         book.open(name, text)
@@ -200,9 +203,17 @@ def _check_upkeep(upkeep: Upkeep, key: VaultKey, book: DamageBook) -> None:
         book.open(DESCRIPTOR, "vault.json is gone from the vault.")
     elif upkeep.descriptor:
         try:
-            check_descriptor(descriptors.decode(upkeep.descriptor), key)
+            found = descriptors.decode(upkeep.descriptor)
+            check_descriptor(found, key)
         except VaultError as error:
             book.open(DESCRIPTOR, f"vault.json was changed: {error.message}")
+            return
+        if known is not None and found != known:
+            book.open(
+                DESCRIPTOR,
+                "vault.json was changed, or an older one was put back: its recovery passphrase may be another one, or "
+                "none. `phoenix vault key change-passphrase` writes it anew.",
+            )
 
 
 def _believable(encoded: bytes, key: VaultKey, sequence: int) -> list[Record]:

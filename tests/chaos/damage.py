@@ -13,24 +13,29 @@ or puts the vault back to an earlier state. Then:
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.storage.errors import VaultMismatch
+from phoenix_core.vault import descriptor as descriptors
+from phoenix_core.vault.errors import VaultError
 from phoenix_core.vault.repair import execute, make_plan
+from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.verify import VerifyReport, verify_vault
+from phoenix_core.vault.wrap import check_descriptor
 from tests.chaos import damage_vault
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.damage_kinds import KINDS, Harm, Harms, write
-from tests.chaos.damage_vault import Files, Reading, SmallVault
+from tests.chaos.damage_vault import Files, Reading, SmallVault, described
 
 MEMORY = Path("/dev/shm")
 SAMPLE = 25
 """Files that a round restores beside those that are named."""
 MOST = 8
 """Objects that a round damages, or a few more."""
-WEIGHTS = {"data": 10, "meta": 6, "snapshots": 3, "records": 2, "index": 2, "owner": 1, "vault.json": 1}
+WEIGHTS = {"data": 10, "meta": 6, "snapshots": 3, "records": 2, "index": 2, "owner": 1, "vault.json": 2}
 PUT_BACK = ("snapshots", "records", "vault.json")
 States = dict[SnapshotId, tuple[str, Files]]
 Sample = list[tuple[SnapshotId, str]]
@@ -61,7 +66,10 @@ class _Round:
         self._early = self._dice.random() < 0.5
         """The damage is done before the storage node starts."""
         self._store = folder / "vault"
-        self._harms = Harms(self._store, self._dice)
+        self._refused = False
+        """The vault didn't open for its vault.json, which was put back."""
+        older = {"vault.json": described(b"old").encode(), "owner": (pristine / "vault" / "owner").read_bytes()}
+        self._harms = Harms(self._store, self._dice, older)
         self._last_record = len(states)
 
     def carry_out(self) -> None:
@@ -84,9 +92,14 @@ class _Round:
             vault.close()
 
     def _started(self) -> SmallVault:
+        """The vault as a core opens it: vault.json first."""
         try:
+            found = descriptors.decode((self._store / "vault.json").read_bytes())
+            check_descriptor(found, VaultKey.from_bytes(bytes(range(32))))
             return SmallVault(self._folder)
-        except VaultMismatch:
+        except (FileNotFoundError, VaultError, VaultMismatch):
+            assert any(harm.what == "vault.json" for harm in self._harms.done), "a vault.json that is right is refused"
+            self._refused = True
             self._run.counts["vault.json refused at start"] += 1
             self._put_back("vault.json")
             return SmallVault(self._folder)
@@ -139,12 +152,18 @@ class _Round:
 
     def _is_set_right(self, harm: Harm) -> bool:
         """By the node's start, or with it by the operator."""
-        return self._early and harm.what in ("owner", "vault.json")
+        return self._early and (harm.what == "owner" or (harm.what == "vault.json" and self._refused))
 
     def _verify(self, vault: SmallVault) -> VerifyReport:
-        return verify_vault(
-            vault.node, vault.key, VerifyDepth.CHUNKS, last_record=self._last_record, expected=list(self._states)
-        )
+        return verify_vault(vault.node, vault.key, VerifyDepth.CHUNKS, **self._known())
+
+    def _known(self) -> dict[str, Any]:
+        """What the core remembers of the vault."""
+        return {
+            "last_record": self._last_record,
+            "expected": list(self._states),
+            "descriptor": described(b"new"),
+        }
 
     def _sample(self, report: VerifyReport) -> Sample:
         everything = list(damage_vault.paths_of(self._states))
@@ -172,9 +191,9 @@ class _Round:
         return back
 
     def _repair(self, vault: SmallVault, sample: Sample, before: set[tuple[SnapshotId, str]]) -> None:
-        known = {"last_record": self._last_record, "expected": list(self._states)}
-        plan = make_plan(vault.node, vault.key, self._dice.choice(list(VerifyDepth)), **known)  # type: ignore[arg-type]
-        done = execute(vault.node, vault.key, plan, open_target=vault.target, **known)  # type: ignore[arg-type]
+        known = self._known()
+        plan = make_plan(vault.node, vault.key, self._dice.choice(list(VerifyDepth)), **known)
+        done = execute(vault.node, vault.key, plan, open_target=vault.target, **known)
         self._run.counts["chunks rescued"] += done.rescued.chunks
         after = self._restored(vault, sample, done.left)
         assert before <= after, f"worse after the repair: {sorted(before - after)[:3]}"
@@ -182,7 +201,7 @@ class _Round:
         assert done.left.faults == () or len(done.left.damages) <= len(plan.found.damages)
         if not any(harm.what == "index" for harm in self._harms.done):
             self._check_saved(done.left)
-        again = make_plan(vault.node, vault.key, **known)  # type: ignore[arg-type]
+        again = make_plan(vault.node, vault.key, **known)
         assert again.rescue_chunks == 0, f"{again.rescue_chunks} chunks were left by the repair"
         assert not again.upkeep.damaged_index, "index objects are still damaged"
 
@@ -247,8 +266,8 @@ def _is_told(report: VerifyReport, harm: Harm) -> bool:
 
 CAMPAIGN = Campaign(
     name="damage",
-    what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced or rolled back: each is found and named "
-    "with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup heals",
+    what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced, older or rolled back: each is found and "
+    "named with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup heals",
     body=body,
     quick=80,
     full=10_000,

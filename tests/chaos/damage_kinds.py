@@ -31,6 +31,8 @@ class Harms:
 
     store: Path
     dice: random.Random
+    older: dict[str, bytes]
+    """Older versions of objects that change."""
     done: list[Harm] = field(default_factory=list)
 
     def objects(self, what: str) -> list[Path]:
@@ -145,6 +147,15 @@ def _replace(harms: Harms, what: str) -> None:
         harms.note("replace", what, one)
 
 
+def _older(harms: Harms, what: str) -> None:
+    """An older version of what changes: `vault.json` with another passphrase, `owner` of the node before."""
+    path = harms.store / what
+    older = harms.older.get(what)
+    if older is not None and path.is_file() and path in harms.objects(what) and path.read_bytes() != older:
+        write(path, older)
+        harms.note("older", what, path)
+
+
 _KINDS: dict[str, Callable[[Harms, str], None]] = {
     "flip": _flip,
     "cut": _cut,
@@ -153,5 +164,6 @@ _KINDS: dict[str, Callable[[Harms, str], None]] = {
     "delete": _delete,
     "swap": _swap,
     "replace": _replace,
+    "older": _older,
 }
 KINDS = tuple(_KINDS)

@@ -9,15 +9,19 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from phoenix_core.domain.ids import ChunkId, SnapshotId
 from phoenix_core.vault.corereader import CoreReader
+from phoenix_core.vault.descriptor import VaultDescriptor, WrappedKey
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 from phoenix_core.vault.tree import TreeWriter, entry_chunks
 from phoenix_core.vault.treewalk import resolve
+from phoenix_core.vault.vaultkey import VaultKey
+from phoenix_core.vault.wrap import describe_vault
 from tests.vault_maintenance.rig import VAULT_ID, Rig
 
 Files = dict[str, bytes]
@@ -27,6 +31,14 @@ STATES = 4
 CHUNK = 3_000
 LARGE = 700_000
 """Of two files a pack has several blocks: one is closed at 1 MiB."""
+
+
+def described(passphrase: bytes) -> VaultDescriptor:
+    """vault.json with a wrapped key of its own for each passphrase; none of them is ever opened here."""
+    salt = passphrase.ljust(16, b".")
+    wrapped = WrappedKey(time_cost=1, memory_kib=64, parallelism=1, salt=salt, nonce=bytes(12), sealed=salt * 3)
+    key = VaultKey.from_bytes(bytes(range(32)))
+    return describe_vault(key, VAULT_ID, datetime(2026, 1, 1, tzinfo=UTC), (wrapped,))
 
 
 class SmallVault(Rig):
@@ -109,7 +121,7 @@ def make(folder: Path, dice: random.Random) -> dict[SnapshotId, tuple[str, Files
     vault = SmallVault(folder)
     try:
         store = folder / "vault"
-        (store / "vault.json").write_bytes(vault.descriptor.encode())
+        (store / "vault.json").write_bytes(described(b"new").encode())
         shared: Files = {f"shared/{number}": dice.randbytes(dice.randint(1, 3 * CHUNK)) for number in range(4)}
         text = dice.randbytes(1000)
         states: dict[SnapshotId, tuple[str, Files]] = {}

@@ -4,6 +4,7 @@ import asyncio
 import os
 from typing import Any
 
+import msgspec
 import pytest
 
 from phoenix_core.domain.ids import PackId
@@ -11,9 +12,11 @@ from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import JobView, RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine.claims import VAULT, Claim, backups_of, conflict
 from phoenix_core.storage.node_api import PackState
+from phoenix_core.vault import descriptor as descriptors
 from phoenix_core.vault.packhead import HEAD_SIZE
+from phoenix_core.vault.wrap import wrap
 from tests.engine.fake_agent import FakeAgent
-from tests.engine.rig import Rig
+from tests.engine.rig import CHEAP, Rig
 from tests.engine.test_vault_jobs import backed_up, packs, path_of, proved
 
 
@@ -128,3 +131,21 @@ def test_a_repair_runs_beside_backups_but_not_beside_verify_or_prune(rig: Rig) -
     for other in (JobKind.REPAIR, JobKind.VERIFY, JobKind.PRUNE, JobKind.REBUILD_INDEX, JobKind.SNAPSHOT_REMOVE):
         assert conflict(workflows[other].claims(job), repair)
     assert not conflict([Claim(VAULT), Claim(backups_of("s1"), exclusive=True)], repair)
+
+
+async def test_an_older_vault_json_is_told_of(rig: Rig, agent: FakeAgent) -> None:
+    await backed_up(rig)
+    assert (await rig.ended((await rig.client.verify()).id)).state is JobState.SUCCESSFUL
+    await rig.stop()
+    path = rig.data.vault / "vault.json"
+    known = descriptors.decode(path.read_bytes())
+    older = msgspec.structs.replace(known, wrapped_keys=(wrap(rig.key, "an older one", CHEAP),))  # type: ignore[arg-type]
+    path.unlink()
+    path.write_bytes(older.encode())
+    await rig.start()
+    found = await rig.ended((await rig.client.verify()).id)
+    assert found.state is JobState.FAILED
+    assert ["older one" in damage.what for damage in await rig.client.damage(found.id)] == [True]
+    path.unlink()
+    path.write_bytes(known.encode())
+    assert (await rig.ended((await rig.client.verify()).id)).state is JobState.SUCCESSFUL

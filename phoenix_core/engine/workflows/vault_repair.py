@@ -1,5 +1,6 @@
 """Repair: says what of a damaged vault can be saved, and where asked to, saves it; names what only a backup heals."""
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -21,6 +22,7 @@ from phoenix_core.engine.requests import RepairJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.repair import RepairPlan, RepairProgress, RepairResult, execute, make_plan
 from phoenix_core.vault.verify import VerifyReport
 
@@ -45,12 +47,14 @@ class RepairVault(Workflow):
         snapshots: Snapshots,
         facts: Facts,
         lost: LostSnapshots,
+        known_descriptor: Callable[[str], VaultDescriptor | None],
         open_job_node: Callable[[str], JobNode],
         clock: Clock,
     ) -> None:
         self._seat = seat
         self._jobs = jobs
         self._snapshots = snapshots
+        self._known_descriptor = known_descriptor
         self._facts = facts
         self._lost = lost
         self._open_job_node = open_job_node
@@ -63,6 +67,7 @@ class RepairVault(Workflow):
         request = msgspec.json.decode(run.job.request, type=RepairJob)
         vault = self._seat.get()
         last_record = await last_record_seen(self._facts, vault)
+        descriptor = await asyncio.to_thread(self._known_descriptor, vault.vault_id)
         expected = [SnapshotId(each) for each in await self._snapshots.readable_by_id()]
         tell, stop = self._teller(run), run.stop.is_set
         plan = await run.in_thread(
@@ -72,6 +77,7 @@ class RepairVault(Workflow):
                 request.depth,
                 last_record=last_record,
                 expected=expected,
+                descriptor=descriptor,
                 progress=tell,
                 cancelled=stop,
             )
@@ -90,6 +96,7 @@ class RepairVault(Workflow):
                     open_target=targets,
                     last_record=last_record,
                     expected=expected,
+                    descriptor=descriptor,
                     progress=tell,
                     cancelled=stop,
                 )

@@ -1,5 +1,8 @@
 """Verify: is everything there that the snapshots need, and is it what it was?"""
 
+import asyncio
+from collections.abc import Callable
+
 import msgspec
 
 from phoenix_core.agentlink.messages import Progress
@@ -18,6 +21,7 @@ from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.verify import VerifyProgress, VerifyReport, verify_vault
 
 
@@ -31,11 +35,19 @@ class VerifyVault(Workflow):
     )
 
     def __init__(
-        self, seat: VaultSeat, jobs: Jobs, snapshots: Snapshots, facts: Facts, lost: LostSnapshots, clock: Clock
+        self,
+        seat: VaultSeat,
+        jobs: Jobs,
+        snapshots: Snapshots,
+        facts: Facts,
+        lost: LostSnapshots,
+        known_descriptor: Callable[[str], VaultDescriptor | None],
+        clock: Clock,
     ) -> None:
         self._seat = seat
         self._lost = lost
         self._snapshots = snapshots
+        self._known_descriptor = known_descriptor
         self._jobs = jobs
         self._facts = facts
         self._clock = clock
@@ -47,6 +59,7 @@ class VerifyVault(Workflow):
         request = msgspec.json.decode(run.job.request, type=VerifyJob)
         vault = self._seat.get()
         last_record = await last_record_seen(self._facts, vault)
+        descriptor = await asyncio.to_thread(self._known_descriptor, vault.vault_id)
         expected = [SnapshotId(each) for each in await self._snapshots.readable_by_id()]
         began = self._clock.monotonic_s()
 
@@ -74,6 +87,7 @@ class VerifyVault(Workflow):
                 run.stop.is_set,
                 last_record=last_record,
                 expected=expected,
+                descriptor=descriptor,
             )
         )
         await self._keep(run, request, report)

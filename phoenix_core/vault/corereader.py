@@ -4,6 +4,7 @@ from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.errors import SnapshotDamaged
 from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.locateahead import AheadSource, LocateAhead
 from phoenix_core.vault.maintenance_node import ReadableNode
 from phoenix_core.vault.packkeys import PackKeys
 from phoenix_core.vault.snapshot import SnapshotBody, open_snapshot, snapshot_id
@@ -18,6 +19,7 @@ class CoreReader:
         self._key = key
         self.pack_keys = PackKeys(node.open_pack, key)
         self._readers: dict[tuple[str, int, PackKind], ChunkReader] = {}
+        self._trees: dict[tuple[str, int], AheadSource] = {}
 
     def reader(self, domain: str, epoch: int, kind: PackKind) -> ChunkReader:
         known = self._readers.get((domain, epoch, kind))
@@ -32,9 +34,20 @@ class CoreReader:
             self._readers[domain, epoch, kind] = known
         return known
 
-    def trees_of(self, body: SnapshotBody) -> ChunkReader:
+    def trees_of(self, body: SnapshotBody) -> AheadSource:
         """What the snapshot's trees and lists are read from."""
-        return self.reader(body.domain, body.epoch, PackKind.META)
+        source = self._trees.get((body.domain, body.epoch))
+        if source is None:
+            ahead = LocateAhead(self._node.locate)
+            reader = ChunkReader(
+                ahead,
+                self._node.open_pack,
+                self.pack_keys.block_keys,
+                self._key.domain_keys(body.domain, body.epoch),
+                PackKind.META,
+            )
+            source = self._trees[body.domain, body.epoch] = AheadSource(reader, ahead)
+        return source
 
     def snapshot(self, name: SnapshotId) -> SnapshotBody:
         """The opened snapshot. Raises `SnapshotDamaged` where its bytes aren't its name's, else as `open_snapshot`."""

@@ -4,6 +4,7 @@ Records decide which snapshots count. A snapshot object without a record is *sta
 lives, since the core may record it yet. A tree that can't be read ends the mark: what it needs is not known.
 """
 
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -12,10 +13,12 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, SnapshotId
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.errors import VaultError
+from phoenix_core.vault.filelists import EXTENT_LIST, XATTR_LIST
+from phoenix_core.vault.listnode import ListKind, read_list_pages
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
 from phoenix_core.vault.record import Record, live_snapshots, verify_chain
 from phoenix_core.vault.snapshot import SnapshotBody
-from phoenix_core.vault.tree import entry_chunks, read_missing, read_tree
+from phoenix_core.vault.tree import TREE, read_chunk_list, read_missing
 from phoenix_core.vault.treewalk import RecordingSource
 from phoenix_core.vault.vaultkey import VaultKey
 
@@ -61,6 +64,24 @@ def take_inventory(node: MaintenanceNode, key: VaultKey, stored: frozenset[Snaps
     return Inventory(live, stored, records[-1][0] if records else 0)
 
 
+class Needs(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={"chunks": "c", "chunk_list": "cl", "tree": "d", "extent_list": "el", "xattr_list": "xl"},
+):
+    """Of a tree's entry what it needs; the rest is passed over. See `vault.entry.Entry`."""
+
+    chunks: tuple[tuple[bytes, int], ...] = ()
+    chunk_list: bytes = b""
+    tree: bytes = b""
+    extent_list: bytes = b""
+    xattr_list: bytes = b""
+
+
+NEEDS: ListKind[Needs] = ListKind(TREE.magic, Needs, cut_by=lambda needs: b"", check=False)
+
+
 class Marker:
     """Collects what snapshots need. Trees that several snapshots share are read once."""
 
@@ -90,8 +111,17 @@ class Marker:
     def snapshot(self, name: SnapshotId) -> SnapshotBody:
         return self._core.snapshot(name)
 
+    def _mark_lists(self, source: RecordingSource, needs: Needs) -> None:
+        if needs.chunk_list:
+            self.chunks.update([ChunkId(ref.id) for ref in read_chunk_list(source, needs.chunk_list)])
+        if needs.extent_list:
+            deque(read_list_pages(source, EXTENT_LIST, needs.extent_list), maxlen=0)
+        if needs.xattr_list:
+            deque(read_list_pages(source, XATTR_LIST, needs.xattr_list), maxlen=0)
+
     def _mark_body(self, body: SnapshotBody) -> None:
-        source = RecordingSource(self._core.trees_of(body))
+        trees = self._core.trees_of(body)
+        source = RecordingSource(trees)
         if body.missing_list:
             for _ in read_missing(source, body.missing_list):
                 pass
@@ -102,10 +132,14 @@ class Marker:
             tree = stack.pop()
             if tree in self._trees:
                 continue
-            for entry in read_tree(source, tree):
-                if entry.is_directory:
-                    stack.append(entry.tree)
-                self.chunks.update(ChunkId(ref.id) for ref in entry_chunks(source, entry))
+            for page in read_list_pages(source, NEEDS, tree):
+                below = [needs.tree for needs in page if needs.tree and needs.tree not in self._trees]
+                trees.hint([ChunkId(each) for each in below])
+                stack += below
+                self.chunks.update([ChunkId(chunk) for needs in page for chunk, _ in needs.chunks])
+                for needs in page:
+                    if needs.chunk_list or needs.extent_list or needs.xattr_list:
+                        self._mark_lists(source, needs)
             self._trees.add(tree)
             self.chunks |= source.ids
             source.ids.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from phoenix_core.agent.backup.packcache import CachedTrees, PackCache
-from phoenix_core.agent.backup.parenttree import LocateAhead, ParentTrees
+from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.errors import StateUnusable
 from phoenix_core.agent.ports import JobPorts
@@ -14,6 +14,7 @@ from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.locateahead import LocateAhead
 from phoenix_core.vault.packhead import PackIdentity
 from phoenix_core.vault.packwriter import FinishedPack
 

@@ -10,42 +10,10 @@ from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.errors import VaultError
-from phoenix_core.vault.location import Locate, Location
 from phoenix_core.vault.tree import entry_chunks, read_tree_pages
 from phoenix_core.vault.treewalk import RecordingSource
 
-ASK_CHUNKS = 256
-KNOWN_MAX = 2**16
 _END: list[Entry] = []
-
-
-class LocateAhead:
-    """Asks the node also for trees that will be wanted soon: one call for some hundred folders instead of one each."""
-
-    def __init__(self, locate: Locate) -> None:
-        self._locate = locate
-        self._hinted: dict[ChunkId, None] = {}
-        self._known: dict[ChunkId, Location | None] = {}
-
-    def hint(self, ids: Sequence[ChunkId]) -> None:
-        """These will be wanted, in this order, before those hinted earlier."""
-        if len(self._hinted) > KNOWN_MAX:
-            self._hinted.clear()
-        for chunk in reversed(ids):
-            self._hinted.pop(chunk, None)
-            self._hinted[chunk] = None
-
-    def __call__(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        wanted = [chunk for chunk in ids if chunk not in self._known]
-        if wanted:
-            for chunk in wanted:
-                self._hinted.pop(chunk, None)
-            while self._hinted and len(wanted) < ASK_CHUNKS:
-                wanted.append(self._hinted.popitem()[0])
-            if len(self._known) > KNOWN_MAX:
-                self._known = {chunk: self._known[chunk] for chunk in ids if chunk in self._known}
-            self._known.update(zip(wanted, self._locate(wanted), strict=True))
-        return [self._known[chunk] for chunk in ids]
 
 
 class ParentTrees:

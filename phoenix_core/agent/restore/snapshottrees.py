@@ -1,6 +1,5 @@
 """The snapshot's trees as a restore reads them: from the storage node, with keys of the agent's cache or the core."""
 
-from phoenix_core.agent.backup.parenttree import LocateAhead
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.treekeys import TreeKeys
@@ -8,6 +7,7 @@ from phoenix_core.agentlink.messages import DomainAccess
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.locateahead import LocateAhead
 
 CACHE_BYTES = 64 * 2**20
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_core.agent.backup import estimate, tokens, windows
-from phoenix_core.agent.backup.parenttree import LocateAhead
 from phoenix_core.agent.backup.patientnode import PatientNode
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
@@ -23,6 +22,7 @@ from phoenix_core.agent.errors import StateUnusable
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.storage.errors import StorageBusy, StorageFull, StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.locateahead import LocateAhead
 from phoenix_core.vault.location import Location
 
 

@@ -24,3 +24,7 @@ class Arrivals:
             with self._changed:
                 self._arriving.discard(pack_id)
                 self._changed.notify_all()
+
+    def __contains__(self, pack_id: PackId) -> bool:
+        with self._changed:
+            return pack_id in self._arriving

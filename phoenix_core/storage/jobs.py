@@ -37,7 +37,8 @@ class JobDesk:
         self._clock = clock
         self._checked: dict[str, StorageToken] = {}
         self._lock = threading.Lock()
-        self._arrivals = Arrivals()
+        self.arrivals = Arrivals()
+        """Packs that may lie in the store already and aren't in the index yet."""
 
     def who(self, token: str) -> StorageToken:
         """What a token says, if it holds. Raises TokenMalformed, TokenForged, TokenExpired, TokenOfOtherVault."""
@@ -123,7 +124,7 @@ class JobDesk:
             parts.leases.tell_in(txn, who.lease, [pack_id], who.job)
             parts.add(txn, pack)
 
-        with self._arrivals.of(pack_id), self._state.using() as parts:
+        with self.arrivals.of(pack_id), self._state.using() as parts:
             known = parts.index.pack(pack_id)
             if known is not None and self._state.store.head(name) is not None:
                 parts.leases.tell(who.lease, [pack_id], who.job)

@@ -169,7 +169,12 @@ class StorageNode:
             return parts.index.packs_page(after)
 
     def stored_packs(self) -> Iterable[tuple[PackId, int]]:
-        return ((pack_id, stored.length) for pack_id, stored in stored_packs(self._state.store))
+        """Those on their way in are left out."""
+        return (
+            (pack_id, stored.length)
+            for pack_id, stored in stored_packs(self._state.store)
+            if not (pack_id in self.desk.arrivals and self.pack_info(pack_id) is None)
+        )
 
     def status(self) -> NodeStatus:
         totals, chunks, problem = Totals(), 0, None

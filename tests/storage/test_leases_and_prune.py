@@ -15,7 +15,7 @@ from phoenix_core.storage.errors import (
 from phoenix_core.storage.staged import StagedFile
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, sign
-from tests.storage.rig import THEIRS, Rig, ids_of, some_chunks
+from tests.storage.rig import Rig, ids_of, some_chunks
 
 TTL_S = 1800.0
 
@@ -328,3 +328,19 @@ def test_a_pack_whose_lease_ends_while_it_is_stored_leaves_no_trace(rig: Rig, mo
         again = rig.node.job_node(rig.job().token)
         again.put_pack(pack.pack_id, pack.fd, pack.length)
         assert again.present(ids_of(pack)) == [True, True]
+
+
+def test_a_pack_on_its_way_in_is_listed_once_the_index_has_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = rig.node.job_node(rig.job().token)
+    commit = StagedFile.commit
+    listed: list[list[tuple[PackId, int]]] = []
+
+    def commit_and_list(staged: StagedFile, name: str, *, replace: bool = False) -> bool:
+        published = commit(staged, name, replace=replace)
+        listed.append(list(rig.node.stored_packs()))
+        return published
+
+    monkeypatch.setattr(StagedFile, "commit", commit_and_list)
+    pack = rig.put(jobs, some_chunks(2))
+    assert listed[0] == []
+    assert [pack_id for pack_id, _ in rig.node.stored_packs()] == [pack.pack_id]

@@ -1,5 +1,6 @@
 """Looks at packs as a verify does: are they there in full, do bytes and chunks hash to their names. Core only."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -18,6 +19,7 @@ from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packkeys import PackKeys
 from phoenix_core.vault.packreader import check_pack, read_head_bytes, whole_chunks
 from phoenix_core.vault.packtail import TailBlock
+from phoenix_core.vault.sidebyside import side_by_side
 from phoenix_core.vault.vaultkey import VaultKey
 
 READ_BYTES = 4 * 2**20
@@ -65,6 +67,7 @@ class PackReading:
         self._pack_keys = PackKeys(node.open_pack, key)
         self._depth = depth
         self._cancelled = cancelled
+        self._counting = threading.Lock()
         self._unclear: list[PackId] = []
         """Packs with a fault of which it isn't known yet which chunks it hits."""
         self.returned: list[PackId] = []
@@ -81,10 +84,11 @@ class PackReading:
         stored = dict(self._node.stored_packs())
         total = sum(info.bytes for info in known.values())
         faults: dict[PackId, PackFault] = {}
-        for done, (pack_id, info) in enumerate(known.items()):
+        looked = side_by_side(lambda info: self._look(info, stored.get(PackId(info.pack_id))), known.values())
+        for info, fault in looked:
+            pack_id = PackId(info.pack_id)
             self._check()
-            progress(done, len(known), self.bytes_read, total)
-            fault = self._look(info, stored.get(pack_id))
+            progress(self.packs, len(known), self.bytes_read, total)
             if fault is not None:
                 faults[pack_id] = fault
             elif info.state in _SUSPECT:
@@ -106,6 +110,15 @@ class PackReading:
         unknown = [pack_id for pack_id in unlisted if self._node.pack_info(pack_id) is None]
         there = dict(self._node.stored_packs()) if unknown else {}
         return [pack_id for pack_id in unknown if pack_id in there and self._node.pack_info(pack_id) is None]
+
+    def _pack_key(self, pack_id: PackId) -> bytes:
+        with self._counting:
+            return self._pack_keys.pack_key(pack_id)
+
+    def _count(self, read_bytes: int, chunks: int = 0) -> None:
+        with self._counting:
+            self.bytes_read += read_bytes
+            self.chunks += chunks
 
     def _check(self) -> None:
         if self._cancelled():
@@ -145,7 +158,7 @@ class PackReading:
         try:
             with self._node.open_pack(PackId(info.pack_id)) as pack:
                 if _name_holds(pack, info):
-                    self.bytes_read += info.bytes
+                    self._count(info.bytes)
                     return None
         except PhoenixError as error:
             if error.retryable:
@@ -153,7 +166,7 @@ class PackReading:
         return self._read(info, name)
 
     def _read(self, info: PackInfo, name: str) -> PackFault | None:
-        self.bytes_read += info.bytes
+        self._count(info.bytes)
         pack_id = PackId(info.pack_id)
         try:
             with self._node.open_pack(pack_id) as pack:
@@ -161,7 +174,7 @@ class PackReading:
                     pack,
                     info.bytes,
                     pack_id,
-                    self._pack_keys.pack_key(pack_id),
+                    self._pack_key(pack_id),
                     self._key.domain_keys(info.domain, info.epoch),
                 )
         except PhoenixError as error:
@@ -172,7 +185,7 @@ class PackReading:
             self._unclear.append(pack_id)
             text = f"{name} can't be read: {error.message.rstrip('.')}"
             return PackFault(info.pack_id, text, PackState.DAMAGED)
-        self.chunks += check.chunks
+        self._count(0, check.chunks)
         if check.ok:
             return None
         self._unclear.append(pack_id)  # its tail may be another pack's
@@ -202,7 +215,7 @@ class PackReading:
                 head = read_head_bytes(pack)
                 if parse_head(head).kind is not PackKind(info.kind):
                     return set()
-                whole = whole_chunks(pack, head, self._pack_keys.pack_key(pack_id), blocks, id_key)
+                whole = whole_chunks(pack, head, self._pack_key(pack_id), blocks, id_key)
                 return {chunk for chunk, _ in whole}
         except PhoenixError as error:
             if error.retryable:

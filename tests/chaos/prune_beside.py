@@ -14,7 +14,7 @@ from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId, new_le
 from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.prove import prove_pack
-from phoenix_core.storage.errors import LeaseLapsed, LeaseRefused, ObjectMissing, PlanOutdated, SweepVoid
+from phoenix_core.storage.errors import LeaseLapsed, LeaseRefused, NotAllowed, ObjectMissing, PlanOutdated, SweepVoid
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.corereader import CoreReader
 from phoenix_core.vault.filelists import entry_chunks
@@ -39,7 +39,7 @@ CONTENTS = 30
 CONTENT_BYTES = 1500
 LARGE_BYTES = 300_000
 """Of every fifth content: large chunks are shared between servers, small ones may not be."""
-SNAPSHOTS_KEPT = 5
+SNAPSHOTS_KEPT = 3
 POLLS = 60
 """A prune gives up waiting after so many looks."""
 
@@ -59,6 +59,7 @@ class Round:
         self.removed = False
         """A snapshot was removed in this round."""
         self.prunes = 0
+        self.restoring: set[SnapshotId] = set()
 
     def play(self) -> None:
         acts: dict[str, Act] = {}
@@ -78,7 +79,7 @@ class Round:
             (self.restore, (0, 1, 1)),
             (self.verify, (0, 0, 1)),
             (self.prove, (0, 1)),
-            (self.remove, (0, 1, 1)),
+            (self.remove, (0, 1, 1, 2)),
             (self.move_clocks, (0, 0, 1, 2)),
             (self.restart, (0, 0, 0, 1)),
             (self.give_up_a_job, (0, 0, 0, 1)),
@@ -100,7 +101,7 @@ class Round:
         with Tolerated(self._count("backups refused: "), LeaseLapsed, LeaseRefused):
             running = RunningBackup(hand, server, hand.new_job(), parent)
             node = running.node
-            running.node = Mortal(node, dies_at)  # type: ignore[assignment]
+            running.node = Mortal(node, dies_at, lambda: self._stall(hand, dice))  # type: ignore[assignment]
             try:
                 snapshot = running.store(files)
                 if dies_at is not None:
@@ -124,13 +125,19 @@ class Round:
             return
         snapshot = dice.choice(live)
         _, files, body = self.vault.committed[snapshot]
+        self.restoring.add(snapshot)
         with Tolerated(self._count("restores refused: "), LeaseLapsed):
             node = hand.job_node(server, job, lease, "restore")
             try:
-                hand.node.grant(job, self._needed_packs(hand, body))
+                packs = self._needed_packs(hand, body)
+                self._stall(hand, dice)
+                hand.node.grant(job, packs)
+                self._stall(hand, dice)
                 found = self._read(hand, node, body)
             except PhoenixError as error:
-                if self.vault.leases[lease].was_silent:
+                story = self.vault.leases[lease]
+                given_up = story.closed or (isinstance(error, NotAllowed) and not self.turns.in_order)
+                if story.was_silent or given_up:
                     raise LeaseLapsed(lease=lease, job=job) from error
                 raise
             assert found == files, f"snapshot {snapshot[:12]} comes back changed"
@@ -209,7 +216,8 @@ class Round:
         hand.turns.step()
         if len(self.vault.committed) <= SNAPSHOTS_KEPT:
             return
-        snapshot: SnapshotId = dice.choice(sorted(self.vault.committed))
+        wanted = sorted(self.restoring & self.vault.committed.keys()) if dice.random() < 0.7 else []
+        snapshot: SnapshotId = dice.choice(wanted or sorted(self.vault.committed))
         server, *_ = self.vault.committed.pop(snapshot)
         self.removed = True
         hand.append(RecordKind.REMOVE, snapshot, server)
@@ -237,6 +245,12 @@ class Round:
             hand.node.close_lease(dice.choice(open_ones))
             self.vault.counts["jobs given up"] += 1
 
+    @staticmethod
+    def _stall(hand: Hand, dice: random.Random) -> None:
+        """Let the others do much, now and then."""
+        for _ in range(dice.choice((0, 0, 0, 0, 20, 80))):
+            hand.turns.step()
+
     def _count(self, what: str) -> Callable[[str], None]:
         def count(name: str) -> None:
             self.vault.counts[what + name] += 1
@@ -253,13 +267,15 @@ def _targets(hand: Hand) -> OpenTarget:
 
 
 class Mortal:
-    """A job's node that is called so many times."""
+    """A job's node that is called so many times, after a pause each."""
 
-    def __init__(self, node: Any, calls: int | None) -> None:
+    def __init__(self, node: Any, calls: int | None, pause: Callable[[], None]) -> None:
         self._node = node
         self._left = calls
+        self._pause = pause
 
     def __getattr__(self, name: str) -> Any:
+        self._pause()
         if self._left is not None:
             self._left -= 1
             if self._left < 0:

@@ -14,7 +14,7 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.ids import ChunkId, LeaseId, SnapshotId
+from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.domain.names import shown
 from phoenix_core.engine.errors import CommitRefused, VaultRolledBack
 from phoenix_core.engine.vault import OpenVault
@@ -178,11 +178,17 @@ def _check(vault: OpenVault, body: SnapshotBody, claim: CommitClaim) -> None:
         else f"it is of domain {body.domain}, epoch {body.epoch}"
         if (body.domain, body.epoch) != (domain.domain, domain.epoch)
         else "its root tree is not in the vault"
-        if vault.node.locate([ChunkId(body.root)])[0] is None
+        if not _is_of(vault, ChunkId(body.root), claim.server_id)
         else ""
     )
     if wrong:
         raise CommitRefused(job=claim.job_id, detail=wrong)
+
+
+def _is_of(vault: OpenVault, chunk: ChunkId, server_id: str) -> bool:
+    """Whether a pack of this server holds the chunk: of another's trees it learns nothing, not even that they exist."""
+    packs = {PackId(place.pack_id) for place in vault.node.locate_all([chunk])[0]}
+    return any(info is not None and info.server_id == server_id for info in map(vault.node.pack_info, packs))
 
 
 def _remove(vault: OpenVault, snapshot: SnapshotId) -> None:

@@ -85,31 +85,36 @@ def plan_grant(
 
     Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
     trees is noted: the agent reports it as missing. Without `open_copies` nothing is copied. `trusted`: an operator
-    asked, so that the restore goes on with other servers' blocks where there is no space for copies."""
-    planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id)
-    return planner.plan(paths, open_copies, trusted=trusted)
+    asked, so that copies of other servers help where they can, and the restore goes on with others' blocks where there
+    is no space for copies."""
+    planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id, trusted=trusted)
+    return planner.plan(paths, open_copies)
 
 
 class _Planner:
-    def __init__(self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event, to_server: str) -> None:
+    def __init__(
+        self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event, to_server: str, *, trusted: bool
+    ) -> None:
         self._vault = vault
-        self._shared = SharedPacks(vault, snapshot.domain, snapshot.epoch, (snapshot.server_id, to_server))
+        homes = (snapshot.server_id, to_server)
+        self._shared = SharedPacks(vault, snapshot.domain, snapshot.epoch, homes, trusted=trusted)
+        self._trusted = trusted
         self._snapshot = snapshot
         self._stop = stop
         self._grant = Grant()
         self._reader = vault.reader(snapshot.domain, snapshot.epoch, locate=self._locate)
         self._data: set[ChunkId] = set()
 
-    def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None, *, trusted: bool) -> Grant:
+    def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None) -> Grant:
         for path in dict.fromkeys(paths or (b"/",)):
             entry = self._entry(path)
             if entry is not None:
                 self._walk(path, entry)
         self._flush()
-        self._settle(open_copies, trusted=trusted)
+        self._settle(open_copies)
         return self._grant
 
-    def _settle(self, open_copies: OpenCopies | None, *, trusted: bool) -> None:
+    def _settle(self, open_copies: OpenCopies | None) -> None:
         """What only packs of others hold: granted where the agent learns nothing else by it, or copied."""
         given, to_copy = self._shared.settle()
         self._grant.add_blocks(given)
@@ -119,7 +124,7 @@ class _Planner:
             with open_copies() as target:
                 copied = self._shared.copy(to_copy, target)
         except StorageFull:
-            if not trusted:
+            if not self._trusted:
                 raise
             self._grant.opened_blocks = self._shared.touched()
             self._grant.add_blocks(self._grant.opened_blocks)
@@ -180,7 +185,8 @@ class _Planner:
         for chunk, copies in zip(ids, self._vault.node.locate_all(ids), strict=True):
             own, others = self._shared.sort(chunk, copies)
             self._grant.add(own[:1], (own,))
-            found.append(next(iter((*own, *others)), None))
+            good = [place for place in own if self._shared.is_usable(place)]
+            found.append(next(iter((*good, *others, *own)), None))
         return found
 
     def _note(self, path: bytes, error: PhoenixError) -> None:

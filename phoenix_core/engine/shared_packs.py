@@ -3,7 +3,8 @@
 A block's key opens the whole block, so an agent gets that of another server's block only where it needs every chunk in
 it. Of such a pack either all blocks that the restore touches are of that kind, or the agent gets none of it: the
 chunks that it needs are first copied into packs of its own server. A pack that isn't proved may hold anything under a
-chunk's name and is not relied on at all.
+chunk's name and is not relied on at all. An agent that restores by itself gets only what backups share: a snapshot may
+name any id, and what comes of it would tell whether another server has that content.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,9 +20,10 @@ from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef, Location
 from phoenix_core.vault.maintenance_node import PackTarget
 from phoenix_core.vault.packhead import PackIdentity
-from phoenix_core.vault.packinfo import PackInfo
+from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packreader import read_tail
 from phoenix_core.vault.packwriter import FinishedPack
+from phoenix_core.vault.sharing import is_shared
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +34,11 @@ OpenCopies = Callable[[], AbstractContextManager[PackTarget]]
 class SharedPacks:
     """Packs of other servers that hold chunks of one restore, all of one domain and epoch."""
 
-    def __init__(self, vault: OpenVault, domain: str, epoch: int, homes: Sequence[str]) -> None:
-        """`homes`: ids of the servers whose packs the restore reads as they are; copies are made for the first."""
+    def __init__(self, vault: OpenVault, domain: str, epoch: int, homes: Sequence[str], *, trusted: bool) -> None:
+        """`homes`: ids of the servers whose packs the restore reads as they are; copies are made for the first.
+        `trusted`: an operator asked; others' copies then also help where they aren't shared in backups, and the server
+        might learn from the restore that they exist."""
+        self._trusted = trusted
         self._vault = vault
         self._keys = vault.key.domain_keys(domain, epoch)
         self._homes = homes
@@ -41,15 +46,15 @@ class SharedPacks:
         self._touched: dict[bytes, dict[int, set[int]]] = {}
         """Of each pack's blocks: where the chunks that the restore needs begin."""
         self._places: dict[ChunkId, list[Location]] = {}
-        """Of each chunk that the homes' packs don't hold: its copies elsewhere."""
+        """Of each chunk of which the homes' packs hold no good copy: its copies elsewhere."""
 
     def sort(self, chunk: ChunkId, copies: Sequence[Location]) -> tuple[list[Location], list[Location]]:
         """A needed chunk's copies: in packs of the homes, and in proved packs of others, which are noted."""
         own = [place for place in copies if self._is_own(place)]
-        others = [place for place in copies if place not in own and self._is_proved(place)]
+        others = [place for place in copies if place not in own and self._helps(place)]
         for place in others:
             self._touched.setdefault(place.pack_id, {}).setdefault(place.ordinal, set()).add(place.offset)
-        if others and not own:
+        if others and not any(self.is_usable(place) for place in own):
             self._places[chunk] = others
         return own, others
 
@@ -126,9 +131,13 @@ class SharedPacks:
         info = self._info(place.pack_id)
         return info is not None and info.server_id in self._homes
 
-    def _is_proved(self, place: Location) -> bool:
+    def _helps(self, place: Location) -> bool:
         info = self._info(place.pack_id)
-        return info is not None and info.proved
+        return info is not None and info.proved and (self._trusted or is_shared(info.kind, place.length))
+
+    def is_usable(self, place: Location) -> bool:
+        info = self._info(place.pack_id)
+        return info is not None and info.state in {PackState.USABLE, PackState.CONDEMNED}
 
     def _info(self, pack_id: bytes) -> PackInfo | None:
         if pack_id not in self._infos:

@@ -21,10 +21,9 @@ from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import pack_name
 from phoenix_core.vault.location import Location, OpenPack
 from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.sharing import is_shared
 
 _TOKENS_KEPT = 1024
-SHARED_ABOVE_BYTES = 256 << 10
-"""No server is told whether another one has a chunk of so many bytes or fewer: what is short can be guessed."""
 
 
 class JobDesk:
@@ -68,7 +67,8 @@ class JobDesk:
 
         def usable(info: PackInfo) -> bool:
             own = info.server_id == who.server_id
-            return info.state is PackState.USABLE and info.domain == who.domain and (own or info.proved)
+            told = own or who.rights == "core" or (info.proved and info.kind == PackKind.DATA.value)
+            return info.state is PackState.USABLE and info.domain == who.domain and told
 
         with self._state.using() as parts:
             parts.leases.renew(who.lease, who.job)
@@ -82,7 +82,7 @@ class JobDesk:
     def _shareable(
         parts: Parts, ids: Sequence[ChunkId], usable: Callable[[PackInfo], bool], who: StorageToken
     ) -> list[PackId | None]:
-        """For each chunk a usable pack that holds it; of other servers' chunks only the large ones are told of."""
+        """For each chunk a usable pack that holds it; of other servers' chunks only those that are shared."""
         others: set[bytes] = set()
 
         def noting(info: PackInfo) -> bool:
@@ -98,7 +98,7 @@ class JobDesk:
         answers = parts.index.present(ids, noting)
         doubtful = [at for at, pack in enumerate(answers) if pack in others] if others else []
         for at, place in zip(doubtful, parts.index.locate([ids[at] for at in doubtful], rank), strict=True):
-            known = place is not None and (place.pack_id not in others or place.length > SHARED_ABOVE_BYTES)
+            known = place is not None and (place.pack_id not in others or is_shared("data", place.length))
             answers[at] = PackId(place.pack_id) if place is not None and known else None
         return answers
 

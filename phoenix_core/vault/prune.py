@@ -28,6 +28,7 @@ from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, Op
 from phoenix_core.vault.mark import Inventory, MaintenanceCancelled, Marker, take_inventory
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.rewrite import rewrite_packs
+from phoenix_core.vault.sharing import is_shared
 from phoenix_core.vault.vaultkey import VaultKey
 
 REWRITE_UNUSED_PERCENT = 40
@@ -247,19 +248,24 @@ def _usage(
     """What of each pack is needed. A copy beside a proved one is not; of several proved ones that counts which is not
     in a pack of those that are `leaving`, then the one in the pack of which more is needed, then in the smaller one.
 
-    A lost pack is needed where nothing else holds the chunk but damaged ones: it may be put back."""
+    A lost pack is needed where nothing else holds the chunk but damaged ones: it may be put back. Of a chunk that
+    servers don't share, each server that has a copy keeps one."""
     usage: dict[PackId, _Usage] = defaultdict(_Usage)
     doubled: list[list[Location]] = []
     for batch in _batches(chunks):
         for copies in node.locate_all(batch, lost=True):
-            known = [copy for copy in copies if PackId(copy.pack_id) in packs]
-            good = [copy for copy in known if packs[PackId(copy.pack_id)].state is not PackState.LOST]
-            if all(packs[PackId(copy.pack_id)].state is PackState.DAMAGED for copy in good):
-                good = known
-            if len(good) == 1:
-                _count(usage, good[0])
-            elif good:
-                doubled.append(good)
+            if len(copies) == 1:
+                if PackId(copies[0].pack_id) in packs:
+                    _count(usage, copies[0])
+                continue
+            for known in _by_who_relies_on_it([copy for copy in copies if PackId(copy.pack_id) in packs], packs):
+                good = [copy for copy in known if packs[PackId(copy.pack_id)].state is not PackState.LOST]
+                if all(packs[PackId(copy.pack_id)].state is PackState.DAMAGED for copy in good):
+                    good = known
+                if len(good) == 1:
+                    _count(usage, good[0])
+                elif good:
+                    doubled.append(good)
 
     def preference(copy: Location) -> tuple[bool, int, int, bytes]:
         pack_id = PackId(copy.pack_id)
@@ -278,6 +284,16 @@ def _usage(
 def _is_unreadable(info: PackInfo) -> bool:
     """A damaged pack whose tail could not be read either: what is in it isn't known, so it isn't known to be unused."""
     return info.state is PackState.DAMAGED and not info.chunks
+
+def _by_who_relies_on_it(copies: list[Location], packs: dict[PackId, PackInfo]) -> Iterable[list[Location]]:
+    """The copies of one chunk: together where servers share it, else those of each server by themselves."""
+    if len(copies) < 2 or all(is_shared(packs[PackId(copy.pack_id)].kind, copy.length) for copy in copies):
+        return (copies,)
+    of_servers: dict[str, list[Location]] = defaultdict(list)
+    for copy in copies:
+        of_servers[packs[PackId(copy.pack_id)].server_id].append(copy)
+    return of_servers.values()
+
 
 
 def _is_proved(info: PackInfo) -> bool:

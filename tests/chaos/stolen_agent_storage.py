@@ -22,6 +22,7 @@ from phoenix_core.storage.tokens import StorageToken, mint
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.packreader import read_head_bytes, read_tail
+from phoenix_core.vault.sharing import SHARED_ABOVE_BYTES
 from tests.chaos.stolen_agent_loot import Loot, noise
 
 Try = Callable[[Loot], Awaitable[None]]
@@ -291,8 +292,9 @@ async def reading_of_others(loot: Loot) -> None:
                 loot.refused("a victim's pack", lambda pack_id=pack_id: _read(loot, "", pack_id))  # type: ignore[misc]
                 own = {chunk for chunk, _ in chunks if _own_copy(loot, chunk)}
                 told = node.present([chunk for chunk, _ in chunks])
-                small = [c for (c, n), yes in zip(chunks, told, strict=True) if yes and n <= 256 << 10 and c not in own]
-                assert not small, "a small chunk of another server is told of"
+                for (chunk, length), yes in zip(chunks, told, strict=True):
+                    small = length <= SHARED_ABOVE_BYTES and chunk not in own
+                    assert not (yes and small), "a small chunk of another server is told of"
                 loot.counts["chunks asked for"] += len(chunks)
                 found = node.locate([chunk for chunk, _ in chunks])
                 named = {place.pack_id for place in found if place is not None}

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import BackupOrder, BackupResult, OwnRestoreRequest, RestoreOrder, RestoreResult
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
 from phoenix_core.domain.states import JobState
@@ -14,8 +14,9 @@ from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageFull
 from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.chunkid import keyed_id
 from phoenix_core.vault.location import BlockRef
-from tests.engine.fake_agent import FakeAgent, restore
+from tests.engine.fake_agent import FakeAgent, _upload, restore
 from tests.engine.rig import Rig
 
 SECOND = HostFacts("web2", "Linux x86_64", "1" * 32)
@@ -126,3 +127,40 @@ async def test_an_operators_restore_goes_on_where_there_is_no_space_for_copies(
     assert second.restored == second.files
     warned = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
     assert any("no space for copies" in text for text in warned)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_snapshot_that_names_a_guessed_content_tells_nothing_of_it(rig: Rig, is_there: bool) -> None:
+    """What is short is found in no other server's packs, so that there and not there are alike."""
+    guess = b"PIN 4711"
+    victim, thief = await rig.agent("web1"), await rig.agent("web2", SECOND)
+    victim.files = {"/srv/pin": guess if is_there else b"PIN 0815"}
+    await backed_up(rig, "web1")
+    await rig.until(lambda: proved(rig))
+    thief.files = {"/srv/guess": guess}
+
+    async def name_it(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, BackupOrder)
+        await agent.report(order.job, await asyncio.to_thread(upload_without_data, agent, order))
+
+    thief.on_backup = name_it
+    await backed_up(rig, "web2")
+    answer = await thief.link.request(
+        OwnRestoreRequest(number=0, snapshot_id="latest", paths=(), destination=b"/tmp/x"), 10
+    )
+    done = await rig.ended(answer.job)
+    assert thief.restored == {}
+    assert done.error is not None
+    assert done.error.code == "chunk_missing"
+
+
+def upload_without_data(agent: FakeAgent, order: BackupOrder) -> BackupResult:
+    """Trees and a snapshot, but none of the files' chunks."""
+    node = connect_job_node(order.storage, agent.state.tls.client_context)
+    data = {keyed_id(order.domain.data_id_key, content) for content in agent.files.values()}
+    ask = node.present
+    node.present = lambda ids: [chunk in data or told for chunk, told in zip(ids, ask(ids), strict=True)]  # type: ignore[method-assign]
+    try:
+        return _upload(order, node, agent.files, agent.state.signing_key())
+    finally:
+        node.close()

@@ -17,9 +17,9 @@ from phoenix_core.storage.errors import (
     TokenExpired,
     TokenForged,
 )
-from phoenix_core.storage.jobs import SHARED_ABOVE_BYTES
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackState
+from phoenix_core.vault.sharing import SHARED_ABOVE_BYTES
 from phoenix_core.vault.vaultkey import VaultKey
 from tests.storage.https import Pki, served
 from tests.storage.rig import OURS, THEIRS, Rig, ids_of, some_chunks
@@ -79,6 +79,13 @@ def test_of_another_servers_chunks_only_the_large_ones_are_told_of(rig: Rig) -> 
     rig.put(jobs, [small])
     assert jobs.present(ids_of(pack)) == [True, True], "a copy of its own counts, beside another server's"
     assert theirs.present(ids_of(pack)) == [True, True]
+
+
+def test_of_another_servers_metadata_nothing_is_told(rig: Rig) -> None:
+    theirs = rig.node.job_node(rig.job(server=THEIRS).token)
+    pack = rig.put(theirs, [b"m" * 600_000], server=THEIRS, kind=PackKind.META)
+    rig.node.mark_proved(pack.pack_id)
+    assert rig.node.job_node(rig.job(server=OURS).token).present(ids_of(pack)) == [False]
 
 
 def test_of_another_servers_granted_pack_the_tail_is_not_served(rig: Rig, tmp_path: Path) -> None:

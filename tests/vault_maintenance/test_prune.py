@@ -81,15 +81,24 @@ def test_a_proved_pack_that_was_rewritten_goes_with_the_same_prune(rig: Rig) -> 
 
 
 def test_a_second_copy_goes_only_where_a_proved_one_stays(rig: Rig) -> None:
-    one = rig.backup({"a": content(1)}, server="sone")
-    two = rig.backup({"a": content(1)}, server="stwo")
+    large = content(1, 300_000)
+    one = rig.backup({"a": large}, server="sone")
+    two = rig.backup({"a": large}, server="stwo")
     assert len(rig.pack_files("data")) == 2
     assert plan_of(rig).unused == ()
     rig.prove_all()
     assert len(plan_of(rig).unused) >= 1
     run(rig)
     assert len(rig.pack_files("data")) == 1
-    assert rig.restore(one) == rig.restore(two) == {"a": content(1)}
+    assert rig.restore(one) == rig.restore(two) == {"a": large}
+
+
+def test_of_what_servers_do_not_share_each_keeps_its_copy(rig: Rig) -> None:
+    """A restore that an agent asks for finds it in no other server's packs."""
+    for server in ("sone", "stwo"):
+        rig.backup({"a": content(1)}, server=server)
+    rig.prove_all()
+    assert plan_of(rig).unused == ()
 
 
 def test_what_a_running_backup_stored_is_kept(rig: Rig) -> None:

@@ -146,6 +146,7 @@ class _Round:
         sample = self._sample(report)
         before = self._restored(vault, sample, report)
         if not self._early and any(harm.what == "owner" for harm in self._harms.done):
+            self._put_back("vault.json")
             vault.restart_node()  # as the report advises; until then the node deletes and commits nothing
         self._repair(vault, sample, before)
         self._heal(vault, sample)
@@ -266,8 +267,9 @@ def _is_told(report: VerifyReport, harm: Harm) -> bool:
 
 CAMPAIGN = Campaign(
     name="damage",
-    what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced, older or rolled back: each is found and "
-    "named with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup heals",
+    what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced, older or rolled back: each is found "
+    "and named with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup "
+    "heals",
     body=body,
     quick=80,
     full=10_000,

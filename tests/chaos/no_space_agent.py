@@ -46,7 +46,9 @@ class AgentRounds:
         except PhoenixError as error:
             self._run.counts[f"agent, {kind}: {error.code}"] += 1
         left = sorted(os.listdir(self._rig.state_dir))
-        assert not [name for name in left if not name.startswith(("packkeys.sqlite", "throughput.json"))], left
+        assert not [
+            name for name in left if not name.startswith(("packkeys.sqlite", "throughput.json", "metapacks"))
+        ], left
         self._back_up(dice)
 
     def _on_a_full_disk(self, dice: random.Random) -> None:

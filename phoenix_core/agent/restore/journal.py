@@ -8,6 +8,7 @@ disk: then what is there is compared with the snapshot's chunks.
 import fcntl
 import os
 import sqlite3
+import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -22,11 +23,15 @@ FOLDER = "restores"
 KEPT_S = 30 * 86400
 _ASK_AT_ONCE = 500
 _KEY_BYTES = 16
+_STATUS = struct.Struct("<Qq")
+"""Inode and ctime."""
+_ENTRY_BYTES = _KEY_BYTES + _STATUS.size
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
     "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY)",
-    "CREATE TABLE IF NOT EXISTS done (path BLOB PRIMARY KEY, inode INTEGER, ctime_ns INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS completed (number INTEGER PRIMARY KEY, entries BLOB)",
+    "CREATE TABLE IF NOT EXISTS done (path BLOB PRIMARY KEY, status BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS made (path BLOB PRIMARY KEY) WITHOUT ROWID",
 )
 
@@ -70,15 +75,15 @@ class Journal:
         for at in range(0, len(keys), _ASK_AT_ONCE):
             some = keys[at : at + _ASK_AT_ONCE]
             marks = ",".join("?" * len(some))
-            question = f"SELECT path, inode, ctime_ns FROM done WHERE path IN ({marks})"  # noqa: S608 - question marks
-            for key, inode, ctime_ns in self._ask(question, some):
-                found[by_key[key]] = Known(inode, ctime_ns)
+            question = f"SELECT path, status FROM done WHERE path IN ({marks})"  # noqa: S608 - question marks
+            for key, status in self._ask(question, some):
+                found[by_key[key]] = Known(*_STATUS.unpack(status))
         return found
 
     def complete(self, entries: Iterable[tuple[bytes, int, int]]) -> None:
         """Remember what is in place: path, inode and ctime."""
-        rows = [(_key(path), inode, ctime_ns) for path, inode, ctime_ns in entries]
-        self._try(lambda db: db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", rows))
+        packed = b"".join([_key(path) + _STATUS.pack(inode, ctime_ns) for path, inode, ctime_ns in entries])
+        self._try(lambda db: db.execute("INSERT INTO completed (entries) VALUES (?)", (packed,)))
         self._try(lambda db: db.commit())
 
     def will_make(self, path: bytes) -> None:
@@ -131,8 +136,10 @@ class Journal:
             self.began_ns = int(_fact(db, "began_ns", str(self.began_ns)))
             boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
             if _fact(db, "boot", boot) != boot:
+                db.execute("DELETE FROM completed")
                 db.execute("DELETE FROM done")
                 db.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
+            _unpack_completed(db)
             db.execute("INSERT OR REPLACE INTO jobs VALUES (?)", (self.job,))
         except BaseException:
             db.close()
@@ -158,6 +165,17 @@ class Journal:
             self.trouble = str(error)
             self._db.close()
             self._db = None
+
+
+def _unpack_completed(db: sqlite3.Connection) -> None:
+    """What an interrupted run wrote in one piece for many entries, as rows that can be looked up."""
+    for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number").fetchall():
+        rows = [
+            (packed[at : at + _KEY_BYTES], packed[at + _KEY_BYTES : at + _ENTRY_BYTES])
+            for at in range(0, len(packed), _ENTRY_BYTES)
+        ]
+        db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?)", rows)
+    db.execute("DELETE FROM completed")
 
 
 def _fact(db: sqlite3.Connection, name: str, value: str) -> str:

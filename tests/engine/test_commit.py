@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,14 +20,14 @@ from phoenix_core.agentlink.messages import (
     ReportBody,
     RestoreResult,
 )
-from phoenix_core.domain.ids import LeaseId
+from phoenix_core.domain.ids import LeaseId, SnapshotId
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, JobView
 from phoenix_core.engine.workflows import wf5_file_backup_linux
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageUnreachable
-from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
+from phoenix_core.vault.snapshot import SnapshotBody, open_snapshot, seal_snapshot
 from tests.engine.fake_agent import FakeAgent, back_up
 from tests.engine.rig import Rig
 
@@ -272,3 +273,34 @@ async def test_a_job_does_not_answer_with_the_snapshot_of_another_server(rig: Ri
     assert done.error is not None
     assert done.error.code == "commit_refused"
     assert [(each.server_name, each.id) for each in await rig.client.snapshots()] == [("web1", theirs.snapshot_id)]
+
+
+@pytest.mark.parametrize("at_ns", [0, 2**62, -(2**62), 2**63 - 1])
+async def test_the_record_has_the_cores_time_whatever_the_agents_clock_says(rig: Rig, at_ns: int) -> None:
+    agent = await rig.agent("web1")
+
+    async def with_a_wrong_clock(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, BackupOrder)
+        honest = await agent.upload(order)
+
+        def stage() -> str:
+            assert rig.key is not None
+            sealed = rig.node().read_snapshot(SnapshotId(honest.snapshot_id))
+            body, _ = open_snapshot(rig.key.private_key(), sealed)
+            wrong = msgspec.structs.replace(body, started_ns=at_ns, finished_ns=at_ns)
+            node = connect_job_node(order.storage, agent.state.tls.client_context)
+            try:
+                return node.stage_snapshot(seal_snapshot(wrong, agent.state.signing_key(), order.vault_public_key))
+            finally:
+                node.close()
+
+        await agent.report(order.job, msgspec.structs.replace(honest, snapshot_id=await asyncio.to_thread(stage)))
+
+    agent.on_backup = with_a_wrong_clock
+    done = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    agent.on_backup = back_up
+    await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+    newest, oldest = await rig.client.snapshots()
+    assert oldest.id == done.snapshot_id
+    assert timedelta() <= newest.recorded_at - oldest.recorded_at < timedelta(minutes=5)

@@ -16,15 +16,16 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.vault.chunkwriter import PACK_CLOSE_BYTES, ChunkWriter
 from phoenix_core.vault.kinds import PackKind
-from phoenix_core.vault.location import OpenPack
+from phoenix_core.vault.location import Location, OpenPack
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, OpenTarget
 from phoenix_core.vault.mark import MaintenanceCancelled
 from phoenix_core.vault.packcontents import PackContents
 from phoenix_core.vault.packhead import PackHead, PackIdentity, parse_head
-from phoenix_core.vault.packinfo import PackState
+from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packreader import parse_tail, read_head_bytes, read_sealed_tail, whole_chunks
 from phoenix_core.vault.packtail import TailBlock
 from phoenix_core.vault.packwriter import FinishedPack
+from phoenix_core.vault.sharing import is_shared
 from phoenix_core.vault.unseal import unseal_pack_key
 from phoenix_core.vault.vaultkey import VaultKey
 
@@ -144,7 +145,7 @@ def plan_rescues(
             for origin, chunk, data in salvage.chunks(pack_id, known, stored[pack_id]):
                 lengths[origin][chunk] = len(data)
             for origin, chunks in lengths.items():
-                alone = _without_sound_copy(node, list(chunks), faulty)
+                alone = _without_sound_copy(node, origin, list(chunks), faulty)
                 if alone:
                     size = sum(chunks[chunk] for chunk in alone)
                     found.append(Rescue(pack_id, origin, frozenset(alone), size))
@@ -192,7 +193,7 @@ def carry_out(
                     _check(cancelled)
                     progress(done, len(rescues))
                     done += 1
-                    wanted = set(_without_sound_copy(node, list(rescue.chunks), faulty)) - taken
+                    wanted = set(_without_sound_copy(node, origin, list(rescue.chunks), faulty)) - taken
                     (known,) = node.contents_of([rescue.pack_id])
                     length = stored.get(rescue.pack_id, 0)
                     for found, chunk, data in salvage.chunks(rescue.pack_id, known, length) if wanted else ():
@@ -208,21 +209,26 @@ def carry_out(
     return Rescued(packs, chunks, size)
 
 
-def _without_sound_copy(node: MaintenanceNode, ids: Sequence[ChunkId], faulty: AbstractSet[bytes]) -> list[ChunkId]:
-    """Those of the chunks that lie in no pack that is usable, proved and without a fault."""
-    sound: dict[bytes, bool] = {}
+def _without_sound_copy(
+    node: MaintenanceNode, origin: Origin, ids: Sequence[ChunkId], faulty: AbstractSet[bytes]
+) -> list[ChunkId]:
+    """Those of the chunks that lie in no pack that is usable, proved, without a fault, and one that the server of their
+    origin may rely on."""
+    infos: dict[bytes, PackInfo | None] = {}
 
-    def is_sound(pack_id: bytes) -> bool:
-        if pack_id not in sound:
-            info = None if pack_id in faulty else node.pack_info(PackId(pack_id))
-            sound[pack_id] = info is not None and info.proved and info.state is PackState.USABLE
-        return sound[pack_id]
+    def is_sound(copy: Location) -> bool:
+        if copy.pack_id not in infos:
+            infos[copy.pack_id] = None if copy.pack_id in faulty else node.pack_info(PackId(copy.pack_id))
+        info = infos[copy.pack_id]
+        if info is None or not info.proved or info.state is not PackState.USABLE:
+            return False
+        return info.server_id == origin.server_id or is_shared(info.kind, copy.length)
 
     alone: list[ChunkId] = []
     remaining = iter(ids)
     while batch := list(islice(remaining, ASK_CHUNKS)):
         for chunk, copies in zip(batch, node.locate_all(batch), strict=True):
-            if not any(is_sound(copy.pack_id) for copy in copies):
+            if not any(is_sound(copy) for copy in copies):
                 alone.append(chunk)
     return alone
 

@@ -159,15 +159,17 @@ def test_a_pack_that_was_put_back_is_usable_again(rig: Rig) -> None:
     assert rig.restore(snapshot) == {"a": content(1)}
 
 
-def test_what_has_a_sound_copy_elsewhere_is_not_written_again(rig: Rig) -> None:
-    rig.backup({"a": content(1)})
+@pytest.mark.parametrize(("length", "rescued"), [(300_000, 0), (50_000, 1)])
+def test_what_servers_share_is_not_written_again_where_another_has_it(rig: Rig, length: int, rescued: int) -> None:
+    """What is short each server keeps for itself."""
+    rig.backup({"a": content(1, length)})
     (pack,) = rig.pack_files("data")
-    rig.backup({"a": content(1)}, server="sdb")
+    rig.backup({"a": content(1, length)}, server="sdb")
     rig.prove_all()
     flip(pack, pack.stat().st_size - 40)
     done = repair(rig)
     assert done.left.ok
-    assert done.rescued.chunks == 0
+    assert done.rescued.chunks == rescued
 
 
 def test_the_next_backup_heals_what_no_repair_can_save(rig: Rig) -> None:

@@ -53,7 +53,8 @@ def body(run: Run) -> None:
             try:
                 _round(here, plan, run.random(number), everything=number % EVERYTHING == EVERYTHING - 1)
             except AssertionError as error:
-                raise AssertionError(f"seed {run.seed}, round {number}, {plan}: {error}") from error
+                said = f"seed {run.seed}, round {number}, {plan}: {error}"
+                raise AssertionError(f"{said}\n{here.last_words()}") from error
             if number % 10 == 9:
                 run.say(f"{number + 1} rounds, {_kills(run)} kills")
         for here in ready.values():
@@ -113,6 +114,8 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: b
     if target is not None and ended["state"] in WELL:
         here.compare(target, before[chosen])
     _next_backup(here, dice)
+    if "core" in killed and dice.random() < 0.8:
+        here.another_agent()
     if everything:
         here.all_restore()
 

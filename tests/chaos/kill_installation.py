@@ -1,8 +1,11 @@
 """An installation whose processes are killed: what runs, what was committed, what must be true at any time."""
 
 import contextlib
+import os
 import random
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from tests.e2e.rig import Machine, machine
 SERVER = "one"
 MEMORY = Path("/dev/shm")
 """Trees that are compared and thrown away lie there; a disk would only slow them down."""
+LAST_CHARS = 8000
 WELL = {"successful"}
 
 
@@ -120,6 +124,20 @@ class Installation:
                     self.here.start_agent(wait=False)
         self.here.wait_connected(self.here.agent_id)
 
+    def another_agent(self) -> None:
+        """One that doesn't wait longer from loss to loss before it dials the core again."""
+        self.here.agent.stop()
+        self.here.start_agent()
+
+    def last_words(self) -> str:
+        """Where the agent's threads are, which ends it, and what was logged last."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.here.agent.pid, signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.here.agent.wait(10)
+        logs = [self.here.folder / "data-agent.log", *(self.here.data / "logs").glob("*.log")]
+        return "\n".join(f"{log.name}: …{log.read_text(errors='replace')[-LAST_CHARS:]}" for log in logs)
+
     def kill(self, role: str) -> None:
         match role:
             case "core":
@@ -137,6 +155,7 @@ def installation(counts: Counter[str], *, own_node: bool) -> Iterator[Installati
     with contextlib.ExitStack() as held:
         here = held.enter_context(machine())
         room = held.enter_context(tempfile.TemporaryDirectory(prefix="phx-", dir=MEMORY if MEMORY.is_dir() else None))
+        here.environment["PYTHONFAULTHANDLER"] = "1"
         here.init()
         here.start_core()
         here.enroll(SERVER)

@@ -90,6 +90,10 @@ class Process:
             os.kill(self.pid, signal.SIGKILL)
         self._child.wait(30)
 
+    def wait(self, within_s: float) -> int:
+        """Its exit code. Raises TimeoutExpired."""
+        return self._child.wait(within_s)
+
     def stop(self) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)

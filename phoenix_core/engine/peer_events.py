@@ -148,6 +148,7 @@ class PeerConversation:
         if work is not None:
             work.sign_of_life()
         await self._keep(job, report.number, report.body)
+        work = self._agents.get(job.id)  # one that was taken up meanwhile looked at the catalog too early
         if work is not None and isinstance(report.body, _OUTCOMES):
             work.reported(report.body)
 

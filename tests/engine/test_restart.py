@@ -14,7 +14,9 @@ from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.views import ActivationTokenRequest, BackupRequest, JobView, RestoreRequest
+from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.ledger import Ledger
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.node import StorageNode
 from phoenix_core.vault.layout import record_name, snapshot_name
@@ -47,6 +49,29 @@ async def backed_up(rig: Rig) -> JobView:
     done = await rig.ended(job.id)
     assert done.state is JobState.SUCCESSFUL, done.error
     return done
+
+
+async def test_a_job_that_is_taken_up_while_its_last_report_is_written_down_ends(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked into the catalog before the report was there, and was nobody's yet when the report came."""
+    agent = await rig.agent()
+    gate = Gate(back_up)
+    agent.on_backup = gate
+    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+    await under_way(rig, job, "WF5.1")
+    get, update = AgentJobs.get, Ledger.update
+    written = False
+
+    async def update_and_say_so(ledger: Ledger, *arguments: Any, **changes: Any) -> None:
+        nonlocal written
+        await update(ledger, *arguments, **changes)
+        written = written or "outcome" in changes
+
+    monkeypatch.setattr(Ledger, "update", update_and_say_so)
+    monkeypatch.setattr(AgentJobs, "get", lambda agents, job_id: get(agents, job_id) if written else None)
+    gate.open.set()
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
 
 
 async def test_a_backup_goes_on_over_a_restart_of_the_core(rig: Rig) -> None:

@@ -21,6 +21,7 @@ from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX
 SETTLE_NS = 20_000_000
 """A file that changed less than this ago is read a moment later: a kernel's time stamps are up to 10 ms coarse, and a
 change after the read must show in them."""
+SETTLE_TRIES = 3
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 REF_BYTES = 36
 
@@ -102,8 +103,10 @@ class FileReader:
             status = _settled(fd)
             if not stat.S_ISREG(status.st_mode):
                 return self._not_a_file(item)
+            restless = _age_ns(status) < SETTLE_NS
             self._opened(item, fd)
-            return self._content(item, fd, status)
+            result = self._content(item, fd, status)
+            return _never_unchanged(result) if restless else result
         finally:
             os.close(fd)
 
@@ -177,13 +180,29 @@ def _open_file(folder: int, name: bytes) -> int:
 
 
 def _settled(fd: int) -> os.stat_result:
-    """The file's fstat, at a time when any later change will show."""
+    """The file's fstat, at a time when any later change will show; of a file that changes on and on, just its fstat."""
     status = os.fstat(fd)
-    age_ns = time.time_ns() - status.st_ctime_ns
-    if 0 <= age_ns < SETTLE_NS:
+    for _ in range(SETTLE_TRIES):
+        age_ns = _age_ns(status)
+        if age_ns >= SETTLE_NS:
+            break
         time.sleep((SETTLE_NS - age_ns) / 1e9)
         status = os.fstat(fd)
     return status
+
+
+def _age_ns(status: os.stat_result) -> int:
+    """Time since the last change; a change in the future is long ago, since the clock went back since."""
+    age_ns = time.time_ns() - status.st_ctime_ns
+    return age_ns if age_ns >= 0 else SETTLE_NS
+
+
+def _never_unchanged(result: FileResult) -> FileResult:
+    """Of a file that a change may have escaped: told as changed, and read again by the next backup."""
+    if result.entry is None:
+        return result
+    entry = msgspec.structs.replace(result.entry, ctime_ns=0)
+    return msgspec.structs.replace(result, entry=entry, changed=True)
 
 
 def _changed(before: os.stat_result, after: os.stat_result) -> bool:

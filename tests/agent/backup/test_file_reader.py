@@ -13,6 +13,7 @@ import pytest
 
 from phoenix_core.agent.backup import filereader
 from phoenix_core.agent.backup.filereader import FileReader, FileResult, pack_ref, unpack_refs
+from phoenix_core.agent.backup.parenttree import is_unchanged
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.vault.entry import ChunkRef, EntryType
@@ -289,7 +290,7 @@ def test_a_file_that_just_changed_is_read_only_once_a_later_change_would_show(
     (source / "file").write_bytes(b"x")
     born = (source / "file").stat().st_ctime_ns
     waits: list[float] = []
-    monkeypatch.setattr(time, "time_ns", lambda: born + 5_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: born + 5_000_000 + round(sum(waits) * 1e9))
     monkeypatch.setattr(time, "sleep", waits.append)
     reader = FileReader(chunks.add, 7, Patterns(()))
     reader.read(ReadItem(os.fsencode(source), b"file", 1))
@@ -324,3 +325,17 @@ def test_modes_and_birth_time(read: Read, source: Path) -> None:
     assert entry is not None
     assert (entry.mode, entry.mtime_ns) == (stat.S_IMODE((source / "file").stat().st_mode), 2)
     assert entry.birth_ns is None or entry.birth_ns > before
+
+
+def test_a_file_that_never_settles_is_told_and_read_again(
+    read: Read, chunks: Chunks, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times may hide a change: a kernel's time stamps are coarse."""
+    path = source / "restless"
+    path.write_bytes(b"content")
+    monkeypatch.setattr(filereader, "_age_ns", lambda status: filereader.SETTLE_NS - 1)
+    result = read(path)
+    assert chunks.content(result) == b"content"
+    assert result.changed
+    assert result.entry is not None
+    assert not is_unchanged(result.entry, path.stat())

@@ -195,6 +195,6 @@ CAMPAIGN = Campaign(
     "files and folders are rewritten, renamed and replaced while they are read: what a snapshot has was true at one "
     "moment, or is reported; the next backup misses nothing",
     body,
-    quick=3,
+    quick=2,
     full=300,
 )

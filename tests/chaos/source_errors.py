@@ -227,6 +227,6 @@ CAMPAIGN = Campaign(
     "EIO, short reads and files that end early at the source, at each call: each file is whole in the snapshot, or "
     "reported",
     body,
-    quick=150,
+    quick=100,
     full=10_000,
 )

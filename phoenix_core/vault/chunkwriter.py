@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-import zstandard
 
 from phoenix_core.domain.ids import ChunkId
-from phoenix_core.vault.block import BLOCK_CLOSE_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_CHUNKS, encode_block
+from phoenix_core.vault.block import BLOCK_CLOSE_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_CHUNKS
+from phoenix_core.vault.blockencoder import BlockEncoder, EncodedBlock
 from phoenix_core.vault.chunkid import MAX_CHUNK_BYTES, keyed_id
 from phoenix_core.vault.domainkeys import DomainKeys
 from phoenix_core.vault.entry import ChunkRef
@@ -67,10 +67,9 @@ class ChunkWriter:
         self._sink = sink
         self._pack_bytes = pack_bytes
         self._random_bytes = random_bytes
-        self._compressor = zstandard.ZstdCompressor(level=level)
+        self._encoder = BlockEncoder(level)
         # One byte for the codec, the chunks known to be new, then those not yet asked about.
-        self._buffer = bytearray(1 + MAX_BLOCK_BYTES)
-        self._view = memoryview(self._buffer)
+        self._view = self._encoder.slot()
         self._new: list[tuple[ChunkId, int]] = []
         self._new_bytes = 0
         self._unasked: list[tuple[ChunkId, int]] = []
@@ -79,6 +78,10 @@ class ChunkWriter:
         self._seen_before: set[ChunkId] = set()
         self._pack: PackWriter | None = None
         self.stats = WriteStats()
+
+    def one_stream(self, *, is_all: bool) -> None:
+        """Whether what comes now is one long stream, beside which there is little else to do; from the start not."""
+        self._encoder.in_threads = is_all
 
     def add(self, data: bytes | bytearray | memoryview) -> ChunkRef:
         """Store a chunk of 1 byte to 4 MiB, unless the vault has it; `data` may be reused afterwards.
@@ -106,6 +109,8 @@ class ChunkWriter:
         """Hand everything added so far to the sink, in a last pack that may be small."""
         self._ask()
         self._close_block()
+        for block in self._encoder.drain():
+            self._put(block)
         self._close_pack()
 
     def close(self) -> None:
@@ -157,18 +162,26 @@ class ChunkWriter:
             self._close_block()
 
     def _close_block(self) -> None:
+        """Have the block compressed while the next one is filled; put those that are into the pack, in order."""
         if not self._new:
             return
+        self.stats.new_chunks += len(self._new)
+        self.stats.new_raw_bytes += self._new_bytes
+        done = self._encoder.encode(self._new_bytes, self._new)
+        self._new = []
+        self._new_bytes = 0
+        if done is not None:
+            self._put(done)
+        self._view = self._encoder.slot()
+
+    def _put(self, block: EncodedBlock) -> None:
         if self._pack is None:
             self._pack = PackWriter(
                 self._kind, self._identity, self._keys, self._public_key, random_bytes=self._random_bytes
             )
-        plain = encode_block(self._compressor, self._view[: 1 + self._new_bytes])
-        self._pack.add_block([chunk for chunk, _ in self._new], [length for _, length in self._new], plain)
-        self.stats.new_chunks += len(self._new)
-        self.stats.new_raw_bytes += self._new_bytes
-        self._new.clear()
-        self._new_bytes = 0
+        ids = [chunk for chunk, _ in block.chunks]
+        self._pack.add_block(ids, [length for _, length in block.chunks], block.plain)
+        self._encoder.give_back(block)
         if self._pack.size >= self._pack_bytes:
             self._close_pack()
 
@@ -182,7 +195,6 @@ class ChunkWriter:
             self.stats.packs += 1
 
     def _release(self) -> None:
-        self._view.release()
-        self._buffer = bytearray()
+        self._encoder.close()
         self._seen.clear()
         self._seen_before.clear()

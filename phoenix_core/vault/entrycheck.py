@@ -38,9 +38,12 @@ def _fault_of_other(entry: Entry) -> str:
 
 
 def _fault_of_file(entry: Entry) -> str:
+    one_chunk = len(entry.chunks) == 1 and entry.chunks[0].length == entry.size
+    return "" if one_chunk and not _has_more_than_chunks(entry) else _fault_of_content(entry)
+
+
+def _fault_of_content(entry: Entry) -> str:
     name = entry.name
-    if len(entry.chunks) == 1 and entry.chunks[0].length == entry.size and not _has_more_than_chunks(entry):
-        return ""  # nearly all files
     if entry.tree or entry.target:
         return f"the file {name!r} has a tree or a target"
     if len(entry.chunk_list) not in _LIST_LENGTHS or len(entry.extent_list) not in _LIST_LENGTHS:

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
     """Each item with what `work` makes of it, in order; as many threads as there are processors, up to four.
 
-    Raises what `work` raises, when the iteration comes to it; those begun are waited for then, and no others are begun."""
+    Raises what `work` raises, when the iteration comes to it; those begun are waited for then, and no others begun."""
     threads = min(THREADS_MAX, len(os.sched_getaffinity(0)))
     begun: deque[tuple[Item, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")

@@ -25,6 +25,7 @@ from phoenix_core.vault.packhead import PackIdentity
 from phoenix_core.vault.packwriter import FinishedPack
 
 WORKING_S = 0.4
+STREAM_BYTES = 64 * 2**20
 
 
 def worker_main(connection: Connection, parent: int) -> None:
@@ -65,7 +66,11 @@ class _Worker:
             setup.level,
         )
         self._reader = FileReader(
-            self._writer.add, keys.chunker_seed, Patterns(setup.fixed_patterns), tick=self._progress
+            self._writer.add,
+            keys.chunker_seed,
+            Patterns(setup.fixed_patterns),
+            tick=self._progress,
+            opened=lambda item, fd: self._writer.one_stream(is_all=item.data_bytes >= STREAM_BYTES),
         )
 
     def run(self) -> None:

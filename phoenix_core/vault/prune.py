@@ -93,11 +93,14 @@ def make_plan(
     key: VaultKey,
     *,
     rewrite_unused_percent: int = REWRITE_UNUSED_PERCENT,
+    marker: Marker | None = None,
     progress: Report = _silent,
     cancelled: IsCancelled = never_cancelled,
 ) -> PrunePlan:
-    """Reads all trees; changes nothing. Raises `MarkFailed`, `RecordDamaged`, `MaintenanceCancelled`."""
-    marker, inventory, abandoned = _mark_all(node, key, progress, cancelled)
+    """Reads all trees; changes nothing. `marker` remembers them, for `execute`. Raises `MarkFailed`, `RecordDamaged`,
+    `MaintenanceCancelled`."""
+    marker = marker or Marker(node, key, cancelled)
+    inventory, abandoned = _mark_all(node, key, marker, progress)
     progress(PruneProgress("plan"))
     packs = {PackId(info.pack_id): info for info in node.packs()}
     used = _usage(node, marker.chunks, packs)
@@ -141,20 +144,22 @@ def execute(
     poll_s: float = 0.2,
     sleep: Callable[[float], None] = time.sleep,
     monotonic_s: Callable[[], float] = time.monotonic,
+    marker: Marker | None = None,
     progress: Report = _silent,
     cancelled: IsCancelled = never_cancelled,
 ) -> PruneResult:
     """Carry a plan out; what changed since it was made is taken into account. Waits up to `wait_s` for jobs that were
-    running when the packs were condemned. Raises as `make_plan`; whatever happens, no needed chunk is lost."""
-    marker, _, abandoned = _mark_all(node, key, progress, cancelled)
+    running when the packs were condemned. `marker`: the one that the plan was made with, so that only new snapshots
+    are read. Raises as `make_plan`; whatever happens, no needed chunk is lost."""
+    marker = marker or Marker(node, key, cancelled)
+    _, abandoned = _mark_all(node, key, marker, progress)
     for name in abandoned:
         node.delete_snapshot(name)
     packs = {PackId(info.pack_id): info for info in node.packs()}
-    used = _usage(node, marker.chunks, packs)
     moved = rewrite_packs(
         node,
         key,
-        [packs[pack] for pack in plan.rewrite if pack in used],
+        [packs[pack] for pack in plan.rewrite if pack in packs],
         marker.chunks,
         open_target,
         progress=lambda done, total: progress(PruneProgress("rewrite", done, total)),
@@ -198,8 +203,8 @@ def _condemn(node: MaintenanceNode, key: VaultKey, marker: Marker, candidates: l
 
 
 def _mark_all(
-    node: MaintenanceNode, key: VaultKey, progress: Report, cancelled: IsCancelled
-) -> tuple[Marker, Inventory, tuple[SnapshotId, ...]]:
+    node: MaintenanceNode, key: VaultKey, marker: Marker, progress: Report
+) -> tuple[Inventory, tuple[SnapshotId, ...]]:
     """Mark live snapshots and staged ones of live jobs; tells also which objects nothing stands for.
 
     The order of reading matters: an object that is listed was staged under a lease that is listed after it, or its job
@@ -209,7 +214,6 @@ def _mark_all(
     jobs = {lease.job for lease in leases}
     parents = {SnapshotId(lease.parent) for lease in leases if lease.parent}
     inventory = take_inventory(node, key, stored)
-    marker = Marker(node, key, cancelled)
     for number, name in enumerate(inventory.live):
         progress(PruneProgress("mark", number, len(inventory.live)))
         marker.mark((name,))
@@ -225,7 +229,7 @@ def _mark_all(
             continue  # the lease that kept it has ended, and it was deleted meanwhile
         if not needed:
             abandoned.append(name)
-    return marker, inventory, tuple(abandoned)
+    return inventory, tuple(abandoned)
 
 
 def _job_of(marker: Marker, name: SnapshotId) -> str:
@@ -281,10 +285,6 @@ def _usage(
     return dict(usage)
 
 
-def _is_unreadable(info: PackInfo) -> bool:
-    """A damaged pack whose tail could not be read either: what is in it isn't known, so it isn't known to be unused."""
-    return info.state is PackState.DAMAGED and not info.chunks
-
 def _by_who_relies_on_it(copies: list[Location], packs: dict[PackId, PackInfo]) -> Iterable[list[Location]]:
     """The copies of one chunk: together where servers share it, else those of each server by themselves."""
     if len(copies) < 2 or all(is_shared(packs[PackId(copy.pack_id)].kind, copy.length) for copy in copies):
@@ -294,6 +294,10 @@ def _by_who_relies_on_it(copies: list[Location], packs: dict[PackId, PackInfo]) 
         of_servers[packs[PackId(copy.pack_id)].server_id].append(copy)
     return of_servers.values()
 
+
+def _is_unreadable(info: PackInfo) -> bool:
+    """A damaged pack whose tail could not be read either: what is in it isn't known, so it isn't known to be unused."""
+    return info.state is PackState.DAMAGED and not info.chunks
 
 
 def _is_proved(info: PackInfo) -> bool:

@@ -18,6 +18,7 @@ from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.mark import Marker
 from phoenix_core.vault.prune import PrunePlan, PruneProgress, execute, make_plan
 
 
@@ -50,9 +51,8 @@ class PruneVault(Workflow):
             raise vault.chain.broken
         await run.enter("plan")
         await close_old_leases(vault, self._jobs)
-        plan = await run.in_thread(
-            lambda: make_plan(vault.node, vault.key, progress=self._teller(run), cancelled=run.stop.is_set)
-        )
+        marker = Marker(vault.node, vault.key, run.stop.is_set)
+        plan = await run.in_thread(lambda: make_plan(vault.node, vault.key, marker=marker, progress=self._teller(run)))
         numbers: Result = _numbers(plan)
         await run.update(result=numbers)
         await run.note(
@@ -64,7 +64,15 @@ class PruneVault(Workflow):
         targets = pack_targets(vault, run.job.id, self._open_job_node, self._clock)
         tell = self._teller(run, steps=True)
         done = await run.in_thread(
-            lambda: execute(vault.node, vault.key, plan, open_target=targets, progress=tell, cancelled=run.stop.is_set)
+            lambda: execute(
+                vault.node,
+                vault.key,
+                plan,
+                open_target=targets,
+                marker=marker,
+                progress=tell,
+                cancelled=run.stop.is_set,
+            )
         )
         outcome = {name: value for name, value in msgspec.structs.asdict(done).items() if isinstance(value, int)}
         result: Result = numbers | outcome

@@ -30,8 +30,8 @@ class Borg(Command):
     def init(self) -> Sequence[str]:
         return ["init", "--encryption", "repokey-blake2"]
 
-    def cheapest(self) -> Sequence[str]:
-        return ["list"]
+    def start(self) -> Sequence[str]:
+        return ["--version"]
 
     def backup(self, source: Path) -> Measured:
         name = f"backup-{next(self._numbers):04d}"

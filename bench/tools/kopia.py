@@ -34,8 +34,8 @@ class Kopia(Command):
         self.repository.mkdir()
         return ["repository", "create", "filesystem", "--path", str(self.repository)]
 
-    def cheapest(self) -> Sequence[str]:
-        return ["repository", "status"]
+    def start(self) -> Sequence[str]:
+        return ["--version"]
 
     def backup(self, source: Path) -> Measured:
         return self.run(["snapshot", "create", "--no-progress", str(source)])

@@ -23,8 +23,8 @@ class Restic(Command):
     def init(self) -> Sequence[str]:
         return ["init", "-q"]
 
-    def cheapest(self) -> Sequence[str]:
-        return ["cat", "config", "-q"]
+    def start(self) -> Sequence[str]:
+        return ["version"]
 
     def backup(self, source: Path) -> Measured:
         return self.run(["backup", "-q", str(source)])

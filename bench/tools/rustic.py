@@ -28,8 +28,8 @@ class Rustic(Command):
     def init(self) -> Sequence[str]:
         return ["init"]
 
-    def cheapest(self) -> Sequence[str]:
-        return ["cat", "config"]
+    def start(self) -> Sequence[str]:
+        return ["--version"]
 
     def backup(self, source: Path) -> Measured:
         return self.run(["backup", str(source)])

@@ -58,7 +58,7 @@ class Command:
         self.log = folder / "log"
         self.environment |= {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), **self.variables()}
         self.run(self.init())
-        self._start_s = min(self.run(self.cheapest()).wall_s for _ in range(3))
+        self._start_s = min(self.run(self.start()).wall_s for _ in range(3))
 
     def variables(self) -> Mapping[str, str]:
         raise NotImplementedError
@@ -66,8 +66,8 @@ class Command:
     def init(self) -> Sequence[str]:
         raise NotImplementedError
 
-    def cheapest(self) -> Sequence[str]:
-        """The command that does least beyond starting and opening the repository."""
+    def start(self) -> Sequence[str]:
+        """A command that does nothing but start."""
         raise NotImplementedError
 
     def run(self, arguments: Sequence[str], *, cwd: Path | None = None) -> Measured:

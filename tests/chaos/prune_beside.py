@@ -329,6 +329,6 @@ CAMPAIGN = Campaign(
     "prune beside backups, restores, verify and another prune, with lapsed leases and wrong clocks: all that was "
     "committed comes back",
     body,
-    quick=40,
+    quick=20,
     full=5000,
 )

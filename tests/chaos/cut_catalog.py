@@ -30,6 +30,7 @@ FULL = 2
 
 @dataclass(frozen=True)
 class _State:
+    begun: int
     at: int
     file: bytes
     log: bytes
@@ -51,9 +52,10 @@ class CatalogHistory:
 
     def takes_over(self, rig: Rig) -> None:
         """The catalog says what the records say, durably, and how far they go."""
+        begun = self._disk.now
         assert self._loop.run(_reconciled(self._catalog, rig)) is None
         files = ((self._folder / name).read_bytes() for name in (FILE, LOG))
-        self._states.append(_State(self._disk.now, *files))
+        self._states.append(_State(begun, self._disk.now, *files))
 
     def end(self) -> None:
         self._loop.run(self._catalog.close())
@@ -68,16 +70,17 @@ class CatalogHistory:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         number = dice.choice((known[-1], known[-1], dice.choice(known)))
-        self._make(folder, number, dice)
+        self._make(folder, number, cut, dice)
         rolled_back, shown = asyncio.run(_started(folder / FILE, rig))
         assert rolled_back is None, f"the core says that the vault was rolled back: {rolled_back}"
         assert shown == live, f"shown, or not shown, against the records: {sorted(shown ^ live)}"
 
-    def _make(self, folder: Path, number: int, dice: random.Random) -> None:
+    def _make(self, folder: Path, number: int, cut: int, dice: random.Random) -> None:
         now = self._states[number]
         log = bytearray(now.log)
-        if number + 1 < len(self._states) and self._states[number + 1].file == now.file:
-            later = self._states[number + 1].log
+        following = self._states[number + 1 :][:1]
+        if following and following[0].begun <= cut and following[0].file == now.file:
+            later = following[0].log
             for at in range(0, len(later), PAGE):
                 if later[at : at + PAGE] != log[at : at + PAGE] and dice.random() < 0.5:
                     log.extend(bytes(max(0, at - len(log))))

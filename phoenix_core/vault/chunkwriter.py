@@ -40,8 +40,8 @@ class WriteStats(msgspec.Struct):
 class ChunkWriter:
     """Writes chunks of one kind. Not thread-safe; each worker process has its own.
 
-    Ids come back at once. A chunk counts as stored only when the sink has returned for its pack, or `present` said so:
-    call `flush` before anything refers to the chunks for good. After an error the writer is of no further use."""
+    Ids come back at once. A chunk counts as stored only when its pack is durable, or `present` said so: call `flush`
+    before anything refers to the chunks for good. After an error the writer is of no further use."""
 
     def __init__(
         self,
@@ -56,8 +56,9 @@ class ChunkWriter:
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`present` tells for a batch of ids which the vault has. `sink` stores a pack durably before it returns; the
-        pack's file is closed afterwards. `level` is zstd's; packs are closed at `pack_bytes` or a little more."""
+        """`present` tells for a batch of ids which the vault has. `sink` stores a pack durably: before it returns, or
+        before whoever owns it says so; the pack's file is closed when it returns. `level` is zstd's; packs are closed
+        at `pack_bytes` or a little more."""
         self._kind = kind
         self._identity = identity
         self._keys = keys

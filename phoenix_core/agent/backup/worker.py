@@ -1,4 +1,4 @@
-"""A worker process: owns the whole pipeline from open to stored pack, over a connection of its own to the storage node.
+"""A worker process: owns the whole pipeline from open to stored pack, over connections of its own to the storage node.
 
 Dies with the job's process: by the kernel's parent-death signal, and when the pipe ends.
 """
@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
+from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
@@ -22,7 +23,6 @@ from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packhead import PackIdentity
-from phoenix_core.vault.packwriter import FinishedPack
 
 WORKING_S = 0.4
 STREAM_BYTES = 64 * 2**20
@@ -43,26 +43,26 @@ class _Worker:
     def __init__(self, connection: Connection, setup: wire.Setup) -> None:
         self._connection = connection
         self._inbox: SimpleQueue[wire.ToWorker] = SimpleQueue()
-        self._packs: list[bytes] = []
         self._path = b""
         self._bytes_done = 0
         self._told = time.monotonic()
         tls = setup.tls and TlsFiles(Path(setup.tls.cert), Path(setup.tls.key), Path(setup.tls.ca))
         self._token = ""
-        self._connected: PatientNode | None = None
+        self._connected: list[PatientNode] = []
         threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
-        self._node = connect_patiently(setup.storage, tls or None, patience_s=setup.patience_s)
-        self._connected = self._node
+        node, sending = (connect_patiently(setup.storage, tls or None, patience_s=setup.patience_s) for _ in range(2))
+        self._connected = [node, sending]
         if self._token:
-            self._node.use_token(self._token)
+            self._use_token(self._token)
+        self._sender = PackSender(sending.put_pack)
         keys = domain_keys(setup.domain)
         self._writer = ChunkWriter(
             PackKind.DATA,
             PackIdentity(setup.vault_id, setup.server_id),
             keys,
             setup.public_key,
-            self._node.present,
-            self._store,
+            node.present,
+            self._sender.send,
             setup.level,
         )
         self._reader = FileReader(
@@ -82,7 +82,8 @@ class _Worker:
                 self._send(wire.Done(message.number, results, self._stats()))
             elif isinstance(message, wire.Flush):
                 self._writer.flush()
-                self._send(wire.Flushed(self._stats(), tuple(self._packs)))
+                self._sender.finish()
+                self._send(wire.Flushed(self._stats(), tuple(self._sender.stored)))
                 return
 
     def _results(self, items: Iterable[ReadItem]) -> Iterable[FileResult]:
@@ -112,16 +113,12 @@ class _Worker:
     def _use_token(self, token: str) -> None:
         """At once, since a call may be waiting for it; or when there is a connection."""
         self._token = token
-        if self._connected is not None:
-            self._connected.use_token(token)
-
-    def _store(self, pack: FinishedPack) -> None:
-        self._node.put_pack(pack.pack_id, pack.fd, pack.length)
-        self._packs.append(pack.pack_id)
+        for node in self._connected:
+            node.use_token(token)
 
     def _stats(self) -> wire.WorkerStats:
         stats = self._writer.stats
-        return wire.WorkerStats(stats.new_chunks, stats.new_raw_bytes, stats.stored_bytes)
+        return wire.WorkerStats(stats.new_chunks, stats.new_raw_bytes, self._sender.stored_bytes)
 
     def _send(self, message: wire.FromWorker) -> None:
         self._connection.send_bytes(wire.encode(message))

@@ -40,6 +40,8 @@ _NEVER = {
     OWN_DATA: "Phoenix keeps its own data there",
 }
 WORKERS_MAX = 8
+BATCHES_PER_WORKER = 4
+"""Starting a worker costs about as much as it does with so few."""
 
 
 class BackupJob:
@@ -254,7 +256,8 @@ class BackupJob:
     def _workers_for(self, counts: ScanCounts) -> int:
         """As many as the processors, but no more than there is work for."""
         most = self._order.workers or min(max(len(os.sched_getaffinity(0)), 2), WORKERS_MAX)
-        wanted = 1 + max(counts.changed_bytes // BATCH_BYTES, counts.changed_files // BATCH_FILES)
+        batches = max(counts.changed_bytes // BATCH_BYTES, counts.changed_files // BATCH_FILES)
+        wanted = 1 + batches // BATCHES_PER_WORKER
         return max(1, min(most, wanted))
 
     def _use_fresh_token(self) -> None:

@@ -59,6 +59,7 @@ class MetadataSetter:
 
     def __init__(self) -> None:
         self.owners = OwnerNumbers()
+        self._own_numbers = (os.geteuid(), os.getegid())
         self._now_ns = time.time_ns()
 
     def apply(self, at: At, entry: Entry, *, clean: bool) -> list[str]:
@@ -78,6 +79,21 @@ class MetadataSetter:
         if xattrs:
             self._set_xattrs(at, [pair for pair in xattrs if pair[0] in _AFTER_MODE], problems, follow=True)
         self._set_times(at, entry, problems)
+        return problems
+
+    def is_plain(self, entry: Entry) -> bool:
+        """Whether a file made with the entry's mode by this process has its owner and attributes too, so that only its
+        times are to be set: unless the folder or the file system gives new files something else."""
+        return not entry.xattrs and not entry.mode & ~0o777 and self.numbers(entry) == self._own_numbers
+
+    def made_as_wanted(self, status: os.stat_result, entry: Entry) -> bool:
+        """Whether a file that `is_plain` came out as it should."""
+        return (status.st_uid, status.st_gid) == self._own_numbers and stat.S_IMODE(status.st_mode) == entry.mode
+
+    def set_times(self, fd: int, entry: Entry) -> list[str]:
+        """Of a file that `is_plain`. Raises OSError."""
+        problems: list[str] = []
+        self._set_times(fd, entry, problems)
         return problems
 
     def apply_to_link(self, folder: int, entry: Entry, name: bytes) -> list[str]:

@@ -49,6 +49,7 @@ class Journal:
         self._lock = -1
         self._db: sqlite3.Connection | None = None
         self._begun = False
+        self._to_make: list[bytes] = []
         self.job = job
         self.trouble = ""
         self.earlier_jobs: list[str] = []
@@ -88,10 +89,13 @@ class Journal:
 
     def will_make(self, path: bytes) -> None:
         """A folder (below the destination) isn't there yet; kept with `begin`."""
-        self._try(lambda db: db.execute("INSERT OR REPLACE INTO made VALUES (?)", (_key(path),)))
+        self._to_make.append(_key(path))
 
     def begin(self) -> None:
         """The plan is made, and writing begins."""
+        rows = [(key,) for key in self._to_make]
+        self._to_make.clear()
+        self._try(lambda db: db.executemany("INSERT OR REPLACE INTO made VALUES (?)", rows))
         self._try(lambda db: db.commit())
         self._begun = True
 

@@ -218,7 +218,6 @@ class Planner:
         self._records.folders.append(record)
         self.counts.folders += not on_the_way
         self._levels.append(_Level(source, target, exists))
-        self._tick(source)
         return True
 
     def _go_down(self, name: bytes, source: bytes) -> bool:

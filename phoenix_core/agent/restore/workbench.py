@@ -19,12 +19,17 @@ from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef, Location
 
+CACHE_BYTES = 8 * 2**20
+"""Files come in the order of their blocks, so that few are read again."""
+
 
 class Workbench:
     """Not thread-safe. Holds descriptors until `close`."""
 
-    def __init__(self, setup: wire.Setup, node: JobNode, tick: Callable[[], None]) -> None:
-        """`tick` is called after each chunk. Raises `DestinationMoved` and OSError."""
+    def __init__(
+        self, setup: wire.Setup, node: JobNode, tick: Callable[[], None], *, without_mask: bool = False
+    ) -> None:
+        """`tick` is called after each chunk. `without_mask`: the process has umask 0. Raises DestinationMoved, OSError."""
         self.path = b""
         """What is being worked on."""
         self.bytes_done = 0
@@ -34,7 +39,9 @@ class Workbench:
         self._places: dict[ChunkId, Location] = {}
         self._block_keys: dict[BlockRef, bytes] = {}
         keys = domain_keys(setup.domain)
-        reader = ChunkReader(self._locate, self._packs.open_pack, self._keys, keys, PackKind.DATA)
+        reader = ChunkReader(
+            self._locate, self._packs.open_pack, self._keys, keys, PackKind.DATA, cache_bytes=CACHE_BYTES
+        )
         self._root = _open_root(setup)
         self._folders = FolderCache(self._root)
         self._writer = EntryWriter(
@@ -45,6 +52,7 @@ class Workbench:
             reader,
             keys.data_id_key,
             self._chunk_done,
+            without_mask=without_mask,
         )
         self._large = LargeWriter(self._writer)
 

@@ -40,7 +40,8 @@ class _Worker:
         tls = setup.tls and TlsFiles(Path(setup.tls.cert), Path(setup.tls.key), Path(setup.tls.ca))
         self._connected: PatientNode | None = None
         self._connected = connect_patiently(setup.storage, tls or None, tick=self._use_token)
-        self._bench = Workbench(setup, self._connected, self._tick)
+        os.umask(0)  # all that this process makes names its mode
+        self._bench = Workbench(setup, self._connected, self._tick, without_mask=True)
 
     def run(self) -> None:
         while True:

@@ -45,8 +45,11 @@ class EntryWriter:
         source: ChunkSource,
         id_key: bytes,
         tick: Tick,
+        *,
+        without_mask: bool = False,
     ) -> None:
-        """`source` gives the data chunks, `id_key` is their key. `tick` is told the bytes of each chunk done."""
+        """`source` gives the data chunks, `id_key` is their key. `tick` is told the bytes of each chunk done.
+        `without_mask`: this process has umask 0."""
         self.metadata = MetadataSetter()
         self.slots = Slots(rule, stamp, self.metadata)
         self.names = names
@@ -55,6 +58,7 @@ class EntryWriter:
         self.tick = tick
         self._keeps_existing = rule is ConflictRule.KEEP_BOTH
         self._folders = folders
+        self._without_mask = without_mask
 
     def put(self, item: Item) -> Outcome:
         """A file, symbolic link or node."""
@@ -100,6 +104,8 @@ class EntryWriter:
             if reason:
                 return Outcome(NOT_MADE, reason)
             status = self.slots.move(folder, temp, slot)
+            if self._makes_plain(item) and not self.metadata.made_as_wanted(status, item.entry):
+                status, problems = self._apply_afterwards(folder, slot.name, item)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temp, dir_fd=folder)
@@ -122,12 +128,29 @@ class EntryWriter:
 
     def _make_file(self, folder: int, temp: bytes, item: Item) -> tuple[str, list[str]]:
         entry = item.entry
-        fd = os.open(temp, NEW_FILE, 0o600, dir_fd=folder)
+        plain = self._makes_plain(item)
+        fd = os.open(temp, NEW_FILE, entry.mode if plain else 0o600, dir_fd=folder)
         try:
             if entry.extents is not None:
                 os.ftruncate(fd, entry.size)
             write_chunks(fd, extents_of(entry), entry.chunks, self.source, self.tick)
+            if plain:
+                return "", self.metadata.set_times(fd, entry)
             return "", self.metadata.apply(fd, entry, clean=item.fresh)
+        finally:
+            os.close(fd)
+
+    def _makes_plain(self, item: Item) -> bool:
+        """Whether the file can be made with its mode at once. Only in a folder that was made for it: elsewhere somebody
+        could read it before it has its owner."""
+        return self._without_mask and item.fresh and item.entry.is_file and self.metadata.is_plain(item.entry)
+
+    def _apply_afterwards(self, folder: int, name: bytes, item: Item) -> tuple[os.stat_result, list[str]]:
+        """The folder or the file system gave the new file another owner or mode."""
+        fd = os.open(name, READ_FILE, dir_fd=folder)
+        try:
+            problems = self.metadata.apply(fd, item.entry, clean=True)
+            return os.fstat(fd), problems
         finally:
             os.close(fd)
 

@@ -29,7 +29,9 @@ class Workbench:
     def __init__(
         self, setup: wire.Setup, node: JobNode, tick: Callable[[], None], *, without_mask: bool = False
     ) -> None:
-        """`tick` is called after each chunk. `without_mask`: the process has umask 0. Raises DestinationMoved, OSError."""
+        """`tick` is called after each chunk. `without_mask`: the process has umask 0.
+
+        Raises `DestinationMoved` and OSError."""
         self.path = b""
         """What is being worked on."""
         self.bytes_done = 0

@@ -17,10 +17,14 @@ MIB = 1 << 20
 
 def write(target: Path, figures: Figures) -> None:
     """Put the tables between the page's two marks."""
-    before, _, rest = target.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    body = "\n\n".join([_about(figures), *(part(figures, key) for key in figures.parts)])
-    target.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+    put_between(target, BEGIN, END, "\n\n".join([_about(figures), *(part(figures, key) for key in figures.parts)]))
+
+
+def put_between(target: Path, begin: str, end: str, body: str) -> None:
+    """Replace what is between two marks of a page."""
+    before, _, rest = target.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    target.write_text(f"{before}{begin}\n{body}\n{end}{after}")
 
 
 def part(figures: Figures, key: str) -> str:

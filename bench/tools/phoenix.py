@@ -37,6 +37,8 @@ Ask = Callable[[CoreClient], Awaitable[JobView]]
 class Phoenix:
     name = "phoenix"
     version = __version__
+    host = "127.0.0.1"
+    """Where the core listens."""
 
     def __init__(self, *, prove: bool = True, settings: dict[str, str] | None = None) -> None:
         """`prove`: whether the core proves new packs in the background, as it does by default."""
@@ -50,7 +52,7 @@ class Phoenix:
         self._data = folder / "data"
         self._data.mkdir(mode=0o700)
         self._socket = self._data / "core.sock"
-        (self._data / "phoenix.toml").write_text('[core]\nlisten = "127.0.0.1:0"\n')
+        (self._data / "phoenix.toml").write_text(f'[core]\nlisten = "{self.host}:0"\n')
         passphrase = folder / "passphrase"
         passphrase.write_text(PASSWORD + "\n")
         self._environment = {
@@ -65,6 +67,7 @@ class Phoenix:
         self._run("agent", "enroll", "-", stdin=token + "\n")
         for key, value in self._settings.items():
             asyncio.run(self._set(key, value))
+        self._place_vault()
         self._stop()
         began = time.monotonic()
         self._start("core", "run", "--quiet")
@@ -160,6 +163,9 @@ class Phoenix:
     async def _connected(self) -> bool:
         async with self._client() as client:
             return any(server.connected for server in await client.servers())
+
+    def _place_vault(self) -> None:
+        """Before the services start: the vault stays with the core."""
 
     async def _token(self) -> str:
         async with self._client() as client:

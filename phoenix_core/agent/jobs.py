@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.courtesy import yield_thread
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import JobLink, LinkPorts
@@ -137,6 +138,8 @@ class AgentJobs:
             try:
                 if self.notice:
                     ports.report(LogReport(level="error", text=self.notice, at_ns=time.time_ns()))
+                if isinstance(order, BackupOrder):
+                    yield_thread(order.nice)
                 result = self._make(order, ports).run()
             finally:
                 self._turns.release()

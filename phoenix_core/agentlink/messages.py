@@ -122,6 +122,8 @@ class BackupOrder(Message, frozen=True):
     dry_run: bool = False
     workers: int = 0
     """Worker processes; 0: as many as the agent sees fit."""
+    nice: int = 0
+    """How far the backup's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
 
 
 class RestoreOrder(Message, frozen=True):

@@ -1,5 +1,6 @@
 """How the agent runs its jobs, with jobs and a link made for the test."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.state import AgentState
 from phoenix_core.agentlink.messages import (
+    BackupOrder,
     BackupResult,
     DomainAccess,
     JobFailed,
@@ -180,3 +182,27 @@ def test_another_vault_with_fewer_records_is_no_roll_back(tmp_path: Path) -> Non
     assert state.roll_back(1, "bb" * 16) == ""
     assert state.roll_back(0, "") == ""
     assert "number 0" in state.roll_back(0, "aa" * 16)
+
+
+def test_a_backup_gives_way_and_a_restore_does_not(link: LinkDouble, tmp_path: Path) -> None:
+    nice: dict[str, int] = {}
+
+    class Looks:
+        def __init__(self, order: WorkOrder, ports: JobPorts) -> None:
+            self.job = order.job
+
+        def run(self) -> BackupResult:
+            nice[self.job] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            return BackupResult(self.job)
+
+    cache = KeyCache(tmp_path)
+    jobs = AgentJobs(link, tmp_path, cache, make=Looks)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    restore = order("restore")
+    backup = BackupOrder("backup", "s1", "", b"", restore.domain, restore.storage, (), nice=19)
+    for each in (backup, restore):
+        jobs.start(each)
+        assert link.last.acquire(timeout=10)
+    jobs.stop()
+    cache.close()
+    assert nice == {"backup": 19, "restore": before}

@@ -108,6 +108,7 @@ EXAMPLES: dict[str, Message] = {
         compression_level=7,
         dry_run=True,
         workers=2,
+        nice=10,
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",

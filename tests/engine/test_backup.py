@@ -42,6 +42,16 @@ async def test_an_agent_gets_its_storage_at_the_address_by_which_it_reached_the_
     assert agent.orders[1].storage.url.startswith("https://localhost:")
 
 
+async def test_a_backup_gives_way_as_the_setting_says(rig: Rig) -> None:
+    agent = await rig.agent()
+    for value in ("", "3"):
+        if value:
+            await rig.client.set_setting("backup.nice", value)
+        job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+        await rig.ended(job.id)
+    assert [order.nice for order in agent.orders if isinstance(order, BackupOrder)] == [10, 3]
+
+
 async def away(rig: Rig) -> bool:
     return not (await rig.client.server("web1")).connected
 

@@ -251,6 +251,7 @@ class BackupJob:
             order.compression_level,
             order.fixed_chunk_patterns,
             self._patience_s,
+            order.nice,
         )
 
     def _workers_for(self, counts: ScanCounts) -> int:

@@ -138,7 +138,10 @@ class FileReader:
         fixed = status.st_size > WHOLE_FILE_MAX and self._fixed.match(item.path)
         windows = self._windows
         windows.begin(fd, status)
-        refs, packed = self._chunks(windows, status.st_size, fixed=fixed)
+        try:
+            refs, packed = self._chunks(windows, status.st_size, fixed=fixed)
+        finally:
+            windows.finish()
         after = os.fstat(fd)
         entry = msgspec.structs.replace(
             entry, size=windows.length, extents=windows.extents, chunks=tuple(refs), fixed_chunks=fixed

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 from phoenix_core.vault.entry import Extent
 from phoenix_core.vault.holes import MAX_EXTENTS, MIN_HOLE_BYTES, data_extents, join_extents
 
@@ -24,6 +25,7 @@ class Windows:
         """`tick` is told the bytes of each window that was read."""
         self._buffer = memoryview(bytearray(WINDOW_BYTES))
         self._tick = tick
+        self._cache = CacheKeeper()
         self._fd = -1
         self._at = 0
         self._extents: list[Extent] = []
@@ -42,6 +44,11 @@ class Windows:
         self._rest = self._buffer[:0]
         self.length = status.st_size
         self.read_bytes = 0
+        self._cache.begin(fd, status)
+
+    def finish(self) -> None:
+        """Before the file is closed: what reading it brought into the page cache leaves it."""
+        self._cache.finish()
 
     def next(self) -> memoryview | None:
         """The data of the next window that holds any, good until the next call; None at the end. Raises OSError."""
@@ -97,7 +104,7 @@ class Windows:
     def _fill(self, wanted: int) -> int:
         filled = 0
         while filled < wanted:
-            count = os.preadv(self._fd, [self._buffer[filled:wanted]], self._at + filled)
+            count = self._cache.read(self._buffer[filled:wanted], self._at + filled)
             if count == 0:
                 self.length = self._at + filled
                 break

@@ -17,6 +17,7 @@ from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.courtesy import yield_process
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
@@ -36,6 +37,7 @@ def worker_main(connection: Connection, parent: int) -> None:
 def _work(connection: Connection) -> None:
     setup = wire.to_worker.decode(connection.recv_bytes())
     if isinstance(setup, wire.Setup):
+        yield_process(setup.nice)
         _Worker(connection, setup).run()
 
 

@@ -26,6 +26,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     level: int
     fixed_patterns: tuple[str, ...]
     patience_s: float
+    nice: int
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=2):

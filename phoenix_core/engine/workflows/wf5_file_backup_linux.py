@@ -176,6 +176,7 @@ class FileBackupLinux(Workflow):
             compression_level=self._settings.whole("backup.compression_level"),
             dry_run=request.dry_run,
             workers=self._settings.whole("backup.workers"),
+            nice=self._settings.whole("backup.nice"),
         )
 
     def _own_folders(self, agent_id: str) -> tuple[bytes, ...]:

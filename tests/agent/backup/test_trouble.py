@@ -166,6 +166,20 @@ def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_ag
     assert job.run().files == 12
 
 
+def test_workers_give_way_as_the_order_says(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=1, nice=19)
+    job = BackupJob(order, ports)
+    seen: list[tuple[int, bool]] = []
+
+    def look() -> None:
+        (pid,) = job._pool.process_ids
+        seen.append((os.getpriority(os.PRIO_PROCESS, pid), os.getsid(pid) == pid))
+
+    once_sent(ports, look)
+    job.run()
+    assert seen == [(19, True)]
+
+
 def test_workers_end_with_a_job_thread_that_dies(rig: VaultRig, source: Path) -> None:
     """The pipe's end and the kernel's parent-death signal: here the pipe."""
     order, ports = rig.backup_order(source)

@@ -1,0 +1,60 @@
+"""A backup gives way to the server's own work: nice, the lowest I/O priority, a scheduling group of its own.
+
+Nothing here fails: what the system refuses stays as it was.
+"""
+
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+AUTOGROUP = Path("/proc/self/autogroup")
+IO_LOWEST = 7
+_TRIES = 5
+_TRY_WAIT_S = 0.12
+"""An unprivileged process may set an autogroup's nice value ten times a second, of the whole host."""
+
+
+def yield_thread(nice: int) -> None:
+    """Lower the calling thread's priorities, and those of the threads and processes that it starts; 0: leave them."""
+    if nice <= 0 or not sys.platform.startswith("linux"):
+        return
+    import psutil  # workers need none of it, and are to start fast
+
+    thread = threading.get_native_id()
+    _lower(thread, nice)
+    with suppress(OSError, psutil.Error):
+        psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_BE, IO_LOWEST)
+
+
+def yield_process(nice: int) -> None:
+    """In a process that such a thread started, before it has further threads; it becomes the leader of a session.
+
+    A kernel with autogroups (sched(7)) compares nice values within a session only, and sessions by the value of
+    their group. The I/O priority is inherited."""
+    if nice <= 0 or not sys.platform.startswith("linux"):
+        return
+    _lower(0, nice)
+    with suppress(OSError):
+        os.setsid()
+        _yield_group(os.getpriority(os.PRIO_PROCESS, 0))
+
+
+def _lower(thread: int, nice: int) -> None:
+    """On Linux each thread has a nice value of its own. Never upwards: the agent may have been started with more."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def _yield_group(nice: int) -> None:
+    """Raises OSError where there are no autogroups."""
+    for left in reversed(range(_TRIES)):
+        try:
+            AUTOGROUP.write_text(str(nice))
+        except BlockingIOError:
+            if left:
+                time.sleep(_TRY_WAIT_S)
+        else:
+            return

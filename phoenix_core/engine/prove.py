@@ -6,6 +6,7 @@ backups. The node keeps what is proved, so a restart goes on where the last run 
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -15,9 +16,11 @@ from phoenix_core.domain.ids import PackId
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.host.priority import lowest_priority
 from phoenix_core.storage.errors import ObjectMissing, StorageFailed
 from phoenix_core.storage.node_api import PackInfo, PackState
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
+from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.packreader import check_pack
 
 BUSY_PAUSE_S = 0.5
@@ -47,6 +50,7 @@ class Prover:
         self._busy = busy
         self._changed = changed
         self._wake = asyncio.Event()
+        self._thread: ThreadPoolExecutor | None = None
 
     def poke(self) -> None:
         self._wake.set()
@@ -54,10 +58,14 @@ class Prover:
     async def run(self) -> None:
         """Prove whenever poked, until cancelled; first of all what an earlier run left."""
         self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._round()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prove", initializer=lowest_priority)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._round()
+        finally:
+            self._thread.shutdown(wait=False)
 
     async def _round(self) -> None:
         vault = self._seat.opened
@@ -75,6 +83,7 @@ class Prover:
             asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
         if unproved:
             self._changed()
+            await asyncio.to_thread(trim_memory)
 
     async def _tried(self, vault: OpenVault, pack: PackInfo) -> bool:
         """Whether the pack was proved or found damaged. One that can't be read now doesn't keep the others waiting."""
@@ -88,7 +97,7 @@ class Prover:
         return True
 
     async def _prove(self, vault: OpenVault, pack: PackInfo) -> None:
-        task = asyncio.get_running_loop().run_in_executor(None, prove_pack, vault, pack)
+        task = asyncio.get_running_loop().run_in_executor(self._thread, prove_pack, vault, pack)
         try:
             sound = await asyncio.shield(task)
         except asyncio.CancelledError:

@@ -34,15 +34,20 @@ def keep_large_buffers() -> bool:
     settings = (
         (_M_ARENA_MAX, _ARENAS),
         (_M_MMAP_THRESHOLD, _KEEP_BYTES),
-        (_M_TRIM_THRESHOLD, 8 * _KEEP_BYTES),
+        (_M_TRIM_THRESHOLD, 2 * _KEEP_BYTES),
         (_M_TOP_PAD, _PAD_BYTES),
     )
     return all(mallopt(option, value) for option, value in settings)
 
 
 def give_back_memory() -> None:
-    """Return what is free to the kernel, after work that took much. Takes some milliseconds."""
+    """Look for reference cycles, and return what is free to the kernel, after work that took much."""
     gc.collect()
+    trim_memory()
+
+
+def trim_memory() -> None:
+    """Return what is free to the kernel; other threads run meanwhile. Takes some milliseconds."""
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

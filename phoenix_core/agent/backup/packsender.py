@@ -8,8 +8,8 @@ from queue import SimpleQueue
 from phoenix_core.domain.ids import PackId
 from phoenix_core.vault.packwriter import FinishedPack
 
-WAITING = 1
-"""Packs that wait while one is being sent; each takes its size of memory."""
+AT_ONCE = 1
+"""Packs that are being sent while the next one is filled; each takes its size of memory."""
 
 
 class PackSender:
@@ -19,7 +19,7 @@ class PackSender:
         """`put` stores a pack durably: its id, an open file that holds it from the start, its length in bytes."""
         self._put = put
         self._queue: SimpleQueue[tuple[PackId, int, int] | None] = SimpleQueue()
-        self._room = threading.Semaphore(1 + WAITING)
+        self._room = threading.Semaphore(AT_ONCE)
         self._failure: BaseException | None = None
         self.stored: list[bytes] = []
         """Ids of the packs that are durable."""

@@ -18,6 +18,7 @@ from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
+from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.mark import Marker
 from phoenix_core.vault.prune import PrunePlan, PruneProgress, execute, make_plan
 
@@ -74,6 +75,7 @@ class PruneVault(Workflow):
                 cancelled=run.stop.is_set,
             )
         )
+        await run.in_thread(trim_memory)
         outcome = {name: value for name, value in msgspec.structs.asdict(done).items() if isinstance(value, int)}
         result: Result = numbers | outcome
         if not done.done:

@@ -22,6 +22,7 @@ from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.vault.descriptor import VaultDescriptor
+from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.verify import VerifyProgress, VerifyReport, verify_vault
 
 
@@ -90,6 +91,7 @@ class VerifyVault(Workflow):
                 descriptor=descriptor,
             )
         )
+        await run.in_thread(trim_memory)
         await self._keep(run, request, report)
         return Finish(result=_numbers(report))
 

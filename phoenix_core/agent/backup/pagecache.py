@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +21,7 @@ DROP_BYTES = 8 * 2**20
 """Dropped in ranges aligned at this: a large folio that lies across the edge of a range would stay."""
 _NO_NOWAIT = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 _ABSENT = re.compile(rb"\x00+")
+Read = Callable[[memoryview, int], int]
 _FAILED = ctypes.c_void_p(-1).value
 
 
@@ -27,8 +29,9 @@ class CacheKeeper:
     """Reads one file at a time, forwards. Not thread-safe."""
 
     def __init__(self) -> None:
+        self.read: Read = self._read_cached
+        """As preadv does, of bytes at an offset: how many came, 0 at the end. Raises OSError."""
         self._residency = _Residency()
-        self._read = self._read_cached
         self._fd = -1
         self._size = 0
         self._was_cold = False
@@ -43,40 +46,40 @@ class CacheKeeper:
         """Start with an open file."""
         self._fd = fd
         self._size = status.st_size
-        self._looked_to = 0
-        self._brought.clear()
         if status.st_dev == self._unable_device:
-            self._read = self._read_plain
+            self.read = self._read_plain
             return
-        self._read = self._read_cached
+        self.read = self._read_cached
         if self._was_cold:
             # Look first: a read that fails makes the kernel read ahead, and some of that may be there before the look.
+            self._forget()
             self._look(0)
             self._was_cold = bool(self._brought)
             if self._was_cold:
-                self._read = self._read_cold
-
-    def read(self, into: memoryview, at: int) -> int:
-        """As preadv does: how much came, 0 at the end. Raises OSError."""
-        return self._read(into, at)
+                self.read = self._read_cold
 
     def finish(self) -> None:
         """Before the file is closed."""
         if self._brought:
             self._drop(self._size + mmap.PAGESIZE)
 
+    def _forget(self) -> None:
+        self._looked_to = 0
+        self._brought.clear()
+
     def _read_cached(self, into: memoryview, at: int) -> int:
         try:
             return os.preadv(self._fd, [into], at, os.RWF_NOWAIT)
         except BlockingIOError:
             self._was_cold = True
-            self._read = self._read_cold
+            self._forget()
+            self.read = self._read_cold
         except OSError as error:
             if error.errno not in _NO_NOWAIT:
                 raise
             self._unable_device = os.fstat(self._fd).st_dev
-            self._read = self._read_plain
-        return self._read(into, at)
+            self.read = self._read_plain
+        return self.read(into, at)
 
     def _read_cold(self, into: memoryview, at: int) -> int:
         self._look(at)

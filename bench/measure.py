@@ -27,6 +27,17 @@ class Measured:
     peak_bytes: int = 0
     """The highest sum over all roles."""
 
+    def then(self, other: "Measured") -> "Measured":
+        """Both, one after the other."""
+        return Measured(
+            self.wall_s + other.wall_s,
+            self.cpu_s + other.cpu_s,
+            self.start_s + other.start_s if self.included else self.start_s,
+            self.included,
+            {role: max(peak, other.peaks.get(role, 0)) for role, peak in self.peaks.items()} or other.peaks,
+            max(self.peak_bytes, other.peak_bytes),
+        )
+
     @property
     def with_start_s(self) -> float:
         return self.wall_s if self.included else self.wall_s + self.start_s

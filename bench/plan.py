@@ -73,8 +73,7 @@ def _rest(part: Part, tool: Tool, source: Path, work: Path, keep: Keep) -> None:
         keep(CHECK, tool.check())
     if PRUNE in part.rows:
         _make_snapshots(part, tool, source)
-        tool.drop_half()
-        keep(PRUNE, tool.prune())
+        keep(PRUNE, tool.drop_half().then(tool.prune()))
 
 
 def _make_snapshots(part: Part, tool: Tool, source: Path) -> None:

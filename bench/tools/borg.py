@@ -45,9 +45,9 @@ class Borg(Command):
     def check(self) -> Measured:
         return self.run(["check", "--verify-data"])
 
-    def drop_half(self) -> None:
-        self.run(["delete", "::", *self._kept[::2]])
-        self._kept = self._kept[1::2]
+    def drop_half(self) -> Measured:
+        dropped, self._kept = self._kept[::2], self._kept[1::2]
+        return self.run(["delete", "::", *dropped])
 
     def prune(self) -> Measured:
         return self.run(["compact"])

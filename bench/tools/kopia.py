@@ -46,8 +46,8 @@ class Kopia(Command):
     def check(self) -> Measured:
         return self.run(["snapshot", "verify", "--verify-files-percent=100"])
 
-    def drop_half(self) -> None:
-        self.run(["snapshot", "delete", "--delete", *self._snapshots()[::2]])
+    def drop_half(self) -> Measured:
+        return self.run(["snapshot", "delete", "--delete", *self._snapshots()[::2]])
 
     def prune(self) -> Measured:
         return self.run(["maintenance", "run", "--full", "--safety=none"])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from bench.measure import Failed, Measured, run_command
@@ -92,9 +92,9 @@ class Phoenix:
     def check(self) -> Measured:
         return self._job(lambda client: client.verify(VerifyRequest(VerifyDepth.CHUNKS)))
 
-    def drop_half(self) -> None:
-        for snapshot in asyncio.run(self._snapshots())[::2]:
-            self._job(partial(_remove, snapshot))
+    def drop_half(self) -> Measured:
+        dropped = [self._job(partial(_remove, snapshot)) for snapshot in asyncio.run(self._snapshots())[::2]]
+        return reduce(Measured.then, dropped)
 
     def prune(self) -> Measured:
         return self._job(lambda client: client.prune(PruneRequest(execute=True)))

@@ -35,12 +35,12 @@ class Restic(Command):
     def check(self) -> Measured:
         return self.run(["check", "-q", "--read-data"])
 
-    def drop_half(self) -> None:
+    def drop_half(self) -> Measured:
         said = subprocess.run(
             [self.program, "snapshots", "--json"], env=self.environment, capture_output=True, check=True
         ).stdout
         ids = [each["id"] for each in json.loads(said)]
-        self.run(["forget", "-q", *ids[::2]])
+        return self.run(["forget", "-q", *ids[::2]])
 
     def prune(self) -> Measured:
         return self.run(["prune", "-q"])

@@ -30,7 +30,7 @@ class Tool(Protocol):
         """Read all data back, decrypt and compare with its hashes."""
         ...
 
-    def drop_half(self) -> None:
+    def drop_half(self) -> Measured:
         """Forget every second snapshot, from the oldest on, without freeing anything."""
         ...
 

@@ -1,5 +1,6 @@
 """`JobNode` and `CoreNode` over HTTPS: for agents and cores on other hosts than the storage node."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -16,7 +17,10 @@ from phoenix_core.vault.malformed import MALFORMED
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
-READ_AHEAD_BYTES = 1 << 20
+FIRST_AHEAD_BYTES = 1 << 20
+MOST_AHEAD_BYTES = 8 << 20
+PACKS_AHEAD = 2
+"""Packs of a connection that keep what they read ahead."""
 
 
 class _Caller:
@@ -26,6 +30,7 @@ class _Caller:
         self._connection = connection
         self._token = token
         self._path = f"{ROOT}/{path}"
+        self._ahead: deque[RemotePack] = deque()
 
     def ask(self, call: wire.Call, answer_type: Any) -> Any:
         body = wire.encode(call)
@@ -46,18 +51,28 @@ class _Caller:
         status, answer = self._connection.request("GET", f"{ROOT}/packs/{pack_id.hex()}", headers)
         return b"" if status >= 300 else answer
 
+    def reads_ahead(self, pack: "RemotePack") -> None:
+        """Told before a pack reads ahead: one that didn't so lately forgets what it holds."""
+        if pack in self._ahead:
+            return
+        self._ahead.append(pack)
+        if len(self._ahead) > PACKS_AHEAD:
+            self._ahead.popleft().forget()
+
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token()}"}
 
 
 class RemotePack:
-    """A pack read by ranges, a little ahead of what is asked where it is read in order. Context manager, `OpenPack`."""
+    """A pack read by ranges. Where it is read in order, ahead of what is asked: the further the longer that goes on, as
+    a line may have a round trip of many milliseconds. Context manager, `OpenPack`."""
 
     def __init__(self, caller: _Caller, pack_id: PackId) -> None:
         self._caller = caller
         self._pack_id = pack_id
         self._start = 0
         self._held = b""
+        self._ahead_bytes = 0
 
     def pread(self, length: int, offset: int) -> bytes:
         end = self._start + len(self._held)
@@ -67,16 +82,29 @@ class RemotePack:
             return b""
         in_order = bool(self._held) and self._start <= offset <= end
         kept = self._held[offset - self._start :] if in_order else b""
-        wanted = length - len(kept) + (READ_AHEAD_BYTES if in_order else 0)
+        wanted = length - len(kept) + self._further(in_order)
         self._held = kept + self._caller.get(self._pack_id, offset + len(kept), wanted)
         self._start = offset
         return self._held[:length]
+
+    def forget(self) -> None:
+        self._held = b""
+        self._ahead_bytes = 0
+
+    def _further(self, in_order: bool) -> int:
+        """How many bytes to read ahead now."""
+        if not in_order:
+            self._ahead_bytes = 0
+            return 0
+        self._caller.reads_ahead(self)
+        self._ahead_bytes = min(max(2 * self._ahead_bytes, FIRST_AHEAD_BYTES), MOST_AHEAD_BYTES)
+        return self._ahead_bytes
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._held = b""
+        self.forget()
 
 
 class RemoteJobNode:

@@ -8,6 +8,7 @@ from typing import Self
 import msgspec
 
 from phoenix_core.domain.ids import ChunkId
+from phoenix_core.vault.askahead import AskAhead
 from phoenix_core.vault.block import BLOCK_CLOSE_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_CHUNKS
 from phoenix_core.vault.blockencoder import BlockEncoder, EncodedBlock
 from phoenix_core.vault.chunkid import MAX_CHUNK_BYTES, keyed_id
@@ -54,11 +55,13 @@ class ChunkWriter:
         level: int = DEFAULT_LEVEL,
         pack_bytes: int = PACK_CLOSE_BYTES,
         *,
+        ask_ahead: bool = False,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`present` tells for a batch of ids which the vault has. `sink` stores a pack durably: before it returns, or
-        before whoever owns it says so; the pack's file is closed when it returns. `level` is zstd's; packs are closed
-        at `pack_bytes` or a little more."""
+        """`present` tells for a batch of ids which the vault has; with `ask_ahead` it is called in a thread of its own
+        while the next chunks are collected. `sink` stores a pack durably: before it returns, or before whoever owns it
+        says so; the pack's file is closed when it returns. `level` is zstd's; packs are closed at `pack_bytes` or a
+        little more."""
         self._kind = kind
         self._identity = identity
         self._keys = keys
@@ -69,6 +72,9 @@ class ChunkWriter:
         self._pack_bytes = pack_bytes
         self._random_bytes = random_bytes
         self._encoder = BlockEncoder(level)
+        self._ahead: AskAhead | None = None
+        if ask_ahead:
+            self._ahead = AskAhead(present, self._keep, least_bytes=ASK_BYTES, least_chunks=ASK_CHUNKS)
         # One byte for the codec, the chunks known to be new, then those not yet asked about.
         self._view = self._encoder.slot()
         self._new: list[tuple[ChunkId, int]] = []
@@ -96,6 +102,9 @@ class ChunkWriter:
         self.stats.raw_bytes += length
         if self._saw(chunk):
             return ChunkRef(chunk, length)
+        if self._ahead is not None:
+            self._ahead.add(chunk, data)
+            return ChunkRef(chunk, length)
         if self._new_bytes + self._unasked_bytes + length > MAX_BLOCK_BYTES:
             self._ask()
         at = 1 + self._new_bytes + self._unasked_bytes
@@ -109,6 +118,8 @@ class ChunkWriter:
     def flush(self) -> None:
         """Hand everything added so far to the sink, in a last pack that may be small."""
         self._ask()
+        if self._ahead is not None:
+            self._ahead.drain()
         self._close_block()
         for block in self._encoder.drain():
             self._put(block)
@@ -159,6 +170,17 @@ class ChunkWriter:
                 read += length
             self._unasked.clear()
             self._unasked_bytes = 0
+        self._close_if_full()
+
+    def _keep(self, chunk: ChunkId, data: memoryview) -> None:
+        """A chunk that the vault lacks, into the block; which has less than a mebibyte, so there is room for any."""
+        at = 1 + self._new_bytes
+        self._view[at : at + len(data)] = data
+        self._new.append((chunk, len(data)))
+        self._new_bytes += len(data)
+        self._close_if_full()
+
+    def _close_if_full(self) -> None:
         if self._new_bytes >= BLOCK_CLOSE_BYTES or len(self._new) + ASK_CHUNKS > MAX_BLOCK_CHUNKS:
             self._close_block()
 
@@ -196,6 +218,8 @@ class ChunkWriter:
             self.stats.packs += 1
 
     def _release(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
         self._encoder.close()
         self._seen.clear()
         self._seen_before.clear()

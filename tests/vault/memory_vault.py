@@ -62,10 +62,20 @@ class MemoryVault:
         kind: PackKind = PackKind.DATA,
         *,
         pack_bytes: int = PACK_CLOSE_BYTES,
+        ask_ahead: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> ChunkWriter:
         return ChunkWriter(
-            kind, IDENTITY, KEYS, PUBLIC_KEY, self.present, self.store, 3, pack_bytes, random_bytes=random_bytes
+            kind,
+            IDENTITY,
+            KEYS,
+            PUBLIC_KEY,
+            self.present,
+            self.store,
+            3,
+            pack_bytes,
+            ask_ahead=ask_ahead,
+            random_bytes=random_bytes,
         )
 
     def reader(self, kind: PackKind = PackKind.DATA, *, cache_bytes: int = 2**25) -> ChunkReader:

@@ -44,13 +44,14 @@ def content(size: int, seed: int) -> bytes:
     chunks=st.lists(st.tuples(chunk_sizes, st.integers(0, 5)), max_size=40),
     pack_bytes=st.sampled_from([1, 100_000, 3 * MIB, 32 * MIB]),
     kind=st.sampled_from(PackKind),
+    ask_ahead=st.booleans(),
 )
 def test_what_is_written_reads_back_and_every_pack_is_sound(
-    chunks: list[tuple[int, int]], pack_bytes: int, kind: PackKind
+    chunks: list[tuple[int, int]], pack_bytes: int, kind: PackKind, ask_ahead: bool
 ) -> None:
     vault = MemoryVault()
     data = [content(size, seed) for size, seed in chunks]
-    with vault.writer(kind, pack_bytes=pack_bytes) as writer:
+    with vault.writer(kind, pack_bytes=pack_bytes, ask_ahead=ask_ahead) as writer:
         refs = [writer.add(chunk) for chunk in data]
     assert [ref.length for ref in refs] == [len(chunk) for chunk in data]
     read = list(vault.reader(kind).read([ChunkId(ref.id) for ref in refs]))
@@ -69,8 +70,8 @@ def test_what_is_written_reads_back_and_every_pack_is_sound(
 
 
 @settings(max_examples=30, deadline=None)
-@given(sizes=st.lists(chunk_sizes, min_size=1, max_size=60), known=st.sets(st.integers(0, 59)))
-def test_blocks_close_at_a_mebibyte_and_never_pass_five(sizes: list[int], known: set[int]) -> None:
+@given(sizes=st.lists(chunk_sizes, min_size=1, max_size=60), known=st.sets(st.integers(0, 59)), ask_ahead=st.booleans())
+def test_blocks_close_at_a_mebibyte_and_never_pass_five(sizes: list[int], known: set[int], ask_ahead: bool) -> None:
     vault = MemoryVault()
     data = [content(size, number * 2 + 1) for number, size in enumerate(sizes)]
     with vault.writer() as earlier:
@@ -78,7 +79,7 @@ def test_blocks_close_at_a_mebibyte_and_never_pass_five(sizes: list[int], known:
             if number in known:
                 earlier.add(chunk)
     vault.packs.clear()
-    with vault.writer() as writer:
+    with vault.writer(ask_ahead=ask_ahead) as writer:
         for chunk in data:
             writer.add(chunk)
     blocks = blocks_of(vault)

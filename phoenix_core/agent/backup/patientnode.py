@@ -8,6 +8,7 @@ from typing import TypeVar
 from phoenix_core.agentlink.messages import StorageAccess
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
+from phoenix_core.storage.client import RemoteJobNode
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageBusy, StorageUnreachable, TokenExpired
 from phoenix_core.storage.node_api import JobNode, Location, OpenPack
@@ -29,7 +30,7 @@ def connect_patiently(
     """The job's way to its storage, waited for as its calls are. Raises `StorageUnreachable`."""
     patience = _Patience(patience_s, tick, time.sleep)
     node = patience.ask(lambda: connect_job_node(access, tls.client_context if tls else None))
-    return PatientNode(node, patience_s=patience_s, tick=tick)
+    return PatientNode(node, is_far=isinstance(node, RemoteJobNode), patience_s=patience_s, tick=tick)
 
 
 class PatientNode:
@@ -39,11 +40,14 @@ class PatientNode:
         self,
         node: JobNode,
         *,
+        is_far: bool = False,
         patience_s: float = PATIENCE_S,
         tick: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`tick` is called several times a second while waiting; what it raises ends the wait."""
+        """`is_far`: a network lies between. `tick` is called several times a second while waiting; what it raises ends
+        the wait."""
+        self.is_far = is_far
         self._node = node
         self._patience = _Patience(patience_s, tick, sleep)
 

@@ -66,6 +66,7 @@ class _Worker:
             node.present,
             self._sender.send,
             setup.level,
+            ask_ahead=node.is_far,
         )
         self._reader = FileReader(
             self._writer.add,

@@ -55,13 +55,14 @@ class ChunkWriter:
         level: int = DEFAULT_LEVEL,
         pack_bytes: int = PACK_CLOSE_BYTES,
         *,
+        first_pack_bytes: int = 0,
         ask_ahead: bool = False,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """`present` tells for a batch of ids which the vault has; with `ask_ahead` it is called in a thread of its own
         while the next chunks are collected. `sink` stores a pack durably: before it returns, or before whoever owns it
         says so; the pack's file is closed when it returns. `level` is zstd's; packs are closed at `pack_bytes` or a
-        little more."""
+        little more, the first one at `first_pack_bytes` unless that is 0."""
         self._kind = kind
         self._identity = identity
         self._keys = keys
@@ -70,6 +71,7 @@ class ChunkWriter:
         self._present = present
         self._sink = sink
         self._pack_bytes = pack_bytes
+        self._close_at_bytes = first_pack_bytes or pack_bytes
         self._random_bytes = random_bytes
         self._encoder = BlockEncoder(level)
         self._ahead: AskAhead | None = None
@@ -205,7 +207,8 @@ class ChunkWriter:
         ids = [chunk for chunk, _ in block.chunks]
         self._pack.add_block(ids, [length for _, length in block.chunks], block.plain)
         self._encoder.give_back(block)
-        if self._pack.size >= self._pack_bytes:
+        if self._pack.size >= self._close_at_bytes:
+            self._close_at_bytes = self._pack_bytes
             self._close_pack()
 
     def _close_pack(self) -> None:

@@ -62,6 +62,7 @@ class MemoryVault:
         kind: PackKind = PackKind.DATA,
         *,
         pack_bytes: int = PACK_CLOSE_BYTES,
+        first_pack_bytes: int = 0,
         ask_ahead: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> ChunkWriter:
@@ -74,6 +75,7 @@ class MemoryVault:
             self.store,
             3,
             pack_bytes,
+            first_pack_bytes=first_pack_bytes,
             ask_ahead=ask_ahead,
             random_bytes=random_bytes,
         )

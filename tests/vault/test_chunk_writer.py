@@ -121,6 +121,16 @@ def test_packs_close_at_their_size() -> None:
     assert last <= 4 * MIB + 2 * MAX_CHUNK_BYTES
 
 
+def test_the_first_pack_may_close_earlier() -> None:
+    vault = MemoryVault()
+    with vault.writer(pack_bytes=8 * MIB, first_pack_bytes=2 * MIB) as writer:
+        for number in range(40):
+            writer.add(content(MIB // 2, 2 * number + 1))
+    first, second, *_ = [len(pack) for pack in vault.packs.values()]
+    assert 2 * MIB <= first < 2 * MIB + 2 * MAX_CHUNK_BYTES
+    assert 8 * MIB <= second < 8 * MIB + 2 * MAX_CHUNK_BYTES
+
+
 def test_a_chunk_the_vault_has_is_not_stored_again() -> None:
     vault = MemoryVault()
     with vault.writer() as writer:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,6 +28,8 @@ from phoenix_core.vault.packhead import PackIdentity
 
 WORKING_S = 0.4
 STREAM_BYTES = 64 * 2**20
+FIRST_FAR_PACK_BYTES = 8 * 2**20
+"""Over a network the first pack is small, so that the line has something to carry soon."""
 
 
 def worker_main(connection: Connection, parent: int) -> None:
@@ -52,7 +55,12 @@ class _Worker:
         self._token = ""
         self._connected: list[PatientNode] = []
         threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
-        node, sending = (connect_patiently(setup.storage, tls or None, patience_s=setup.patience_s) for _ in range(2))
+        with ThreadPoolExecutor(2) as both:  # at once: each takes some round trips
+            connecting = [
+                both.submit(connect_patiently, setup.storage, tls or None, patience_s=setup.patience_s)
+                for _ in range(2)
+            ]
+        node, sending = (each.result() for each in connecting)
         self._connected = [node, sending]
         if self._token:
             self._use_token(self._token)
@@ -66,6 +74,7 @@ class _Worker:
             node.present,
             self._sender.send,
             setup.level,
+            first_pack_bytes=FIRST_FAR_PACK_BYTES if node.is_far else 0,
             ask_ahead=node.is_far,
         )
         self._reader = FileReader(

@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
+from bench.data.dataset import same_amount
 from bench.data.random_files import RandomFiles
 from bench.data.smallfiles import SmallFiles
 from bench.measure import Failed, Measured
@@ -113,6 +114,8 @@ class _Bench:
                 target = work / "restored"
                 target.mkdir()
                 taken.append(tool.restore(target))
+                if not same_amount(source, target):
+                    raise Failed("other files were restored than backed up")
             return taken
         finally:
             tool.close()

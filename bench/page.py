@@ -104,8 +104,13 @@ def _proof(figures: Figures, key: str) -> list[str]:
 
 def _about(figures: Figures) -> str:
     versions = ", ".join(f"{tool} {version}" for tool, version in figures.versions.items() if tool != NO_PROOF)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     rounds = max(len(figures.all(key, FIRST, PHOENIX)) for key in figures.parts)
+    return f"{machine()}. Medians of {rounds} rounds.\n\nVersions: {versions}."
+
+
+def machine() -> str:
+    """The day, and what was measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     facts = (
         dt.datetime.now(dt.UTC).date().isoformat(),
         f"{os.cpu_count()} processors ({_processor()})",
@@ -113,7 +118,7 @@ def _about(figures: Figures) -> str:
         f"Linux {platform.release()}",
         f"Python {platform.python_version()}",
     )
-    return f"{', '.join(facts)}. Medians of {rounds} rounds.\n\nVersions: {versions}."
+    return ", ".join(facts)
 
 
 def _processor() -> str:

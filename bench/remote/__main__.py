@@ -15,7 +15,7 @@ from bench.data.dataset import same_amount
 from bench.data.random_files import RandomFiles
 from bench.data.smallfiles import SmallFiles
 from bench.measure import Failed, Measured
-from bench.page import put_between
+from bench.page import machine, put_between
 from bench.remote.farphoenix import FarPhoenix
 from bench.remote.line import Line, Passed, long_line
 from bench.remote.table import Row, table
@@ -36,6 +36,7 @@ def main() -> int:
     folder = Path(options.folder) / f"phoenix-remote-{os.getpid()}"
     scale = 0.1 if options.quick else 1
     rows: list[Row] = []
+    load = f"{os.getloadavg()[0]:.1f}"
     try:
         with long_line() as line:
             bench = _Bench(line, folder, rows)
@@ -51,7 +52,9 @@ def main() -> int:
     text = table(rows)
     print(text)
     if options.write:
-        put_between(PAGE, BEGIN, END, text)
+        put_between(
+            PAGE, BEGIN, END, f"{machine()}. One round at nice {os.nice(0)}, load {load} when it began.\n\n{text}"
+        )
     return 0
 
 

@@ -26,13 +26,15 @@ chaos: setup
 	@$(BIN)/python -m tests.chaos $(CAMPAIGN) $(if $(FULL),--full --record) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
 
-# Measure beside the peers that are on the PATH: ARGS="--quick", "--parts ab --write" …
+# Measure beside the peers that are on the PATH: PARTS=ab for some sets of data, PEERS=restic,kopia for some of them,
+# ROUNDS=n, QUICK=1 for a tenth in two minutes, WRITE=1 to put the tables into docs/performance.md.
 bench: setup
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
 
-# Measure through a line of 1 Gbit/s and 20 ms; as root.
+# Measure through a line of 1 Gbit/s and 20 ms, as root; WRITE=1 as above.
 bench-remote: setup
-	@$(BIN)/python -m bench.remote $(ARGS)
+	@$(BIN)/python -m bench.remote $(if $(WRITE),--write)
 
 # Quick when the environment is ready; builds it otherwise.
 setup:

@@ -127,7 +127,7 @@ def test_the_first_pack_may_close_earlier() -> None:
         for number in range(40):
             writer.add(content(MIB // 2, 2 * number + 1))
     first, second, *_ = [len(pack) for pack in vault.packs.values()]
-    assert 2 * MIB <= first < 2 * MIB + 2 * MAX_CHUNK_BYTES
+    assert 2 * MIB <= first < 4 * MIB
     assert 8 * MIB <= second < 8 * MIB + 2 * MAX_CHUNK_BYTES
 
 

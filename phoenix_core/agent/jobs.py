@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 
 from phoenix_core.agent.backup.backup_job import BackupJob
-from phoenix_core.agent.courtesy import yield_thread
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import JobLink, LinkPorts
@@ -30,6 +29,7 @@ from phoenix_core.agentlink.messages import (
     RestoreResult,
 )
 from phoenix_core.domain.errors import Cancelled, PhoenixError
+from phoenix_core.host.courtesy import yield_thread
 from phoenix_core.vault.malloc import give_back_memory
 
 AT_ONCE = 2

@@ -16,7 +16,7 @@ from phoenix_core.domain.ids import PackId
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.vault import OpenVault, VaultSeat
-from phoenix_core.host.priority import lowest_priority
+from phoenix_core.host.courtesy import NICE_LOWEST, yield_thread
 from phoenix_core.storage.errors import ObjectMissing, StorageFailed
 from phoenix_core.storage.node_api import PackInfo, PackState
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
@@ -58,7 +58,7 @@ class Prover:
     async def run(self) -> None:
         """Prove whenever poked, until cancelled; first of all what an earlier run left."""
         self._wake.set()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prove", initializer=lowest_priority)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prove", initializer=_give_way)
         try:
             while True:
                 await self._wake.wait()
@@ -117,6 +117,10 @@ class Prover:
                 now = await self._snapshots.get(row.id)
                 if now is not None:
                     self._news.changed(now)
+
+
+def _give_way() -> None:
+    yield_thread(NICE_LOWEST, idle_disk=True)
 
 
 def _unproved(vault: OpenVault) -> list[PackInfo]:

@@ -1,4 +1,4 @@
-"""A backup gives way to the server's own work: nice, the lowest I/O priority, a scheduling group of its own.
+"""Work that may wait gives way to the rest of the host: nice, a low I/O priority, a scheduling group of its own.
 
 Nothing here fails: what the system refuses stays as it was.
 """
@@ -12,13 +12,15 @@ from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")
 IO_LOWEST = 7
+NICE_LOWEST = 19
 _TRIES = 5
 _TRY_WAIT_S = 0.12
 """An unprivileged process may set an autogroup's nice value ten times a second, of the whole host."""
 
 
-def yield_thread(nice: int) -> None:
-    """Lower the calling thread's priorities, and those of the threads and processes that it starts; 0: leave them."""
+def yield_thread(nice: int, *, idle_disk: bool = False) -> None:
+    """Lower the calling thread's priorities, and those of the threads and processes that it starts; nice 0: leave them.
+    `idle_disk`: it gets the disk only when nobody else wants it, else after the others."""
     if nice <= 0 or not sys.platform.startswith("linux"):
         return
     import psutil  # workers need none of it, and are to start fast
@@ -26,7 +28,10 @@ def yield_thread(nice: int) -> None:
     thread = threading.get_native_id()
     _lower(thread, nice)
     with suppress(OSError, psutil.Error):
-        psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_BE, IO_LOWEST)
+        if idle_disk:
+            psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_IDLE)
+        else:
+            psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_BE, IO_LOWEST)
 
 
 def yield_process(nice: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from phoenix_core.agent import courtesy
+from phoenix_core.host import courtesy
 
 Priorities = tuple[int, int]
 

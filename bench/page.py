@@ -105,7 +105,8 @@ def _proof(figures: Figures, key: str) -> list[str]:
 def _about(figures: Figures) -> str:
     versions = ", ".join(f"{tool} {version}" for tool, version in figures.versions.items() if tool != NO_PROOF)
     rounds = max(len(figures.all(key, FIRST, PHOENIX)) for key in figures.parts)
-    return f"{machine()}. Medians of {rounds} rounds.\n\nVersions: {versions}."
+    how = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
+    return f"{machine()}. {how}.\n\nVersions: {versions}."
 
 
 def machine() -> str:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 from phoenix_core.agent.errors import WorkerDied
 
 STOP_WAIT_S = 1.0
+HELD_BACK = (signal.SIGTERM, signal.SIGINT)
+"""A service manager tells all processes; workers let them pass once they ignore them."""
 Main = Callable[[Connection, int], None]
 Received = TypeVar("Received")
 
@@ -52,12 +54,14 @@ class WorkerPool(Generic[Received]):
         process = context.Process(
             target=self._main, args=(there, os.getpid()), name=f"phoenix-worker-{len(self) + 1}", daemon=True
         )
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)  # inherited: a worker that starts isn't ended
         try:
             process.start()
         except BaseException:
             here.close()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             there.close()
         self._processes.append(process)
         self._pipes.append(here)

@@ -87,11 +87,11 @@ class Fault:
     def _strike(self, original: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if self._kind == "error":
             raise OSError(self._number, os.strerror(self._number))
-        fd, (view,), offset = arguments
+        fd, (view,), offset, *flags = arguments
         if self._kind == "end":
             begins, self._ended = self._ended < 0, fd
-            return original(fd, [view[: len(view) // 2]], offset) if begins and len(view) > 1 else 0
-        return original(fd, [view[: max(1, len(view) // 3)]], offset)
+            return original(fd, [view[: len(view) // 2]], offset, *flags) if begins and len(view) > 1 else 0
+        return original(fd, [view[: max(1, len(view) // 3)]], offset, *flags)
 
 
 class Tree:

@@ -32,7 +32,7 @@ from phoenix_core.agentlink.outbox import LAST_REPORTS
 from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.vault.snapshot import open_snapshot
-from tests.agent.vault_rig import VaultRig
+from tests.agent.vault_rig import VaultRig, one_pack_only
 from tests.agentlink.bench import CoreBench, running_core
 
 PROGRAM = """
@@ -153,28 +153,30 @@ async def until_transfer(core: CoreBench, job: str) -> None:
 
 async def test_a_cancelled_job_ends_as_cancelled(core: CoreBench, state_dir: Path, rig: VaultRig, much: Path) -> None:
     order = await order_for(rig, much)
-    async with running_agent(state_dir, core):
-        await core.hub.send("s1", order)
-        await until_transfer(core, order.job)
-        await core.hub.send("s1", CancelOrder(job=order.job, who="operator jane"))
-        async with asyncio.timeout(5):
-            assert await last_report(core, order.job) == JobCancelled(who="operator jane")
+    with one_pack_only(rig):
+        async with running_agent(state_dir, core):
+            await core.hub.send("s1", order)
+            await until_transfer(core, order.job)
+            await core.hub.send("s1", CancelOrder(job=order.job, who="operator jane"))
+            async with asyncio.timeout(5):
+                assert await last_report(core, order.job) == JobCancelled(who="operator jane")
 
 
 async def test_a_job_that_the_core_gave_up_ends_in_silence(
     core: CoreBench, state_dir: Path, rig: VaultRig, much: Path
 ) -> None:
     order = await order_for(rig, much)
-    async with running_agent(state_dir, core):
-        await core.hub.send("s1", order)
-        await until_transfer(core, order.job)
-        await core.stop()
-        await core.start()
-        await core.engine.changes.until(lambda: len(core.engine.connects) == 2, timeout_s=30)
-        assert core.engine.connects[-1][1].running_jobs == (order.job,)
-        await core.hub.send("s1", JobKnown(wanted=()))
-        workers = psutil.Process().children(recursive=True)
-        await asyncio.to_thread(psutil.wait_procs, [each for each in workers if _is_worker(each)], 10)
+    with one_pack_only(rig):
+        async with running_agent(state_dir, core):
+            await core.hub.send("s1", order)
+            await until_transfer(core, order.job)
+            await core.stop()
+            await core.start()
+            await core.engine.changes.until(lambda: len(core.engine.connects) == 2, timeout_s=30)
+            assert core.engine.connects[-1][1].running_jobs == (order.job,)
+            await core.hub.send("s1", JobKnown(wanted=()))
+            workers = psutil.Process().children(recursive=True)
+            await asyncio.to_thread(psutil.wait_procs, [each for each in workers if _is_worker(each)], 10)
     assert not any(isinstance(body, LAST_REPORTS) for body in bodies(core, order.job))
 
 
@@ -182,11 +184,12 @@ async def test_an_agent_that_is_stopped_says_so_for_its_jobs(
     core: CoreBench, state_dir: Path, rig: VaultRig, much: Path
 ) -> None:
     order = await order_for(rig, much)
-    async with running_agent(state_dir, core) as stop:
-        await core.hub.send("s1", order)
-        await until_transfer(core, order.job)
-        stop.set()
-        failed = await last_report(core, order.job)
+    with one_pack_only(rig):
+        async with running_agent(state_dir, core) as stop:
+            await core.hub.send("s1", order)
+            await until_transfer(core, order.job)
+            stop.set()
+            failed = await last_report(core, order.job)
     assert isinstance(failed, JobFailed)
     assert (failed.error.code, failed.error.retryable) == ("agent_stopping", True)
 
@@ -246,17 +249,18 @@ async def test_a_killed_agent_takes_its_workers_along_and_the_next_one_works(
     core: CoreBench, state_dir: Path, rig: VaultRig, much: Path
 ) -> None:
     order = await order_for(rig, much)
-    async with agent_process(state_dir, core) as process:
-        await core.hub.send("s1", order)
-        await core.engine.changes.until(
-            lambda: order.job in core.engine.latest and core.engine.latest[order.job].sent_bytes > 0, timeout_s=60
-        )
-        children = psutil.Process(process.pid).children(recursive=True)
-        assert any(_is_worker(child) for child in children)
-        process.kill()
-        await process.wait()
-        _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
-        assert left == []
+    with one_pack_only(rig):
+        async with agent_process(state_dir, core) as process:
+            await core.hub.send("s1", order)
+            await core.engine.changes.until(
+                lambda: order.job in core.engine.latest and core.engine.latest[order.job].sent_bytes > 0, timeout_s=60
+            )
+            children = psutil.Process(process.pid).children(recursive=True)
+            assert any(_is_worker(child) for child in children)
+            process.kill()
+            await process.wait()
+            _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)
+            assert left == []
     again = msgspec.structs.replace(await order_for(rig, much), excludes=("file-?", "file-1?"))
     async with running_agent(state_dir, core):
         await core.hub.send("s1", again)

@@ -1,8 +1,10 @@
 """A vault with a real storage node behind its hand-over socket, and the ports of a job, for the agent's tests."""
 
+import itertools
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,3 +225,26 @@ class VaultRig:
         facts = Facts(self.vault_id, self.key.token_signing_key().public_key().public_bytes_raw())
         store = LocalStore(self.folder / "vault", clock=self.clock)
         return StorageNode(store, self.folder / "index", facts, {(DOMAIN, 1): self.keys.index_key}, self.clock)
+
+
+@contextmanager
+def one_pack_only(rig: VaultRig, act: Callable[[], object] = lambda: None) -> Iterator[threading.Event]:
+    """The node takes one pack, then something is done; it takes the others once the event is set, or at the end.
+
+    For what must happen while a transfer is under way, which might be over too soon without it."""
+    going_on = threading.Event()
+    put, number = rig.node.desk.put_pack, itertools.count()
+
+    def put_one(*arguments: Any) -> None:
+        if next(number):
+            going_on.wait(60)
+            put(*arguments)
+        else:
+            put(*arguments)
+            act()
+
+    rig.node.desk.put_pack = put_one  # type: ignore[method-assign,assignment]
+    try:
+        yield going_on
+    finally:
+        going_on.set()

@@ -1,12 +1,9 @@
 """Backups that meet trouble: cancelled, workers killed, storage away or full, files gone after the scan."""
 
-import itertools
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +15,7 @@ from phoenix_core.domain.errors import Cancelled, RemoteError
 from phoenix_core.storage.errors import StorageFull, StorageUnreachable
 from phoenix_core.storage.local import LocalStore
 from tests.agent.backup.running import back_up
-from tests.agent.vault_rig import RigPorts, VaultRig
+from tests.agent.vault_rig import RigPorts, VaultRig, one_pack_only
 
 
 def at_estimate(ports: RigPorts, act: Callable[[], object]) -> None:
@@ -45,23 +42,6 @@ def once_sent(ports: RigPorts, act: Callable[[], object], *, sent_bytes: int = 1
             act()
 
     ports.progress = progress  # type: ignore[method-assign,assignment]
-
-
-def one_pack_only(rig: VaultRig, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> threading.Event:
-    """The node takes one pack, then something is done; it takes the others only once the event is set."""
-    going_on = threading.Event()
-    put, number = rig.node.desk.put_pack, itertools.count()
-
-    def put_one(*arguments: Any) -> None:
-        if next(number):
-            going_on.wait(60)
-            put(*arguments)
-        else:
-            put(*arguments)
-            act()
-
-    monkeypatch.setattr(rig.node.desk, "put_pack", put_one)
-    return going_on
 
 
 MUCH_BYTES = 120 * 2**20
@@ -130,9 +110,7 @@ def test_a_hard_link_whose_first_name_went_is_read_by_its_second(rig: VaultRig, 
     assert (result.files, result.bytes, result.missing_count) == (2, 6, 1)
 
 
-def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(
-    rig: VaultRig, much: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(rig: VaultRig, much: Path) -> None:
     before = set(rig.state_dir.iterdir())
     order, ports = rig.backup_order(much, workers=2)
     job = BackupJob(order, ports)
@@ -142,13 +120,10 @@ def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(
         pids.extend(job._pool.process_ids)
         ports.cancelled.set()
 
-    ended = one_pack_only(rig, monkeypatch, cancel)
-    with pytest.raises(Cancelled, match="a test"):
-        job.run()
-    try:
+    with one_pack_only(rig, cancel):
+        with pytest.raises(Cancelled, match="a test"):
+            job.run()
         _nothing_is_left(rig, pids, before)
-    finally:
-        ended.set()
 
 
 def _nothing_is_left(rig: VaultRig, pids: list[int], before: set[Path]) -> None:
@@ -168,15 +143,14 @@ def test_a_scan_can_be_cancelled(rig: VaultRig, source: Path) -> None:
     assert ("WF5.4", "failed") in ports.steps()
 
 
-def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(
-    rig: VaultRig, much: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=2)
     job = BackupJob(order, ports)
-    going_on = one_pack_only(rig, monkeypatch, lambda: os.kill(job._pool.process_ids[0], signal.SIGKILL))
-    with pytest.raises(WorkerDied, match="SIGKILL"):
+    with (
+        one_pack_only(rig, lambda: os.kill(job._pool.process_ids[0], signal.SIGKILL)),
+        pytest.raises(WorkerDied, match="SIGKILL"),
+    ):
         job.run()
-    going_on.set()
     rig.end(ports)
     assert rig.node.snapshots() == []
     again, _ = back_up(rig, much, workers=2)

@@ -115,8 +115,8 @@ class RemoteJobNode:
         self._token = token
         self._caller = _Caller(connection, lambda: self._token, "job")
 
-    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
-        answers: list[bool] = self._caller.ask(wire.Present(list(ids)), list[bool])
+    def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
+        answers: list[bool] = self._caller.ask(wire.Present(list(ids), writer), list[bool])
         return answers
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:

@@ -30,7 +30,7 @@ def _stored_page(node: StorageNode, call: wire.StoredPacks) -> list[tuple[bytes,
 
 
 _OF_JOBS: dict[type, Callable[[JobDesk, str, Any], object]] = {
-    wire.Present: lambda desk, token, call: desk.present(token, call.ids),
+    wire.Present: lambda desk, token, call: desk.present(token, call.ids, call.writer),
     wire.Locate: lambda desk, token, call: desk.locate(token, call.ids),
     wire.StageSnapshot: lambda desk, token, call: desk.stage_snapshot(token, call.sealed),
     wire.RenewLease: lambda desk, token, _: desk.renew_lease(token),

@@ -70,8 +70,8 @@ class SocketJobNode:
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
-    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
-        answers: list[bool] = self._ask(Present(list(ids)), list[bool])
+    def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
+        answers: list[bool] = self._ask(Present(list(ids), writer), list[bool])
         return answers
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:

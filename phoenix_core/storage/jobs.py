@@ -14,6 +14,7 @@ from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.objectstore import OpenObject, StagedObject
 from phoenix_core.storage.packbody import PackBody
 from phoenix_core.storage.parts import Parts
+from phoenix_core.storage.promises import NOBODY, Promises
 from phoenix_core.storage.tokens import StorageToken, verify
 from phoenix_core.vault.environment import Txn
 from phoenix_core.vault.index_errors import IndexFull
@@ -38,6 +39,7 @@ class JobDesk:
         self._lock = threading.Lock()
         self.arrivals = Arrivals()
         """Packs that may lie in the store already and aren't in the index yet."""
+        self.promises = Promises()
 
     def who(self, token: str) -> StorageToken:
         """What a token says, if it holds. Raises TokenMalformed, TokenForged, TokenExpired, TokenOfOtherVault."""
@@ -62,7 +64,7 @@ class JobDesk:
 
     # --- writing ---
 
-    def present(self, token: str, ids: Sequence[ChunkId]) -> list[bool]:
+    def present(self, token: str, ids: Sequence[ChunkId], writer: int = NOBODY) -> list[bool]:
         who = self._writer(token)
 
         def usable(info: PackInfo) -> bool:
@@ -76,7 +78,7 @@ class JobDesk:
             while parts.leases.tell(who.lease, {pack for pack in answers if pack is not None}, who.job):
                 # Prune may have condemned some before the note was durable; from here on it leaves them alone.
                 answers = self._shareable(parts, ids, usable, who)
-        return [answer is not None for answer in answers]
+        return self.promises.taken(who.lease, writer, ids, [answer is not None for answer in answers])
 
     @staticmethod
     def _shareable(
@@ -144,6 +146,7 @@ class JobDesk:
                         raise StorageFull(place=str(parts.environment.folder), detail=detail) from error
                     raise
             parts.leases.remember_told(who.lease, [pack_id])
+            self.promises.kept(who.lease, (chunk for block in pack.tail.blocks for chunk, _, _ in block.chunks()))
             parts.merged.write_due()
 
     def _take_back(self, name: str) -> None:
@@ -231,8 +234,8 @@ class InProcessJobNode:
         self._desk = desk
         self._token = token
 
-    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
-        return self._desk.present(self._token, ids)
+    def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
+        return self._desk.present(self._token, ids, writer)
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         self._desk.put_pack(self._token, pack_id, fd, length)

@@ -126,6 +126,7 @@ class StorageNode:
     def close_lease(self, lease: LeaseId) -> None:
         with self._state.using() as parts:
             parts.leases.close(lease)
+            self.desk.promises.forget(lease)
             with self._state.deciding:
                 self._state.shelf.delete_doomed(parts)
             parts.merged.write_due(at_least=IDLE_PACKS)

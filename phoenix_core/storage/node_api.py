@@ -34,10 +34,12 @@ __all__ = [
 class JobNode(Protocol):
     """What a job may do, within the rights of its token."""
 
-    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
+    def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
         """For each chunk, whether a usable copy exists that this job's server may rely on: its own, or a proved one.
 
-        The node remembers, under the job's lease, the packs that it answered from: prune keeps them."""
+        The node remembers, under the job's lease, the packs that it answered from: prune keeps them. Where several
+        writers, numbered from 1, share a job's work, a chunk that one of them was told to be missing counts as present
+        for the others (`promises`)."""
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         """Store the pack in `fd` (offset 0, `length` bytes; a memfd or a file). Returns once it is durable and indexed.

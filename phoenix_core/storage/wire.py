@@ -31,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, tag_field="op", tag=True, omit_defaults=
 
 class Present(Call, frozen=True):
     ids: list[Id32]
+    writer: Annotated[int, Meta(ge=0)] = 0
 
 
 class PutPack(Call, frozen=True):

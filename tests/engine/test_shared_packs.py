@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 import pytest
 
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, OwnRestoreRequest, RestoreOrder, RestoreResult
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, RestoreRequest
 from phoenix_core.host.process import HostFacts
@@ -159,7 +160,11 @@ def upload_without_data(agent: FakeAgent, order: BackupOrder) -> BackupResult:
     node = connect_job_node(order.storage, agent.state.tls.client_context)
     data = {keyed_id(order.domain.data_id_key, content) for content in agent.files.values()}
     ask = node.present
-    node.present = lambda ids: [chunk in data or told for chunk, told in zip(ids, ask(ids), strict=True)]  # type: ignore[method-assign]
+
+    def all_data_is_there(ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
+        return [chunk in data or told for chunk, told in zip(ids, ask(ids, writer), strict=True)]
+
+    node.present = all_data_is_there  # type: ignore[method-assign]
     try:
         return _upload(order, node, agent.files, agent.state.signing_key())
     finally:

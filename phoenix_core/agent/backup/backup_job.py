@@ -239,9 +239,10 @@ class BackupJob:
             packs=packs,
         )
 
-    def _setup(self) -> wire.Setup:
+    def _setup(self, number: int) -> wire.Setup:
         order, tls = self._order, self._tls
         return wire.Setup(
+            number + 1,
             order.vault_id,
             order.server_id,
             order.vault_public_key,

@@ -51,8 +51,8 @@ class PatientNode:
         self._node = node
         self._patience = _Patience(patience_s, tick, sleep)
 
-    def present(self, ids: Sequence[ChunkId]) -> list[bool]:
-        return self._ask(lambda: self._node.present(ids))
+    def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
+        return self._ask(lambda: self._node.present(ids, writer))
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         self._ask(lambda: self._node.put_pack(pack_id, fd, length))

@@ -10,10 +10,11 @@ from phoenix_core.domain.errors import RemoteError
 BackupPool = WorkerPool[wire.FromWorker]
 
 
-def backup_pool(setup: Callable[[], wire.Setup]) -> BackupPool:
-    """A pool without a worker yet. `setup` is asked when a worker gets its first work."""
+def backup_pool(setup: Callable[[int], wire.Setup]) -> BackupPool:
+    """A pool without a worker yet. `setup` is asked, by the worker's number, when one gets its
+    first work."""
     return WorkerPool(
-        worker_main, lambda number: wire.encode(setup()), _take, lambda message: isinstance(message, wire.Flushed)
+        worker_main, lambda number: wire.encode(setup(number)), _take, lambda message: isinstance(message, wire.Flushed)
     )
 
 

@@ -71,7 +71,7 @@ class _Worker:
             PackIdentity(setup.vault_id, setup.server_id),
             keys,
             setup.public_key,
-            node.present,
+            lambda ids: node.present(ids, setup.number),
             self._sender.send,
             setup.level,
             first_pack_bytes=FIRST_FAR_PACK_BYTES if node.is_far else 0,

@@ -17,6 +17,8 @@ class TlsPaths(msgspec.Struct, frozen=True, array_like=True):
 class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Job → worker, first."""
 
+    number: int
+    """Of this worker, from 1."""
     vault_id: str
     server_id: str
     public_key: bytes

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.vault.entry import Entry, EntryType
+from phoenix_core.vault.filelists import entry_chunks
+from phoenix_core.vault.kinds import PackKind
 from tests.agent import independent_walk, kinds_of_entries
 from tests.agent.backup.running import back_up, content_digest
 from tests.agent.vault_rig import VaultRig
@@ -124,3 +126,24 @@ def _compare_links(live: dict[bytes, independent_walk.Facts], stored: dict[bytes
     assert {frozenset(group) for group in groups.values()} == {
         facts.links | {path} for path, facts in live.items() if facts.links
     }
+
+
+def test_workers_store_what_several_of_them_meet_once(rig: VaultRig, tmp_path: Path) -> None:
+    contents = [os.urandom(2**20) for _ in range(9)]
+    for copy in range(8):
+        folder = tmp_path / "copies" / str(copy)
+        folder.mkdir(parents=True)
+        for number, content in enumerate(contents):
+            (folder / str(number)).write_bytes(content)
+    result, _ = back_up(rig, tmp_path / "copies", workers=2)
+    packed = [info for info in rig.node.packs() if info.kind == PackKind.DATA.value]
+    assert sum(info.chunks for info in packed) == len({*_data_chunks(rig, result.snapshot_id)})
+    entries = rig.entries(result.snapshot_id)
+    for number, content in enumerate(contents):
+        assert rig.content(entries[os.fsencode(tmp_path / "copies" / "7" / str(number))]) == content
+
+
+def _data_chunks(rig: VaultRig, snapshot_id: str) -> Iterator[bytes]:
+    for entry in rig.entries(snapshot_id).values():
+        for ref in entry_chunks(rig.reader(PackKind.META), entry):
+            yield ref.id

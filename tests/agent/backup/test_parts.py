@@ -203,7 +203,7 @@ class FlakyNode:
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
 
-    def present(self, ids: list[ChunkId]) -> list[bool]:
+    def present(self, ids: list[ChunkId], writer: int = 0) -> list[bool]:
         if self.failures:
             raise self.failures.pop(0)
         return [True] * len(ids)

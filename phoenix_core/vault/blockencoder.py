@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import zstandard
-
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.block import MAX_BLOCK_BYTES, encode_block
+from phoenix_core.vault.compression import compressor
 
 THREADS = 2
 """Blocks that are compressed at the same moment; each holds a buffer of 5 MiB."""
@@ -33,7 +32,7 @@ class _Slot:
 
     def __init__(self, level: int) -> None:
         self.view = memoryview(bytearray(1 + MAX_BLOCK_BYTES))
-        self._compressor = zstandard.ZstdCompressor(level=level)
+        self._compressor = compressor(level)
 
     def encode(self, raw_bytes: int) -> bytes | memoryview:
         return encode_block(self._compressor, self.view[: 1 + raw_bytes])

@@ -12,6 +12,7 @@ from phoenix_core.vault.askahead import AskAhead
 from phoenix_core.vault.block import BLOCK_CLOSE_BYTES, MAX_BLOCK_BYTES, MAX_BLOCK_CHUNKS
 from phoenix_core.vault.blockencoder import BlockEncoder, EncodedBlock
 from phoenix_core.vault.chunkid import MAX_CHUNK_BYTES, keyed_id
+from phoenix_core.vault.compression import DEFAULT_LEVEL
 from phoenix_core.vault.domainkeys import DomainKeys
 from phoenix_core.vault.entry import ChunkRef
 from phoenix_core.vault.errors import InvalidChunk
@@ -23,7 +24,8 @@ PACK_CLOSE_BYTES = 32 * 2**20
 ASK_BYTES = 2**20
 ASK_CHUNKS = 256
 SEEN_LIMIT = 2**18
-DEFAULT_LEVEL = 3
+STREAM_BLOCK_BYTES = 2 * 2**20
+"""Of a long stream larger blocks are made, which compress better: more of it lies together."""
 
 
 class WriteStats(msgspec.Struct):
@@ -74,6 +76,7 @@ class ChunkWriter:
         self._close_at_bytes = first_pack_bytes or pack_bytes
         self._random_bytes = random_bytes
         self._encoder = BlockEncoder(level)
+        self._block_bytes = BLOCK_CLOSE_BYTES
         self._ahead: AskAhead | None = None
         if ask_ahead:
             self._ahead = AskAhead(present, self._keep, least_bytes=ASK_BYTES, least_chunks=ASK_CHUNKS)
@@ -91,6 +94,7 @@ class ChunkWriter:
     def one_stream(self, *, is_all: bool) -> None:
         """Whether what comes now is one long stream, beside which there is little else to do; from the start not."""
         self._encoder.in_threads = is_all
+        self._block_bytes = STREAM_BLOCK_BYTES if is_all else BLOCK_CLOSE_BYTES
 
     def add(self, data: bytes | bytearray | memoryview) -> ChunkRef:
         """Store a chunk of 1 byte to 4 MiB, unless the vault has it; `data` may be reused afterwards.
@@ -109,6 +113,7 @@ class ChunkWriter:
             return ChunkRef(chunk, length)
         if self._new_bytes + self._unasked_bytes + length > MAX_BLOCK_BYTES:
             self._ask()
+            self._make_room(length)
         at = 1 + self._new_bytes + self._unasked_bytes
         self._view[at : at + length] = data
         self._unasked.append((chunk, length))
@@ -175,15 +180,20 @@ class ChunkWriter:
         self._close_if_full()
 
     def _keep(self, chunk: ChunkId, data: memoryview) -> None:
-        """A chunk that the vault lacks, into the block; which has less than a mebibyte, so there is room for any."""
+        """A chunk that the vault lacks, into the block."""
+        self._make_room(len(data))
         at = 1 + self._new_bytes
         self._view[at : at + len(data)] = data
         self._new.append((chunk, len(data)))
         self._new_bytes += len(data)
         self._close_if_full()
 
+    def _make_room(self, length: int) -> None:
+        if self._new_bytes + length > MAX_BLOCK_BYTES:
+            self._close_block()
+
     def _close_if_full(self) -> None:
-        if self._new_bytes >= BLOCK_CLOSE_BYTES or len(self._new) + ASK_CHUNKS > MAX_BLOCK_CHUNKS:
+        if self._new_bytes >= self._block_bytes or len(self._new) + ASK_CHUNKS > MAX_BLOCK_CHUNKS:
             self._close_block()
 
     def _close_block(self) -> None:

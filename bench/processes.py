@@ -51,9 +51,9 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Processor seconds that these processes and their ended children have used so far."""
+    """Processor seconds that these processes, all below them and their ended children have used so far."""
     total = 0.0
-    for pid in pids:
+    for pid in {each for root in pids for each in tree(root)}:
         with suppress(psutil.Error):
             times = psutil.Process(pid).cpu_times()
             total += times.user + times.system + times.children_user + times.children_system

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from phoenix_core.agent import workerstart
 from phoenix_core.agent.jobs import AgentJobs
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.state import AgentLock, AgentState
@@ -33,6 +34,7 @@ async def run_agent(state_dir: Path, *, stop: asyncio.Event) -> None:
 
     Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()
+    await asyncio.to_thread(workerstart.get_ready)
     lock = AgentLock(state_dir)
     await asyncio.to_thread(lock.acquire)
     try:

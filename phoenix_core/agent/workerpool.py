@@ -1,20 +1,17 @@
 """The worker processes of one job, as the job sees them."""
 
-import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
 
+from phoenix_core.agent import workerstart
 from phoenix_core.agent.errors import WorkerDied
 
 STOP_WAIT_S = 1.0
-HELD_BACK = (signal.SIGTERM, signal.SIGINT)
-"""A service manager tells all processes; workers let them pass once they ignore them."""
-Main = Callable[[Connection, int], None]
+Main = Callable[[Connection], None]
 Received = TypeVar("Received")
 
 
@@ -35,7 +32,7 @@ class WorkerPool(Generic[Received]):
         self._first_message = first_message
         self._take = take
         self._is_last = is_last
-        self._processes: list[SpawnProcess] = []
+        self._processes: list[BaseProcess] = []
         self._pipes: list[Connection] = []
         self._greeted: set[int] = set()
         self._ended: set[int] = set()
@@ -49,19 +46,15 @@ class WorkerPool(Generic[Received]):
 
     def start_one(self) -> None:
         """Start a further worker; it gets ready while the job goes on."""
-        context = multiprocessing.get_context("spawn")
+        context = workerstart.worker_context()
         here, there = context.Pipe(duplex=True)
-        process = context.Process(
-            target=self._main, args=(there, os.getpid()), name=f"phoenix-worker-{len(self) + 1}", daemon=True
-        )
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)  # inherited: a worker that starts isn't ended
+        process = context.Process(target=self._main, args=(there,), name=f"phoenix-worker-{len(self) + 1}", daemon=True)
         try:
-            process.start()
+            workerstart.start(process)
         except BaseException:
             here.close()
             raise
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             there.close()
         self._processes.append(process)
         self._pipes.append(here)

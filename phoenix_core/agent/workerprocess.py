@@ -15,13 +15,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_worker(
-    connection: Connection, parent: int, work: Callable[[Connection], None], failed: Callable[[ErrorView], bytes]
+    connection: Connection, work: Callable[[Connection], None], failed: Callable[[ErrorView], bytes]
 ) -> None:
     """Run `work` until it returns or raises; what it raises goes to the job as the message that `failed` makes.
 
-    `parent` is the process id of the job's process: this one ends with it, by the kernel's parent-death signal and when
-    the pipe ends."""
-    _die_with(parent)
+    It ends with the job's process, when the pipe does (`work` reads it in a thread of its own), and with the process
+    that started it, by the kernel's parent-death signal."""
+    _live_on_signals_but_not_alone()
     keep_large_buffers()
     try:
         work(connection)
@@ -33,15 +33,12 @@ def run_worker(
         _tell(connection, failed(WorkerFailed(detail=_where(error)).view()))
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends; it may have ended before."""
+def _live_on_signals_but_not_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells all processes; the job ends its workers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _tell(connection: Connection, message: bytes) -> None:

@@ -33,6 +33,7 @@ from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.vault.snapshot import open_snapshot
 from tests.agent.vault_rig import VaultRig, one_pack_only
+from tests.agent.workers import workers_of
 from tests.agentlink.bench import CoreBench, running_core
 
 PROGRAM = """
@@ -175,8 +176,7 @@ async def test_a_job_that_the_core_gave_up_ends_in_silence(
             await core.engine.changes.until(lambda: len(core.engine.connects) == 2, timeout_s=30)
             assert core.engine.connects[-1][1].running_jobs == (order.job,)
             await core.hub.send("s1", JobKnown(wanted=()))
-            workers = psutil.Process().children(recursive=True)
-            await asyncio.to_thread(psutil.wait_procs, [each for each in workers if _is_worker(each)], 10)
+            await asyncio.to_thread(psutil.wait_procs, workers_of(os.getpid()), 10)
     assert not any(isinstance(body, LAST_REPORTS) for body in bodies(core, order.job))
 
 
@@ -218,13 +218,6 @@ async def test_one_agent_to_a_folder(core: CoreBench, state_dir: Path) -> None:
             await run_agent(state_dir, stop=asyncio.Event())
 
 
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return any("spawn_main" in part for part in process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
-
-
 @asynccontextmanager
 async def agent_process(state_dir: Path, core: CoreBench) -> AsyncIterator[asyncio.subprocess.Process]:
     known = len(core.engine.connects)
@@ -256,7 +249,7 @@ async def test_a_killed_agent_takes_its_workers_along_and_the_next_one_works(
                 lambda: order.job in core.engine.latest and core.engine.latest[order.job].sent_bytes > 0, timeout_s=60
             )
             children = psutil.Process(process.pid).children(recursive=True)
-            assert any(_is_worker(child) for child in children)
+            assert workers_of(process.pid)
             process.kill()
             await process.wait()
             _, left = await asyncio.to_thread(psutil.wait_procs, children, 10)

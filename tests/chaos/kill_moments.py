@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import psutil
-
+from tests.agent.workers import workers_of
 from tests.chaos.operators_api import OperatorsApi
 from tests.e2e import watch
 from tests.e2e.inotify import COMES, GOES, Watched
@@ -124,11 +123,7 @@ def a_worker_runs(pause_s: float) -> Moment:
 
 def workers(agent: int) -> list[int]:
     """The agent's worker processes."""
-    return [
-        child.pid
-        for child in psutil.Process(agent).children(recursive=True)
-        if any("spawn_main" in each for each in _command(child))
-    ]
+    return [each.pid for each in workers_of(agent)]
 
 
 def phase(here: Machine, job: str) -> str:
@@ -146,13 +141,6 @@ def make_folders(vault: Path) -> None:
     """The folders that moments look into; a new vault doesn't have them all."""
     for name in ("snapshots", "records", "packs", ".incoming"):
         (vault / name).mkdir(mode=0o700, exist_ok=True)
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def _look(names: Watched, number: int) -> None:

@@ -1,6 +1,6 @@
 """A worker process: owns the whole pipeline from open to stored pack, over connections of its own to the storage node.
 
-Dies with the job's process: by the kernel's parent-death signal, and when the pipe ends.
+Dies with the job's process, when the pipe ends.
 """
 
 import os
@@ -32,9 +32,9 @@ FIRST_FAR_PACK_BYTES = 8 * 2**20
 """Over a network the first pack is small, so that the line has something to carry soon."""
 
 
-def worker_main(connection: Connection, parent: int) -> None:
-    """The process's main function. `parent` is the process id of the job's process."""
-    run_worker(connection, parent, _work, lambda error: wire.encode(wire.Failed(error)))
+def worker_main(connection: Connection) -> None:
+    """The process's main function."""
+    run_worker(connection, _work, lambda error: wire.encode(wire.Failed(error)))
 
 
 def _work(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """A worker process of a restore: a workbench with a connection of its own to the storage node.
 
-Dies with the job's process: by the kernel's parent-death signal, and when the pipe ends.
+Dies with the job's process, when the pipe ends.
 """
 
 import os
@@ -19,9 +19,9 @@ from phoenix_core.agentlink.tlsfiles import TlsFiles
 WORKING_S = 0.4
 
 
-def worker_main(connection: Connection, parent: int) -> None:
-    """The process's main function. `parent` is the process id of the job's process."""
-    run_worker(connection, parent, _work, lambda error: wire.encode(wire.Failed(error)))
+def worker_main(connection: Connection) -> None:
+    """The process's main function."""
+    run_worker(connection, _work, lambda error: wire.encode(wire.Failed(error)))
 
 
 def _work(connection: Connection) -> None:

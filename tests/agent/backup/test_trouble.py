@@ -16,6 +16,7 @@ from phoenix_core.storage.errors import StorageFull, StorageUnreachable
 from phoenix_core.storage.local import LocalStore
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import RigPorts, VaultRig, one_pack_only
+from tests.agent.workers import workers_of
 
 
 def at_estimate(ports: RigPorts, act: Callable[[], object]) -> None:
@@ -165,11 +166,13 @@ def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_ag
     job = BackupJob(order, ports)
 
     def tell_all() -> None:
-        for pid in job._pool.process_ids:
+        (server,) = {process.ppid() for process in workers_of(os.getpid())}
+        for pid in (server, *job._pool.process_ids):
             os.kill(pid, signal.SIGTERM)
+        going_on.set()
 
-    once_sent(ports, tell_all)
-    assert job.run().files == 12
+    with one_pack_only(rig, tell_all) as going_on:
+        assert job.run().files == 12
 
 
 def test_workers_give_way_as_the_order_says(rig: VaultRig, much: Path) -> None:

@@ -23,7 +23,7 @@ def yield_thread(nice: int, *, idle_disk: bool = False) -> None:
     `idle_disk`: it gets the disk only when nobody else wants it, else after the others."""
     if nice <= 0 or not sys.platform.startswith("linux"):
         return
-    import psutil  # workers need none of it, and are to start fast
+    import psutil  # an agent without a job needs none of it
 
     thread = threading.get_native_id()
     _lower(thread, nice)
@@ -35,13 +35,13 @@ def yield_thread(nice: int, *, idle_disk: bool = False) -> None:
 
 
 def yield_process(nice: int) -> None:
-    """In a process that such a thread started, before it has further threads; it becomes the leader of a session.
+    """The same in a process that has no further threads yet; it becomes the leader of a session.
 
     A kernel with autogroups (sched(7)) compares nice values within a session only, and sessions by the value of
-    their group. The I/O priority is inherited."""
+    their group."""
     if nice <= 0 or not sys.platform.startswith("linux"):
         return
-    _lower(0, nice)
+    yield_thread(nice)
     with suppress(OSError):
         os.setsid()
         _yield_group(os.getpriority(os.PRIO_PROCESS, 0))

@@ -18,7 +18,8 @@ from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem, Record
-from phoenix_core.agent.backup.scan import Scan, ScanRules
+from phoenix_core.agent.backup.scan import Scan
+from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.sources import source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.treebuild import TreeBuilder

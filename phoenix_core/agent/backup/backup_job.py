@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from phoenix_core import __version__
-from phoenix_core.agent.backup import estimate
+from phoenix_core.agent.backup import aheadmessages, estimate
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
@@ -16,7 +16,9 @@ from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, conne
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
-from phoenix_core.agent.backup.scan import EXCLUDED, NOT_FOUND, OWN_DATA, VIRTUAL, Scan, ScanCounts, ScanRules
+from phoenix_core.agent.backup.scan import EXCLUDED, NOT_FOUND, OWN_DATA, VIRTUAL, Scan
+from phoenix_core.agent.backup.scanahead import Ahead, Alone, ScanAhead
+from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
 from phoenix_core.agent.backup.sources import SourceNode, canonical, source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
@@ -93,7 +95,7 @@ class BackupJob:
         self._watch.enter("scan")
         meta = MetaVault(order, node, self._ports)
         with self._steps.step("WF5.4") as step:
-            scan = self._scan(sources, excludes, meta.parent_trees(lambda text: self._steps.log("warning", text)))
+            scan = self._scan(sources, excludes, meta)
             step.detail = f"{amount(scan.counts.files, 'file')}, {amount(scan.counts.folders, 'folder')}"
         scan_s = time.monotonic() - self._began
         throughput = estimate.load(self._ports.state_dir)
@@ -106,17 +108,35 @@ class BackupJob:
             return _dry_result(scan.counts, scan_s, self._first_missing())
         return self._carry_over(node, paths, scan.counts, meta, scan_s, throughput)
 
-    def _scan(self, sources: SourceNode, excludes: Patterns, parent: ParentTrees | None) -> Scan:
+    def _scan(self, sources: SourceNode, excludes: Patterns, meta: MetaVault) -> Scan:
         order = self._order
+        parent = meta.parent_trees(lambda text: self._steps.log("warning", text))
         never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(self._ports.state_dir)))
         rules = ScanRules(excludes, Mounts.current(), order.cross_mounts, never)
-        scan = Scan(sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path))
-        scan.run()
+        ahead = self._ahead(rules, parent, meta)
+        scan = Scan(sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path), ahead)
+        try:
+            scan.run()
+        finally:
+            ahead.close()
         if not scan.sources_found:
             raise _nothing_there(scan.source_problems)
         for path, reason in scan.source_problems.items():
             self._steps.log("warning", f"{shown(path)} is not backed up: {reason_text(reason)}.")
         return scan
+
+    def _ahead(self, rules: ScanRules, parent: ParentTrees | None, meta: MetaVault) -> Ahead:
+        """A second process where there is something to compare with, nothing to leave out, and a processor for it."""
+        order = self._order
+        if parent is None or not parent.all_usable or not rules.excludes.empty or self._workers_most() < 2:
+            return Alone()
+
+        def setup() -> aheadmessages.Setup:
+            keys = meta.copies_keys()
+            state_dir = bytes(self._ports.state_dir)
+            return aheadmessages.Setup(state_dir, order.domain, keys, rules.never, order.nice)
+
+        return ScanAhead(setup, lambda text: self._steps.log("warning", text))
 
     def _scanned(self, scan: Scan, path: bytes) -> None:
         watch, counts = self._watch, scan.counts
@@ -257,10 +277,12 @@ class BackupJob:
 
     def _workers_for(self, counts: ScanCounts) -> int:
         """As many as the processors, but no more than there is work for."""
-        most = self._order.workers or min(max(len(os.sched_getaffinity(0)), 2), WORKERS_MAX)
         batches = max(counts.changed_bytes // BATCH_BYTES, counts.changed_files // BATCH_FILES)
         wanted = 1 + batches // BATCHES_PER_WORKER
-        return max(1, min(most, wanted))
+        return max(1, min(self._workers_most(), wanted))
+
+    def _workers_most(self) -> int:
+        return self._order.workers or min(max(len(os.sched_getaffinity(0)), 2), WORKERS_MAX)
 
     def _use_fresh_token(self) -> None:
         token = self._keeper.take()

@@ -31,6 +31,11 @@ def open_path(path: bytes) -> int:
     return fd
 
 
+def listing(fd: int) -> list[bytes]:
+    """The names in an open folder, sorted. Raises OSError."""
+    return sorted([os.fsencode(name) for name in os.listdir(fd)])
+
+
 class FolderCache:
     """Folders open for their path; those used last are kept, so that neighbours cost one call."""
 

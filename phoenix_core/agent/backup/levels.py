@@ -122,11 +122,16 @@ class Levels:
     def _keep_folder(self, level: Level, entry: Entry, known: Entry) -> None:
         """All below the folder that was left is as the parent has it."""
         amounts = self._counted().since(level.before)
-        above = self.stack[-1]
-        if entry is not known:
-            self.record(KeepFolder(msgspec.structs.replace(entry, tree=known.tree), amounts))
-        elif above.same:
-            above.passed += 1
-            above.notes[known.name] = KeepFolder(known, amounts)
+        if entry is known:
+            self.keep_folder(KeepFolder(known, amounts))
         else:
-            self._append(KeepFolder(known, amounts))
+            self.record(KeepFolder(msgspec.structs.replace(entry, tree=known.tree), amounts))
+
+    def keep_folder(self, record: KeepFolder) -> None:
+        """A folder in the current one that is, itself and all below it, as the parent has it."""
+        above = self.stack[-1]
+        if above.same:
+            above.passed += 1
+            above.notes[record.entry.name] = record
+        else:
+            self._append(record)

@@ -52,6 +52,10 @@ class MetaVault:
         source = CachedTrees(self._cache, reader)
         return ParentTrees(source, parent.root, unusable=unusable, hint=locate.hint, warn=warn)
 
+    def copies_keys(self) -> dict[bytes, bytes]:
+        """The keys of the agent's own copies of metadata packs, once `parent_trees` was called; by pack."""
+        return self._ports.recall_pack_keys(self._cache.pack_ids)
+
     def close(self) -> None:
         """Store what is left. Raises what the node raises."""
         self.writer.close()

@@ -44,6 +44,11 @@ class PackCache:
             with suppress(OSError, VaultError, ValueError):
                 self._learn(PackId(bytes.fromhex(path.name)), path)
 
+    @property
+    def pack_ids(self) -> list[bytes]:
+        """The packs of which there is a copy."""
+        return list({place.pack_id for place in self._places.values()})
+
     def holds(self, chunk: ChunkId) -> bool:
         return chunk in self._places
 

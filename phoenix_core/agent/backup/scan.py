@@ -6,19 +6,31 @@ Descends by folder descriptors, so that paths may be of any length, and keeps at
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
-from phoenix_core.agent.backup.folders import open_folder_in, open_path
+from phoenix_core.agent.backup.folders import listing, open_folder_in, open_path
 from phoenix_core.agent.backup.hardlinks import HardLinks
 from phoenix_core.agent.backup.levels import Level, Levels
 from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
-from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
+from phoenix_core.agent.backup.mounts import is_virtual_folder
 from phoenix_core.agent.backup.parenttree import ParentTrees, is_same_file, is_unchanged
-from phoenix_core.agent.backup.patterns import Patterns
-from phoenix_core.agent.backup.records import Amounts, Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record, join
+from phoenix_core.agent.backup.records import (
+    Amounts,
+    Enter,
+    Keep,
+    KeepFolder,
+    Leave,
+    Link,
+    Lost,
+    Read,
+    ReadItem,
+    Record,
+    join,
+)
+from phoenix_core.agent.backup.scanahead import Ahead, Alone
+from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
 from phoenix_core.agent.backup.sources import SourceNode
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.vault.entry import Entry, EntryType
@@ -33,32 +45,6 @@ OWN_DATA = "own_data"
 TOO_DEEP = "too_deep"
 
 
-@dataclass
-class ScanCounts:
-    files: int = 0
-    folders: int = 0
-    others: int = 0
-    bytes: int = 0
-    """Sizes of all files, hard links once."""
-    data_bytes: int = 0
-    """The same, holes left out."""
-    changed_files: int = 0
-    changed_bytes: int = 0
-    """Of the files to be read: their sizes, holes left out."""
-    lost: int = 0
-
-
-@dataclass(frozen=True)
-class ScanRules:
-    """What is taken and what is left out."""
-
-    excludes: Patterns
-    mounts: Mounts
-    cross_mounts: bool = False
-    never: tuple[bytes, ...] = ()
-    """Real paths of folders that are left out without a word."""
-
-
 class Scan:
     """Walks the sources once and fills the two spools. `counts` rise while it runs."""
 
@@ -70,9 +56,10 @@ class Scan:
         records: Spool[Record],
         reads: Spool[ReadItem],
         tick: Callable[[bytes], None],
+        ahead: Ahead | None = None,
     ) -> None:
         """`tick` is called with the current path once a folder and every some hundred entries; what it raises ends the
-        scan."""
+        scan. `ahead` knows of unchanged folders that the scan didn't come to yet."""
         self.counts = ScanCounts()
         self.source_problems: dict[bytes, str] = {}
         """Sources that are not in the snapshot, and why."""
@@ -80,15 +67,17 @@ class Scan:
         self._sources = sources
         self._rules = rules
         self._never_in = {os.path.dirname(path) for path in rules.never}
-        self._never_ids = {(status.st_dev, status.st_ino) for status in map(_stat_or_none, rules.never) if status}
+        self._never_ids = rules.never_ids()
         self._parent = parent
         self._records = records
         self._reads = reads
         self._tick = tick
+        self._ahead = ahead or Alone()
         self._maker = EntryMaker()
         self._links = HardLinks()
         self._levels = Levels(records.append, parent, self._amounts)
         self._stack = self._levels.stack
+        self._compares_simply = rules.excludes.empty and parent is not None and parent.all_usable
         self._seen = 0
 
     def run(self) -> None:
@@ -110,7 +99,7 @@ class Scan:
     def _begin(self) -> None:
         root = self._sources
         fd = os.open(b"/", os.O_DIRECTORY | os.O_CLOEXEC | (os.O_RDONLY if root.is_source else os.O_PATH))
-        names = _listing(fd) if root.is_source else sorted(root.below)
+        names = listing(fd) if root.is_source else sorted(root.below)
         self.sources_found += root.is_source
         parent = self._parent.root() if self._parent else None
         self._stack.append(Level(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source))
@@ -178,7 +167,8 @@ class Scan:
             self._note(path, node, EXCLUDED)
             return
         if is_folder:
-            self._visit_folder(frame, name, path, status, node, known)
+            if node is not None or not self._is_known_whole(frame, path, status, known):
+                self._visit_folder(frame, name, path, status, node, known)
         elif node is not None and not node.is_source:
             self._lose_source(path, node, NOT_FOUND)
         elif self._rules.mounts.is_virtual_device(status.st_dev):
@@ -279,7 +269,7 @@ class Scan:
                 os.close(fd)
                 self._closed_folder(name, status, node, path, is_virtual=True)
                 return
-            names = sorted(node.below) if partial and node else _listing(fd)
+            names = sorted(node.below) if partial and node else listing(fd)
             entry = self._folder_entry(fd, name, status, known, partial=partial)
         except OSError as error:
             os.close(fd)
@@ -289,11 +279,31 @@ class Scan:
             os.close(fd)
             self._lose_folder(path, node, TOO_DEEP)
             return
-        plain = node is None and self._rules.excludes.empty and path not in self._never_in and not is_virtual
-        plain = plain and self._parent is not None and self._parent.all_usable
+        plain = (
+            (node is None or not node.below) and path not in self._never_in and not is_virtual and self._compares_simply
+        )
+        if plain and known is not None and not frame.plain:
+            self._ahead.entered(path, known.tree)
         self._enter(Level(path, fd, status, iter(names), None, node, partial, entry, known, plain))
         if node is not None and not partial:
             self._lose_absent(path, node, names)
+
+    def _is_known_whole(self, frame: Level, path: bytes, status: os.stat_result, known: Entry | None) -> bool:
+        """Whether the folder is, all the way down, as the parent has it, and was recorded as such."""
+        if known is None or not self._compares_simply or not known.is_directory or known.partial:
+            return False
+        found = self._ahead.unchanged(path, known.tree)
+        if found is None or not is_unchanged(known, status) or status.st_dev != frame.status.st_dev:
+            return False
+        counts, amounts = self.counts, found.amounts
+        counts.files += amounts.files
+        counts.folders += amounts.folders
+        counts.others += amounts.others
+        counts.bytes += amounts.bytes
+        counts.data_bytes += found.data_bytes
+        self._levels.keep_folder(KeepFolder(known, amounts))
+        self._tick(path)
+        return True
 
     def _enter(self, frame: Level) -> None:
         frame.parent = self._parent.below(frame.known) if self._parent else None
@@ -307,6 +317,7 @@ class Scan:
             if shallow.fd >= 0:
                 os.close(shallow.fd)
                 shallow.fd = -1
+        self._ahead.seen(self._seen)
         self._tick(frame.path)
 
     def _leave(self) -> None:
@@ -384,14 +395,3 @@ class Scan:
     def _lose(self, path: bytes, reason: str) -> None:
         self.counts.lost += 1
         self._records.append(Lost(path, reason))
-
-
-def _listing(fd: int) -> list[bytes]:
-    return sorted([os.fsencode(name) for name in os.listdir(fd)])
-
-
-def _stat_or_none(path: bytes) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except OSError:
-        return None

@@ -11,10 +11,12 @@ import pytest
 
 from phoenix_core.agent.backup import scan as scan_module
 from phoenix_core.agent.backup.filereader import FileReader
+from phoenix_core.agent.backup.folders import listing
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record
-from phoenix_core.agent.backup.scan import Scan, ScanRules
+from phoenix_core.agent.backup.scan import Scan
+from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.sources import canonical, source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.vault.entry import ChunkRef
@@ -188,14 +190,13 @@ def test_what_is_deleted_while_the_folder_is_listed_is_not_missing(
 ) -> None:
     for name in "ab":
         (source / name).write_text(name)
-    real = scan_module._listing
 
-    def listing(fd: int) -> list[bytes]:
-        found = real(fd)
+    def listed(fd: int) -> list[bytes]:
+        found = listing(fd)
         (source / "a").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(scan_module, "_listing", listing)
+    monkeypatch.setattr(scan_module, "listing", listed)
     scanned = Scanned(tmp_path, source)
     assert names(scanned, source) == {"b"}
     assert scanned.lost() == {}

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from phoenix_core.agent.backup import watch
@@ -178,15 +179,16 @@ def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_ag
 def test_workers_give_way_as_the_order_says(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=1, nice=19)
     job = BackupJob(order, ports)
-    seen: list[tuple[int, bool]] = []
+    seen: list[tuple[int, bool, int]] = []
 
     def look() -> None:
         (pid,) = job._pool.process_ids
-        seen.append((os.getpriority(os.PRIO_PROCESS, pid), os.getsid(pid) == pid))
+        disk = psutil.Process(pid).ionice()
+        seen.append((os.getpriority(os.PRIO_PROCESS, pid), os.getsid(pid) == pid, disk.value))
 
     once_sent(ports, look)
     job.run()
-    assert seen == [(19, True)]
+    assert seen == [(19, True, 7)]
 
 
 def test_workers_end_with_a_job_thread_that_dies(rig: VaultRig, source: Path) -> None:

@@ -1,0 +1,113 @@
+"""A second process that walks towards the scan from the other end, so that unchanged folders cost it one look each."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from phoenix_core.agent.backup import aheadmessages as wire
+from phoenix_core.agent.backup.aheadmessages import Unchanged
+from phoenix_core.agent.backup.aheadworker import worker_main
+from phoenix_core.agent.errors import WorkerDied
+from phoenix_core.agent.workerpool import WorkerPool
+from phoenix_core.domain.errors import RemoteError
+
+FROM_ENTRIES = 2048
+"""A scan that is over sooner needs no help."""
+LISTEN_FOLDERS = 16
+
+
+class Ahead(Protocol):
+    def entered(self, path: bytes, tree: bytes) -> None:
+        """The scan goes into a folder of this tree of the parent, the topmost one to which no rule applies."""
+
+    def seen(self, entries: int) -> None:
+        """The scan has met so many entries."""
+
+    def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
+        """Whether the folder is known to be, all the way down, as the tree says."""
+
+    def close(self) -> None: ...
+
+
+class Alone:
+    """No other process."""
+
+    def entered(self, path: bytes, tree: bytes) -> None:
+        pass
+
+    def seen(self, entries: int) -> None:
+        pass
+
+    def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+class ScanAhead:
+    def __init__(
+        self, setup: Callable[[], wire.Setup], warn: Callable[[str], None], *, from_entries: int = FROM_ENTRIES
+    ) -> None:
+        """`setup` is asked once, when the process starts. `warn` is told why the scan goes on alone, if it has to."""
+        self._warn = warn
+        self._pool: WorkerPool[wire.FromWalker] | None = WorkerPool(
+            worker_main, lambda number: wire.encode(setup()), wire.from_walker.decode
+        )
+        self._from_entries = from_entries
+        self._top: wire.Walk | None = None
+        self._runs = False
+        self._found: dict[bytes, Unchanged] = {}
+        self._asked = 0
+
+    def entered(self, path: bytes, tree: bytes) -> None:
+        self._top = wire.Walk(path, tree)
+        if self._runs:
+            self._send(self._top)
+
+    def seen(self, entries: int) -> None:
+        if not self._runs and self._top is not None and entries >= self._from_entries:
+            self._runs = True
+            self._send(self._top)
+
+    def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
+        if not self._runs:
+            return None
+        self._asked += 1
+        if self._asked % LISTEN_FOLDERS == 0:
+            self._listen()
+        found = self._found.pop(path, None)
+        return found if found is not None and found.tree == tree else None
+
+    def close(self) -> None:
+        """End the process at once."""
+        self._found.clear()
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
+
+    def _send(self, walk: wire.Walk) -> None:
+        if self._pool is not None:
+            try:
+                if not len(self._pool):
+                    self._pool.start_one()
+                self._pool.send(0, wire.encode(walk))
+            except (WorkerDied, OSError) as error:
+                self._alone(error)
+
+    def _listen(self) -> None:
+        if self._pool is None:
+            return
+        try:
+            for _, message in self._pool.receive(0):
+                if isinstance(message, wire.Failed):
+                    raise RemoteError(message.error)
+                self._found.update((folder.path, folder) for folder in message.folders)
+        except (WorkerDied, RemoteError) as error:
+            self._alone(error)
+
+    def _alone(self, error: Exception) -> None:
+        """What was found stays true."""
+        self._warn(f"The scan goes on in one process: {error}")
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None

@@ -1,0 +1,45 @@
+"""What a scan takes and leaves out, and what it counts."""
+
+import os
+from dataclasses import dataclass
+
+from phoenix_core.agent.backup.mounts import Mounts
+from phoenix_core.agent.backup.patterns import Patterns
+
+
+@dataclass
+class ScanCounts:
+    files: int = 0
+    folders: int = 0
+    others: int = 0
+    bytes: int = 0
+    """Sizes of all files, hard links once."""
+    data_bytes: int = 0
+    """The same, holes left out."""
+    changed_files: int = 0
+    changed_bytes: int = 0
+    """Of the files to be read: their sizes, holes left out."""
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class ScanRules:
+    """What is taken and what is left out."""
+
+    excludes: Patterns
+    mounts: Mounts
+    cross_mounts: bool = False
+    never: tuple[bytes, ...] = ()
+    """Real paths of folders that are left out without a word."""
+
+    def never_ids(self) -> frozenset[tuple[int, int]]:
+        """Device and inode of those that are there."""
+        found = map(_stat_or_none, self.never)
+        return frozenset((status.st_dev, status.st_ino) for status in found if status)
+
+
+def _stat_or_none(path: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None

@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,8 @@ def test_a_scan_whose_help_dies_goes_on_alone(
 
     def killed(self: ScanAhead, path: bytes, tree: bytes) -> Unchanged | None:
         for process in workers_of(os.getpid()):
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         self._found.clear()
         return unchanged(self, path, tree)
 

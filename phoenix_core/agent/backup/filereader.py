@@ -132,28 +132,29 @@ class FileReader:
             raise
 
     def _content(self, item: ReadItem, fd: int, status: os.stat_result) -> FileResult:
-        entry = self._maker.of_open(fd, item.name, status)
-        if status.st_size == 0:
-            return FileResult(entry, changed=_changed(status, os.fstat(fd)))
-        fixed = status.st_size > WHOLE_FILE_MAX and self._fixed.match(item.path)
+        is_large = status.st_size > WHOLE_FILE_MAX
+        fixed = is_large and self._fixed.match(item.path)
         windows = self._windows
         windows.begin(fd, status)
+        refs: list[ChunkRef] = []
+        packed = b""
         try:
-            refs, packed = self._chunks(windows, status.st_size, fixed=fixed)
+            if is_large:
+                refs, packed = self._chunks(windows, fixed=fixed)
+            elif (data := windows.next()) is not None:
+                refs = [self._add(data)]
         finally:
             windows.finish()
-        after = os.fstat(fd)
-        entry = msgspec.structs.replace(
-            entry, size=windows.length, extents=windows.extents, chunks=tuple(refs), fixed_chunks=fixed
-        )
-        changed = windows.length != status.st_size or _changed(status, after)
-        return FileResult(entry, bytes(packed), changed=changed, read_bytes=windows.read_bytes)
+        chunks, extents = tuple(refs), windows.extents
+        entry = self._maker.of_file(fd, item.name, status, windows.length, chunks, extents, fixed=fixed)
+        changed = windows.length != status.st_size or _changed(status, os.fstat(fd))
+        return FileResult(entry, packed, changed=changed, read_bytes=windows.read_bytes)
 
-    def _chunks(self, windows: Windows, size: int, *, fixed: bool) -> tuple[list[ChunkRef], bytearray]:
+    def _chunks(self, windows: Windows, *, fixed: bool) -> tuple[list[ChunkRef], bytes]:
         """The chunks, as a list if they are few enough for an entry, else packed."""
         refs: list[ChunkRef] = []
         packed = bytearray()
-        for data in self._pieces(windows, size, fixed=fixed):
+        for data in self._pieces(windows, fixed=fixed):
             ref = self._add(data)
             if packed:
                 packed += pack_ref(ref)
@@ -162,15 +163,15 @@ class FileReader:
                 if len(refs) > CHUNKS_INLINE_MAX:
                     packed += b"".join(map(pack_ref, refs))
                     refs.clear()
-        return refs, packed
+        return refs, bytes(packed)
 
-    def _pieces(self, windows: Windows, size: int, *, fixed: bool) -> Iterator[memoryview]:
-        if size > WHOLE_FILE_MAX and not fixed:
+    def _pieces(self, windows: Windows, *, fixed: bool) -> Iterator[memoryview]:
+        """Of a disk image each window, aligned at 1 MiB, is a chunk."""
+        if not fixed:
             yield from self._chunker.cut(windows.read_into)
-        else:
-            # Up to 256 KiB are one window and one chunk; of a disk image each window, aligned at 1 MiB, is a chunk.
-            while (data := windows.next()) is not None:
-                yield data
+            return
+        while (data := windows.next()) is not None:
+            yield data
 
 
 def _open_file(folder: int, name: bytes) -> int:

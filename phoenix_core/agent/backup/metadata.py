@@ -7,9 +7,11 @@ import pwd
 import stat
 
 from phoenix_core.agent.backup.statx import BirthTimes
-from phoenix_core.vault.entry import Entry, EntryType
+from phoenix_core.vault.entry import ChunkRef, Entry, EntryType, Extent
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
+Chunks = tuple[ChunkRef, ...]
+Extents = tuple[Extent, ...] | None
 TYPES = {
     stat.S_IFREG: EntryType.FILE,
     stat.S_IFDIR: EntryType.DIRECTORY,
@@ -61,6 +63,31 @@ class EntryMaker:
     def of_open(self, fd: int, name: bytes, status: os.stat_result) -> Entry:
         """The entry of an open file or folder, without content; `status` is its fstat."""
         return self._entry(name, status, xattrs_of(fd), self._births.of(fd))
+
+    def of_file(
+        self, fd: int, name: bytes, status: os.stat_result, size: int, chunks: Chunks, extents: Extents, *, fixed: bool
+    ) -> Entry:
+        """The entry of an open file with its content; `status` is its fstat."""
+        return Entry(
+            name,
+            EntryType.FILE,
+            stat.S_IMODE(status.st_mode),
+            status.st_uid,
+            status.st_gid,
+            self.owners.user(status.st_uid),
+            self.owners.group(status.st_gid),
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            self._births.of(fd),
+            status.st_ino,
+            status.st_dev if status.st_nlink > 1 else 0,
+            status.st_nlink,
+            size,
+            xattrs_of(fd),
+            extents=extents,
+            chunks=chunks,
+            fixed_chunks=fixed,
+        )
 
     def of_path_only(self, fd: int, name: bytes, status: os.stat_result) -> Entry:
         """The same for a folder that is open for its path only (`O_PATH`)."""

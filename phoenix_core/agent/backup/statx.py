@@ -10,9 +10,9 @@ _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_STATX_DONT_SYNC = 0x4000
 _STATX_BTIME = 0x800
 _STRUCT_BYTES = 256
-_MASK = struct.Struct("@I")
-_BTIME = struct.Struct("@qI")
-_BTIME_OFFSET = 80
+_MASK_AND_BTIME = struct.Struct("@I76xqI")
+"""`stx_mask` at the start, `stx_btime` 80 bytes from it."""
+_SECOND_NS = 10**9
 
 
 class BirthTimes:
@@ -32,10 +32,8 @@ class BirthTimes:
         flags = _AT_STATX_DONT_SYNC | (_AT_SYMLINK_NOFOLLOW if name else _AT_EMPTY_PATH)
         if self._statx(fd, name, flags, _STATX_BTIME, self._buffer) != 0:
             return None
-        if not _MASK.unpack_from(self._buffer)[0] & _STATX_BTIME:
-            return None
-        seconds, nanoseconds = _BTIME.unpack_from(self._buffer, _BTIME_OFFSET)
-        return int(seconds) * 10**9 + int(nanoseconds)
+        mask, seconds, nanoseconds = _MASK_AND_BTIME.unpack_from(self._buffer)
+        return seconds * _SECOND_NS + nanoseconds if mask & _STATX_BTIME else None
 
 
 def type_bits(mode: int) -> int:

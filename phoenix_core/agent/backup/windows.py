@@ -77,10 +77,11 @@ class Windows:
     @property
     def extents(self) -> tuple[Extent, ...] | None:
         """Where the data lies; None: everywhere."""
-        joined = tuple(join_extents(self._extents))
-        if not self.length or (len(joined) == 1 and joined[0] == Extent(0, self.length)):
+        if not self.length:
             return None
-        return joined
+        if len(self._extents) == 1 and self._extents[0].length == self.length:
+            return None
+        return tuple(join_extents(self._extents))
 
     def _skip_hole(self) -> bool:
         """Go on to the window with the next data, if this one has none."""

@@ -85,7 +85,10 @@ class LostSnapshots:
         if vault is None:
             return
         try:
-            gone, back = await asyncio.to_thread(_differences, vault, await self._snapshots.readable_by_id())
+            known = await self._snapshots.readable_by_id()
+            if self._seat.rolled_back is None:
+                await self._drop(vault, await asyncio.to_thread(_removed, vault, known))
+            gone, back = await asyncio.to_thread(_differences, vault, known)
             for snapshot in gone:
                 await self._mark_lost(snapshot, "its object is gone")
             for snapshot in back:
@@ -94,6 +97,12 @@ class LostSnapshots:
             log.info("the vault can't tell which snapshots it holds", error=error.message)
         except Exception:
             log.exception("the look for lost snapshots failed")
+
+    async def _drop(self, vault: OpenVault, removed: list[SnapshotId]) -> None:
+        """Finish removals whose record was written, and whose job failed before the object went."""
+        for snapshot in removed:
+            await asyncio.to_thread(vault.node.delete_snapshot, snapshot)
+            await self._snapshots.drop([snapshot])
 
     async def _look_again(self, vault: OpenVault, snapshot: SnapshotId) -> None:
         record = await asyncio.to_thread(vault.chain.commit_of, snapshot)
@@ -113,6 +122,14 @@ class LostSnapshots:
         row = await self._snapshots.get(snapshot)
         if row is not None:
             self._changed(row)
+
+
+def _removed(vault: OpenVault, known: dict[str, bool]) -> list[SnapshotId]:
+    """Snapshots of the catalog that a record removed. Blocks. Where the records can't be believed to the end, none."""
+    vault.chain.take_up()
+    if vault.chain.broken is not None:
+        return []
+    return sorted(vault.chain.removed() & known.keys())
 
 
 def _differences(vault: OpenVault, known: dict[str, bool]) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import LeaseId, SnapshotId
 from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
+from phoenix_core.storage.errors import RecordRefused
 from phoenix_core.storage.node_api import CoreNode
 from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
 from phoenix_core.vault.record import (
@@ -34,6 +35,8 @@ class RecordChain:
         self._records: list[Record] = []
         self._hashes: list[bytes] = []
         self._behind: list[Record] = []
+        self._unanswered: list[Record] = []
+        """Tried under the next number without learning whether the store has them."""
         self.broken: RecordsBroken | None = None
         """Why the chain can't be trusted beyond `last`; None while it can."""
 
@@ -42,7 +45,7 @@ class RecordChain:
         behind, records whose own signature holds still tell of snapshots."""
         public_key = self._key.public_key().public_bytes_raw()
         with self._lock:
-            self._records, self._hashes, self._behind, self.broken = [], [], [], None
+            self._records, self._hashes, self._behind, self._unanswered, self.broken = [], [], [], [], None
             previous = FIRST_PREVIOUS
             for sequence, encoded in self._node.records():
                 if self.broken is None:
@@ -93,6 +96,11 @@ class RecordChain:
             RecordKind.REMOVE, committed.snapshot_id, committed.server_id, committed.agent_public_key, None
         )
 
+    def take_up(self) -> None:
+        """Take up a record that was written although its answer was lost. Raises what the node raises."""
+        with self._lock:
+            self._take_up()
+
     def check_known(self, sequence: int, known_hash: bytes) -> None:
         """Raises VaultRolledBack unless the record that this core saw last is still the one under that number."""
         if sequence and self.hash_of(sequence) != known_hash:
@@ -104,37 +112,58 @@ class RecordChain:
         with self._lock:
             if self.broken is not None:
                 raise self.broken
-            record = Record(
-                sequence=len(self._records) + 1,
-                previous=self.last_hash,
-                time_ns=int(self._clock.now().timestamp() * 1_000_000) * 1000,
-                kind=kind,
-                server_id=server_id,
-                agent_public_key=agent_key,
-                snapshot=bytes.fromhex(snapshot_id),
-            )
-            encoded = sign(record, self._key)
+            wanted = self._next(kind, snapshot_id, server_id, agent_key)
+            found = self._take_up()
+            if found is not None:
+                if _same(found, wanted):
+                    return found
+                wanted = self._next(kind, snapshot_id, server_id, agent_key)
+            encoded = sign(wanted, self._key)
             try:
-                self._node.append_record(record.sequence, encoded, lease)
-            except PhoenixError:
-                written = self._written(record)
-                if written is None:
+                self._node.append_record(wanted.sequence, encoded, lease)
+            except PhoenixError as error:
+                if not isinstance(error, RecordRefused) and not any(_same(each, wanted) for each in self._unanswered):
+                    self._unanswered.append(wanted)
+                found = self._take_up()
+                if found is None or not _same(found, wanted):
                     raise
-                record, encoded = written
-            self._records.append(record)
-            self._hashes.append(record_hash(encoded))
-            return record
+                return found
+            self._add(wanted, encoded)
+            return wanted
 
-    def _written(self, wanted: Record) -> tuple[Record, bytes] | None:
-        """The record that the store has under this number, where it says the same as the wanted one: an earlier try
-        wrote it and its answer was lost. Only this core's key signs records. Raises what the node raises."""
-        for sequence, encoded in self._node.records(wanted.sequence - 1):
-            if sequence != wanted.sequence:
-                continue
-            found = verify(encoded, self._key.public_key().public_bytes_raw(), sequence=sequence)
-            same = msgspec.structs.replace(found, time_ns=wanted.time_ns) == wanted
-            return (found, encoded) if same else None
+    def _next(self, kind: RecordKind, snapshot_id: SnapshotId, server_id: str, agent_key: bytes) -> Record:
+        return Record(
+            sequence=len(self._records) + 1,
+            previous=self.last_hash,
+            time_ns=int(self._clock.now().timestamp() * 1_000_000) * 1000,
+            kind=kind,
+            server_id=server_id,
+            agent_public_key=agent_key,
+            snapshot=bytes.fromhex(snapshot_id),
+        )
+
+    def _add(self, record: Record, encoded: bytes) -> None:
+        self._records.append(record)
+        self._hashes.append(record_hash(encoded))
+        self._unanswered.clear()
+
+    def _take_up(self) -> Record | None:
+        """The record under the next number, where it is one whose answer was lost: it counts from now on. One that this
+        core never tried is another core's and isn't taken. Raises what the node raises."""
+        if not self._unanswered:
+            return None
+        for sequence, encoded in self._node.records(len(self._records)):
+            if sequence == len(self._records) + 1:
+                found = verify(encoded, self._key.public_key().public_bytes_raw(), sequence=sequence)
+                if any(_same(found, each) for each in self._unanswered):
+                    self._add(found, encoded)
+                    return found
         return None
+
+
+def _same(one: Record, other: Record) -> bool:
+    """Whether they say the same, whenever they were signed."""
+    return msgspec.structs.replace(one, time_ns=other.time_ns) == other
 
 
 def _believable(encoded: bytes, public_key: bytes, sequence: int) -> list[Record]:

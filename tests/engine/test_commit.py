@@ -23,7 +23,7 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.domain.ids import LeaseId, SnapshotId
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import BackupRequest, JobView
-from phoenix_core.engine.workflows import wf5_file_backup_linux
+from phoenix_core.engine import node_patience
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageUnreachable
@@ -235,7 +235,7 @@ async def test_a_server_relies_on_anothers_chunks_only_once_they_are_proved(rig:
 async def test_storage_that_is_away_while_the_snapshot_is_recorded_is_waited_for(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wf5_file_backup_linux, "COMMIT_AGAIN_S", 0.01)
+    monkeypatch.setattr(node_patience, "AGAIN_S", 0.01)
     await rig.agent()
     node = rig.node()
     append, away = node.append_record, [1, 2]
@@ -255,6 +255,29 @@ async def test_storage_that_is_away_while_the_snapshot_is_recorded_is_waited_for
     assert len(warnings) == 1
     assert "nas" in warnings[0]
     assert len(await rig.client.snapshots()) == 1
+
+
+async def test_a_parent_that_is_removed_as_the_backup_begins_is_not_compared_with(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = await rig.agent()
+    first = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+    node = rig.node()
+    open_lease, asked = node.open_lease, list[str | None]()
+
+    def removed_meanwhile(lease: LeaseId, job: str, server_id: str, parent: SnapshotId | None) -> None:
+        asked.append(parent)
+        if parent is not None:
+            node.delete_snapshot(parent)
+        open_lease(lease, job, server_id, parent)
+
+    monkeypatch.setattr(node, "open_lease", removed_meanwhile)
+    done = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    assert asked == [first.snapshot_id, None]
+    order = agent.orders[-1]
+    assert isinstance(order, BackupOrder)
+    assert order.parent is None
 
 
 async def test_a_job_does_not_answer_with_the_snapshot_of_another_server(rig: Rig) -> None:

@@ -18,9 +18,12 @@ AGENT = bytes(32)
 class LosesAnswers:
     """A storage node whose answer to the first record is lost on the way, after it was written."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, *, stays_away: bool = False) -> None:
+        """`stays_away`: it can't be asked afterwards either, until it is `back`."""
         self._node = rig.node
+        self._stays_away = stays_away
         self.lost = False
+        self.back = False
 
     def append_record(self, sequence: int, record: bytes, lease: LeaseId | None = None) -> None:
         self._node.append_record(sequence, record, lease)
@@ -29,6 +32,8 @@ class LosesAnswers:
             raise StorageUnreachable(place="there", detail="the connection was reset")
 
     def records(self, after: int = 0) -> list[tuple[int, bytes]]:
+        if self._stays_away and self.lost and not self.back:
+            raise StorageUnreachable(place="there", detail="refused")
         return self._node.records(after)
 
 
@@ -46,6 +51,34 @@ def test_a_record_whose_answer_was_lost_counts_and_the_next_follows_it(tmp_path:
     assert (first.sequence, second.sequence, chain.last) == (1, 2, 2)
     again = chain_of(rig, rig.node)
     assert (again.last, again.broken) == (2, None)
+    rig.close()
+
+
+def test_a_record_that_a_node_wrote_as_it_died_counts_once_the_node_is_back(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    node = LosesAnswers(rig, stays_away=True)
+    chain = chain_of(rig, node)
+    with pytest.raises(StorageUnreachable):
+        chain.commit(SNAPSHOT, "sweb", AGENT, None)  # type: ignore[arg-type]
+    with pytest.raises(StorageUnreachable):
+        chain.take_up()
+    assert chain.last == 0
+    node.back = True
+    second = chain.commit("cd" * 32, "sweb", AGENT, None)  # type: ignore[arg-type]
+    assert (second.sequence, len(chain.live())) == (2, 2)
+    assert (chain_of(rig, rig.node).last, chain.broken) == (2, None)
+    rig.close()
+
+
+def test_a_record_that_a_node_wrote_as_it_died_is_not_written_twice(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    node = LosesAnswers(rig, stays_away=True)
+    chain = chain_of(rig, node)
+    with pytest.raises(StorageUnreachable):
+        chain.commit(SNAPSHOT, "sweb", AGENT, None)  # type: ignore[arg-type]
+    node.back = True
+    assert chain.commit(SNAPSHOT, "sweb", AGENT, None).sequence == 1  # type: ignore[arg-type]
+    assert chain_of(rig, rig.node).last == 1
     rig.close()
 
 

@@ -4,17 +4,19 @@ import asyncio
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from phoenix_core import app
-from phoenix_core.domain.ids import PackId, new_lease_id
+from phoenix_core.domain.ids import PackId, SnapshotId, new_lease_id
 from phoenix_core.domain.states import JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import BackupRequest, JobView, PruneRequest, RestoreRequest, VerifyRequest
-from phoenix_core.engine import prove
+from phoenix_core.engine import node_patience, prove
 from phoenix_core.engine.workflows import vault_verify
+from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import PackInfo, PackState
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import pack_name
@@ -178,6 +180,56 @@ async def test_a_prune_moves_what_is_needed_out_of_mostly_unused_packs(rig: Rig,
     verified = await rig.ended((await rig.client.verify(VerifyRequest(depth=VerifyDepth.CHUNKS))).id)
     assert verified.state is JobState.SUCCESSFUL
     assert not await asyncio.to_thread(rig.node().leases)
+
+
+async def test_a_removal_waits_for_a_storage_node_that_is_away(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_patience, "AGAIN_S", 0.01)
+    old = await backed_up(rig)
+    node = rig.node()
+    delete, away = node.delete_snapshot, [1, 2]
+
+    def delete_snapshot(snapshot: SnapshotId) -> None:
+        if away:
+            away.pop()
+            raise StorageUnreachable(place="nas", detail="refused")
+        delete(snapshot)
+
+    monkeypatch.setattr(node, "delete_snapshot", delete_snapshot)
+    done = await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    assert done.state is JobState.SUCCESSFUL, done.error
+    assert (away, await rig.client.snapshots()) == ([], [])
+
+
+@pytest.mark.parametrize("call", ["append_record", "delete_snapshot"])
+async def test_a_removal_that_fails_once_it_is_recorded_counts_and_is_finished(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whether the answer to the record was lost, or the object's deletion failed."""
+    monkeypatch.setattr(node_patience, "PATIENCE_S", 0)
+    old = await backed_up(rig)
+    node = rig.node()
+    with monkeypatch.context() as dying:
+        dying.setattr(node, call, _dies(getattr(node, call), after=call == "append_record"))
+        if call == "append_record":
+            dying.setattr(node, "records", _dies(node.records, after=False))
+        failed = await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    assert failed.state is JobState.FAILED
+    assert await rig.client.snapshots() == []
+    assert await asyncio.to_thread(node.snapshots) == []
+    assert (await rig.client.vault()).in_order
+    again = await backed_up(rig)
+    assert [each.id for each in await rig.client.snapshots()] == [again.snapshot_id]
+
+
+def _dies(call: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
+    def dying(*arguments: Any) -> None:
+        if after:
+            call(*arguments)
+        raise StorageUnreachable(place="nas", detail="the connection was reset")
+
+    return dying
 
 
 async def test_a_lease_that_outlived_its_job_holds_up_no_prune(rig: Rig, agent: FakeAgent) -> None:

@@ -7,6 +7,7 @@ from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.requests import RemoveSnapshotJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -27,6 +28,9 @@ class RemoveSnapshot(Workflow):
     async def run(self, run: JobRun) -> Finish:
         request = msgspec.json.decode(run.job.request, type=RemoveSnapshotJob)
         async with run.step("remove") as step:
-            await self._committer.remove(self._seat.get(), SnapshotId(request.snapshot_id))
+            vault, snapshot = self._seat.get(), SnapshotId(request.snapshot_id)
+            await once_it_answers(
+                run, lambda: self._committer.remove(vault, snapshot), "The removal goes on once it answers."
+            )
             step.detail = f"snapshot {request.snapshot_id[:12]}"
         return Finish(snapshot_id=request.snapshot_id)

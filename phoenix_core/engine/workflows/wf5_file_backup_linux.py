@@ -26,6 +26,7 @@ from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
 from phoenix_core.engine.errors import JobAborted
 from phoenix_core.engine.lost_snapshots import LostSnapshots
+from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import BackupJob
@@ -40,15 +41,11 @@ from phoenix_core.engine.workflows.agent_step import (
     raise_failure,
     stored_outcome,
 )
-from phoenix_core.storage.errors import StorageBusy, StorageUnreachable
+from phoenix_core.storage.errors import LeaseRefused
 from phoenix_core.vault.domainkeys import DomainKeys
-from phoenix_core.vault.record import Record
 
 UNUSABLE_MAX = 200_000
 """Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
-
-COMMIT_PATIENCE_S = 120.0
-COMMIT_AGAIN_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -124,17 +121,29 @@ class FileBackupLinux(Workflow):
         async with run.step("WF1.3") as step:
             parent = await self._parent(run, vault, domain, request)
             if not (run.resumed and run.job.lease):
-                lease = self._assigner.new_lease()
-                await self._assigner.open(
-                    vault, lease, run.job.id, request.server_id, SnapshotId(parent.snapshot_id) if parent else None
-                )
-                await run.update(lease=lease)
+                parent = await self._open_lease(run, vault, request, parent)
             step.detail = f"vault {vault.vault_id[:12]}, domain {domain.domain}"
 
         async def make_order() -> BackupOrder:
             return self._order(run, vault, domain, parent, request)
 
         return await agents_outcome(run, self._agents, make_order)
+
+    async def _open_lease(
+        self, run: JobRun, vault: OpenVault, request: BackupJob, parent: ParentSnapshot | None
+    ) -> ParentSnapshot | None:
+        """Returns the parent that the lease holds."""
+        lease = self._assigner.new_lease()
+        snapshot = SnapshotId(parent.snapshot_id) if parent else None
+        try:
+            await self._assigner.open(vault, lease, run.job.id, request.server_id, snapshot)
+        except LeaseRefused as error:
+            if parent is None:
+                raise
+            await run.note(f"{error.message} Every file is read.", "warning")
+            return await self._open_lease(run, vault, request, None)
+        await run.update(lease=lease)
+        return parent
 
     async def _parent(
         self, run: JobRun, vault: OpenVault, domain: DomainKeys, request: BackupJob
@@ -210,29 +219,15 @@ class FileBackupLinux(Workflow):
                 lease=run.job.lease,
                 agent_keys=tuple(self._directory.keys_of(run.job.agent_id)),
             )
-            row, record = await self._commit(run, vault, SnapshotId(outcome.snapshot_id), claim)
+            snapshot = SnapshotId(outcome.snapshot_id)
+            row, record = await once_it_answers(
+                run,
+                lambda: self._committer.commit(vault, snapshot, claim),
+                "The snapshot is recorded once it answers.",
+            )
             step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
         await self._directory.set_default_paths(request.server_id, request.paths)
         await self._tell(run, row, record.sequence, vault.vault_id)
-
-    async def _commit(
-        self, run: JobRun, vault: OpenVault, snapshot: SnapshotId, claim: CommitClaim
-    ) -> tuple[SnapshotRow, Record]:
-        """Commit; a storage node that is away is waited for, since all that it takes is in the vault by now."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + COMMIT_PATIENCE_S
-        told = False
-        while True:
-            try:
-                return await self._committer.commit(vault, snapshot, claim)
-            except (StorageUnreachable, StorageBusy) as error:
-                if loop.time() >= end_s:
-                    raise
-                if not told:
-                    await run.note(f"{error.message} The snapshot is recorded once it answers.", "warning")
-                    told = True
-            run.check()
-            await asyncio.sleep(COMMIT_AGAIN_S)
 
     async def _tell(self, run: JobRun, row: SnapshotRow, sequence: int, vault_id: str) -> None:
         self._news.added(row)

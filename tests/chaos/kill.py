@@ -52,7 +52,7 @@ def body(run: Run) -> None:
             plan = _plan(run.random(number), number, own_node=own_node)
             try:
                 _round(here, plan, run.random(number), everything=number % EVERYTHING == EVERYTHING - 1)
-            except AssertionError as error:
+            except (AssertionError, OSError) as error:  # a core that doesn't answer is a timeout
                 said = f"seed {run.seed}, round {number}, {plan}: {error}"
                 raise AssertionError(f"{said}\n{here.last_words()}") from error
             if number % 10 == 9:

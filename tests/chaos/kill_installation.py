@@ -130,13 +130,15 @@ class Installation:
         self.here.start_agent()
 
     def last_words(self) -> str:
-        """Where the agent's threads are, which ends it, and what was logged last."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.here.agent.pid, signal.SIGABRT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.here.agent.wait(10)
-        logs = [self.here.folder / "data-agent.log", *(self.here.data / "logs").glob("*.log")]
-        return "\n".join(f"{log.name}: …{log.read_text(errors='replace')[-LAST_CHARS:]}" for log in logs)
+        """Where the threads of all processes are, which ends them, and what was logged last."""
+        nodes = [self.node.storage] if self.node is not None else []
+        for process in (self.here.agent, self.here.running_core, *nodes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+        logs = [*self.here.folder.glob("*.log"), *self.here.data.glob("logs/*.log")]
+        return "\n".join(f"{log.name}: …{log.read_text(errors='replace')[-LAST_CHARS:]}" for log in sorted(logs))
 
     def kill(self, role: str) -> None:
         match role:

@@ -70,10 +70,13 @@ def decode(data: bytes) -> VaultDescriptor:
         if version != FORMAT_VERSION:
             raise UnknownVersion(what="vault", version=version)
         descriptor = msgspec.json.decode(data, type=VaultDescriptor)
+        as_written = msgspec.json.decode(data) == msgspec.json.decode(descriptor.encode())
         check_vault_id(descriptor.vault_id)
         check_name("Domain", descriptor.default_domain)
     except InvalidName as error:
         raise DescriptorDamaged(detail=error.message) from error
     except MALFORMED as error:
         raise DescriptorDamaged(detail=str(error)) from error
+    if not as_written:  # a damaged name of a field must not pass for an unknown one, its value for the default
+        raise DescriptorDamaged(detail="a field is missing, unknown, or not written as Phoenix writes it")
     return descriptor

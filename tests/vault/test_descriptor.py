@@ -70,6 +70,16 @@ def test_a_descriptor_that_is_none_is_refused(data: bytes) -> None:
         decode(data)
 
 
+def test_a_flipped_bit_is_never_read_as_the_same_descriptor() -> None:
+    """Not even where it makes a field's name an unknown one, and the field's default is what it was."""
+    data = descriptor().encode()
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with suppress(DescriptorDamaged, UnknownVersion):
+            assert decode(bytes(flipped)) != descriptor(), bytes(flipped[bit // 8 - 20 : bit // 8 + 20])
+
+
 @given(at=st.integers(0, 5000), byte=st.binary(min_size=1, max_size=1))
 def test_a_changed_byte_gives_a_typed_error_or_another_descriptor(at: int, byte: bytes) -> None:
     data = bytearray(descriptor().encode())

@@ -75,6 +75,7 @@ def _tried(view: View, data: bytes, *, sampled: bool) -> bool:
     try:
         return measured(view, data) if sampled else attempt(view, data)
     except Crash as crash:
+        faulthandler.cancel_dump_traceback_later()  # this takes its time
         least = smallest(view, data, crash)
         raise Crash(f'{view.name}: {crash}\n    ("{view.name}", {least!r}),') from crash
     finally:

@@ -9,7 +9,9 @@ import msgspec
 
 INTERESTING = (0, 1, -1, 15, 16, 31, 32, 33, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32)
 EXTREMES = (*INTERESTING, 2**53, 2**63 - 1, 2**63, 2**64 - 1, -(2**31), -(2**63))
-DEEP = 3000
+LARGEST_BYTES = 512 << 10
+"""Of a structure: one that repeats parts of repeated parts would have hundreds of megabytes. What a target may take for
+reading this much fits into its address space."""
 
 
 def mutated(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
@@ -85,9 +87,11 @@ def altered(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
         value = msgspec.msgpack.decode(dice.choice(seeds))
         for _ in range(dice.randrange(1, 4)):
             value = changed(dice, value)
-        return msgspec.msgpack.encode(value)
+            if len(data := msgspec.msgpack.encode(value)) > LARGEST_BYTES:
+                return mutated(dice, seeds)
     except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, TypeError):
         return mutated(dice, seeds)
+    return data
 
 
 def altered_json(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
@@ -98,9 +102,11 @@ def altered_json(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
         value = json.loads(dice.choice(seeds))
         for _ in range(dice.randrange(1, 4)):
             value = changed(dice, value, texts=True)
-        return json.dumps(value).encode()
+            if len(data := json.dumps(value).encode()) > LARGEST_BYTES:
+                return mutated(dice, seeds)
     except (ValueError, TypeError):
         return mutated(dice, seeds)
+    return data
 
 
 def changed(dice: random.Random, value: Any, *, texts: bool = False) -> Any:

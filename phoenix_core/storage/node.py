@@ -327,6 +327,7 @@ class StorageNode:
             )
 
     def _change_over(self, rebuild: Rebuild) -> None:
+        """The old index stays in use until the new one is open: a disk that is full by then must not leave none."""
         state = self._state
         rebuild.fill()
         if state.parts is not None:
@@ -335,12 +336,13 @@ class StorageNode:
                 rebuild.carry_over(state.parts)
             except IndexDamaged:
                 pass  # what an unreadable index knew beyond the vault is lost: running jobs' leases lapse
-            state.parts.close()
-            state.parts = None
         rebuild.note_unreadable()
-        rebuild.finish()
-        state.parts = self._parts(create=False)
-        state.problem = None
+        rebuild.complete()
+        opened = rebuild.take_place(lambda: self._parts(create=False))
+        old, state.parts, state.problem = state.parts, opened, None
+        if old is not None:
+            old.close()
+        rebuild.drop_replaced()
 
     def _open_parts(self) -> None:
         """Open the index, or note why it can't be used."""

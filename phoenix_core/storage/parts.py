@@ -72,6 +72,7 @@ class Parts:
 
 CURRENT = "current"
 BUILDING = "building"
+REPLACED = "replaced"
 
 
 def current_folder(index_dir: Path) -> Path:

@@ -5,7 +5,7 @@ one that can be read.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from phoenix_core.host.atomicfile import sync_folder
 from phoenix_core.storage.errors import ObjectMissing, PackRefused
 from phoenix_core.storage.intake import CheckedPack, IndexKeys, open_pack_parts, read_pack
 from phoenix_core.storage.objectstore import ObjectStore
-from phoenix_core.storage.parts import BUILDING, Parts, current_folder
+from phoenix_core.storage.parts import BUILDING, REPLACED, Parts, current_folder
 from phoenix_core.vault.environment import Database, Environment, Txn
 from phoenix_core.vault.index import Places
 from phoenix_core.vault.kinds import PackKind
@@ -50,6 +50,7 @@ class Rebuild:
         self._index_keys = index_keys
         self._folder = index_dir / BUILDING
         shutil.rmtree(self._folder, ignore_errors=True)
+        self.drop_replaced()
         self.parts = Parts(Environment(self._folder, create=True), store, vault_id, clock, 0.0)
         self.unreadable: dict[PackId, StoredPack] = {}
         self.lost: set[PackId] = set()
@@ -112,14 +113,30 @@ class Rebuild:
     def _remove(self, pack_id: bytes, txn: Txn) -> None:
         self.parts.index.remove(txn, pack_id, None)
 
-    def finish(self) -> None:
-        """Put the new index in the old one's place; the caller has closed that."""
+    def complete(self) -> None:
+        """The last of what needs space; `take_place` only gives names."""
         self.parts.index.mark_complete()
         self.parts.close()
-        current = current_folder(self._index_dir)
-        shutil.rmtree(current, ignore_errors=True)
-        self._folder.rename(current)
-        sync_folder(self._index_dir)
+
+    def take_place(self, open_index: Callable[[], Parts]) -> Parts:
+        """Put the new index in the old one's place, and open it there. Where that fails the old one is back there. It
+        may stay open all the while; the caller closes it, then drops what is left of it."""
+        current, replaced = current_folder(self._index_dir), self._index_dir / REPLACED
+        if had_one := current.exists():
+            current.rename(replaced)
+        try:
+            self._folder.rename(current)
+            sync_folder(self._index_dir)
+            return open_index()
+        except BaseException:
+            if current.exists():
+                current.rename(self._folder)
+            if had_one:
+                replaced.rename(current)
+            raise
+
+    def drop_replaced(self) -> None:
+        shutil.rmtree(self._index_dir / REPLACED, ignore_errors=True)
 
     def discard(self) -> None:
         self.parts.close()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from phoenix_core.storage.errors import LeaseLapsed, StorageBusy, VaultGone
 from phoenix_core.storage.local import LocalStore
 from phoenix_core.storage.merged import MergedEntry, decode, encode
 from phoenix_core.storage.rebuild import Rebuild
+from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion
-from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
+from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packinfo import PackState
@@ -58,6 +60,36 @@ def test_a_deleted_index_is_an_error_until_it_is_rebuilt_and_then_answers_as_bef
     result = rig.node.rebuild_index()
     assert (result.packs, result.chunks, result.unreadable) == (packs, len(ids), ())
     assert rig.node.status().index_complete
+    assert answers(rig, ids) == before
+    rig.restart()
+    assert answers(rig, ids) == before
+
+
+def test_a_rebuild_that_the_indexs_disk_is_too_full_for_leaves_the_old_index_in_use(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its writes is the one that fails."""
+    ids = fill(rig, 3)
+    before = answers(rig, ids)
+    write, left = Environment.write, [0]
+
+    def write_until_full(environment: Environment, work: Callable[[Txn], object]) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise IndexFull(folder=environment.folder)
+        return write(environment, work)
+
+    for after in range(100):
+        with monkeypatch.context() as full:
+            full.setattr(Environment, "write", write_until_full)
+            left[0] = after
+            try:
+                rig.node.rebuild_index()
+            except IndexFull:
+                assert answers(rig, ids) == before, f"after {after} writes"
+            else:
+                break
+    assert after > 5
     assert answers(rig, ids) == before
     rig.restart()
     assert answers(rig, ids) == before

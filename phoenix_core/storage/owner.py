@@ -64,10 +64,13 @@ class Ownership:
     def problem(self) -> str:
         """What is wrong with the object, seen by the node that owns the vault; empty: nothing."""
         try:
-            now = _decode(self._store.get(OWNER))
+            data = self._store.get(OWNER)
         except ObjectMissing:
             return "it is gone"
-        return "" if now == self._mine else f"it names another owner, on {now.host}"
+        now = _decode(data)
+        if now != self._mine:
+            return f"it names another owner, on {now.host}"
+        return "" if data == msgspec.json.encode(self._mine) else "it isn't what was written"
 
     def check(self) -> None:
         """Raises OwnershipLost where another node took the vault over."""

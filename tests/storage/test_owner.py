@@ -140,3 +140,17 @@ def test_a_folder_with_another_vault_is_refused(rig: Rig) -> None:
         rig.start()
     (rig.folder / "vault" / "vault.json").unlink()
     rig.start()
+
+
+def test_a_flipped_bit_of_the_owner_object_is_told_of(rig: Rig) -> None:
+    """Not even one in a field's name is passed over, where the field's default is what it was."""
+    path = rig.folder / "vault" / "owner"
+    whole = path.read_bytes()
+    ownership = rig.node._state.owner
+    assert ownership.problem() == ""
+    for bit in range(len(whole) * 8):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert ownership.problem(), bytes(flipped[bit // 8 - 20 : bit // 8 + 20])
+    path.write_bytes(whole)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from phoenix_core.agent.backup.aheadmessages import Unchanged
+from phoenix_core.agent.backup.scanahead import ScanAhead
 from phoenix_core.agentlink.messages import BackupResult
 from phoenix_core.vault.entry import Entry, EntryType
 from tests.agent.backup.running import back_up, content_digest
@@ -29,6 +31,7 @@ BESIDE_WRITERS = 3
 """Backups of one round while the writers go on; each but the first builds on the one before."""
 STILL_FILES = 150
 STILL_BYTES = 30_000
+AHEAD_S = 0.05
 
 
 class Snapshot:
@@ -172,7 +175,40 @@ def _is_half_way(content: bytes) -> bool:
         return False
 
 
+@contextmanager
+def _walking_ahead(run: Run) -> Iterator[None]:
+    """Small as the tree is, a second process walks towards each scan that has a parent, which gives it a moment."""
+    from_entries, unchanged, seen = ScanAhead.from_entries, ScanAhead.unchanged, ScanAhead.seen
+
+    def waited(self: ScanAhead, entries: int) -> None:
+        began = self._runs
+        seen(self, entries)
+        if self._runs and not began:
+            time.sleep(AHEAD_S)
+
+    def counted(self: ScanAhead, path: bytes, tree: bytes) -> Unchanged | None:
+        self._listen()
+        found = unchanged(self, path, tree)
+        run.counts["folders found unchanged ahead of the scan"] += found is not None
+        return found
+
+    ScanAhead.from_entries = 0
+    ScanAhead.unchanged = counted  # type: ignore[method-assign]
+    ScanAhead.seen = waited  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ScanAhead.from_entries = from_entries
+        ScanAhead.unchanged = unchanged  # type: ignore[method-assign]
+        ScanAhead.seen = seen  # type: ignore[method-assign]
+
+
 def body(run: Run) -> None:
+    with _walking_ahead(run):
+        _rounds(run)
+
+
+def _rounds(run: Run) -> None:
     for number in range(run.rounds):
         folder = fast_folder()
         try:

@@ -10,8 +10,6 @@ from phoenix_core.agent.errors import WorkerDied
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.domain.errors import RemoteError
 
-FROM_ENTRIES = 2048
-"""A scan that is over sooner needs no help."""
 LISTEN_FOLDERS = 16
 
 
@@ -45,15 +43,15 @@ class Alone:
 
 
 class ScanAhead:
-    def __init__(
-        self, setup: Callable[[], wire.Setup], warn: Callable[[str], None], *, from_entries: int = FROM_ENTRIES
-    ) -> None:
+    from_entries = 2048
+    """A scan that is over sooner needs no help."""
+
+    def __init__(self, setup: Callable[[], wire.Setup], warn: Callable[[str], None]) -> None:
         """`setup` is asked once, when the process starts. `warn` is told why the scan goes on alone, if it has to."""
         self._warn = warn
         self._pool: WorkerPool[wire.FromWalker] | None = WorkerPool(
             worker_main, lambda number: wire.encode(setup()), wire.from_walker.decode
         )
-        self._from_entries = from_entries
         self._top: wire.Walk | None = None
         self._runs = False
         self._found: dict[bytes, Unchanged] = {}
@@ -65,7 +63,7 @@ class ScanAhead:
             self._send(self._top)
 
     def seen(self, entries: int) -> None:
-        if not self._runs and self._top is not None and entries >= self._from_entries:
+        if not self._runs and self._top is not None and entries >= self.from_entries:
             self._runs = True
             self._send(self._top)
 

@@ -53,7 +53,7 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
 
     def begin(self: ScanAhead, *arguments: Any) -> None:
         made.append(self)
-        init(self, *arguments, from_entries=0)
+        init(self, *arguments)
 
     def enter(self: ScanAhead, path: bytes, tree: bytes) -> None:
         entered(self, path, tree)
@@ -68,6 +68,7 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
             if not self._found and self._pool is None:
                 break
 
+    monkeypatch.setattr(ScanAhead, "from_entries", 0)
     monkeypatch.setattr(ScanAhead, "__init__", begin)
     monkeypatch.setattr(ScanAhead, "entered", enter)
     monkeypatch.setattr(scanahead, "LISTEN_FOLDERS", 1)

@@ -122,9 +122,8 @@ class JobDesk:
         pack = check_incoming(pack_id, staged, who, self._state.vault_id, self._index_keys)
         name = pack_name(pack.head.kind, pack_id)
 
-        def enter(txn: Txn) -> None:
+        def tell(txn: Txn) -> None:
             parts.leases.tell_in(txn, who.lease, [pack_id], who.job)
-            parts.add(txn, pack)
 
         with self.arrivals.of(pack_id), self._state.using() as parts:
             known = parts.index.pack(pack_id)
@@ -137,7 +136,7 @@ class JobDesk:
             with self._state.deciding if known is not None else nullcontext():
                 staged.commit(name, replace=True)
                 try:
-                    parts.environment.write(enter)
+                    parts.add([pack], beside=tell)
                 except PhoenixError as error:
                     if known is None:
                         self._take_back(name)

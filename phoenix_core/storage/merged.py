@@ -29,7 +29,8 @@ VERSION = 1
 _HEADER = struct.Struct("<8sHHI")
 _HASH_BYTES = 32
 MERGE_PACKS = 256
-MERGE_BYTES = 16 << 20
+MERGE_BYTES = 8 << 20
+"""Of waiting heads and tails: packs of small files have tails of a megabyte."""
 IDLE_PACKS = 16
 
 
@@ -89,8 +90,9 @@ class MergedIndex:
             return int(txn.stat(self._unmerged)["entries"])
 
     def write_due(self, at_least: int = MERGE_PACKS) -> bool:
-        """Write one merged object where that many packs wait for it. A crash in between repeats the entries."""
-        if self.unmerged() < at_least or not self._writing.acquire(blocking=False):
+        """Write one merged object where that many packs or MERGE_BYTES wait for it. A crash in between repeats the
+        entries."""
+        if not self._is_due(at_least) or not self._writing.acquire(blocking=False):
             return False
 
         def forget_all(txn: Txn) -> None:
@@ -106,6 +108,11 @@ class MergedIndex:
             return True
         finally:
             self._writing.release()
+
+    def _is_due(self, at_least: int) -> bool:
+        with self._environment.reading() as txn:
+            waiting = txn.stat(self._unmerged)
+        return bool(waiting["entries"] >= at_least or waiting["overflow_pages"] * waiting["psize"] >= MERGE_BYTES)
 
     def objects(self) -> Iterator[tuple[str, list[MergedEntry] | None]]:
         """Every merged object's name and entries; None for one that can't be read. One at a time is in memory."""
@@ -145,6 +152,11 @@ class MergedIndex:
         name = index_name(blake3(data).hexdigest())
         if not self._store.put(name, data, if_absent=True) and self._store.get(name) != data:
             self._store.put(name, data)  # what was there had rotted
+
+    def waiting_ids(self) -> list[bytes]:
+        """The packs that aren't merged yet."""
+        with self._environment.reading() as txn, txn.cursor(self._unmerged) as cursor:
+            return [bytes(pack_id) for pack_id in cursor.iternext(keys=True, values=False)]
 
     def waiting(self) -> list[MergedEntry]:
         """What isn't merged yet."""

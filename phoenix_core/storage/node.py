@@ -370,7 +370,7 @@ class StorageNode:
         for pack_id in unknown:
             pack = read_stored(state.store, pack_id, stored[pack_id].kind, state.vault_id, self._index_keys)
             if pack is not None:
-                parts.adopt(pack)
+                parts.add([pack])
         state.shelf.delete_doomed(parts)
         for info in list(parts.index.packs()):
             pack_id = PackId(info.pack_id)

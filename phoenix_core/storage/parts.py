@@ -1,6 +1,7 @@
 """What a storage node keeps in one LMDB environment: index, leases, sweeps, heads and tails not merged yet."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from phoenix_core.domain.clock import Clock
@@ -30,9 +31,34 @@ class Parts:
         self.doomed = environment.table("doomed")
         self._clock = clock
 
-    def add(self, txn: Txn, pack: CheckedPack, *, merged: bool = False) -> None:
-        """Enter a pack that is durable in the store; one that was condemned, damaged or lost is usable again."""
-        info = PackInfo(
+    def add(
+        self, packs: Sequence[CheckedPack], *, merged: bool = False, beside: Callable[[Txn], None] | None = None
+    ) -> None:
+        """Enter packs that are durable in the store; one that was condemned, damaged or lost is usable again. `beside`
+        takes part in the transaction that makes a pack count."""
+        entries = {pack.pack_id: pack for pack in packs}
+
+        def came(txn: Txn, info: PackInfo) -> None:
+            pack = entries[PackId(info.pack_id)]
+            if not merged:
+                entry = MergedEntry(pack.head.kind, pack.pack_id, pack.length, pack.head_bytes, pack.sealed_tail)
+                self.merged.note(txn, entry)
+            if beside is not None:
+                beside(txn)
+
+        def again(txn: Txn) -> None:
+            for pack in known:
+                self.index.change(txn, pack.pack_id, state=PackState.USABLE, proved=False)
+            if beside is not None:
+                beside(txn)
+
+        added = self.index.add([(self._info(pack), pack.tail.blocks) for pack in packs], came)
+        known = [pack for pack, is_new in zip(packs, added, strict=True) if not is_new]
+        if known:
+            self.environment.write(again)
+
+    def _info(self, pack: CheckedPack) -> PackInfo:
+        return PackInfo(
             pack_id=pack.pack_id,
             bytes=pack.length,
             server_id=pack.head.server_id,
@@ -44,14 +70,6 @@ class Parts:
             proved=False,
             stored_at_ns=int(self._clock.now().timestamp() * 1e9),
         )
-        if not self.index.add(txn, info, pack.tail):
-            self.index.change(txn, pack.pack_id, state=PackState.USABLE, proved=False)
-        elif not merged:
-            entry = MergedEntry(pack.head.kind, pack.pack_id, pack.length, pack.head_bytes, pack.sealed_tail)
-            self.merged.note(txn, entry)
-
-    def adopt(self, pack: CheckedPack) -> None:
-        self.environment.write(lambda txn: self.add(txn, pack))
 
     def change(self, pack_id: PackId, **changes: object) -> None:
         """Set `state` or `proved` of a pack; does nothing where the index doesn't know it."""
@@ -60,11 +78,9 @@ class Parts:
     def forget(self, pack_id: PackId, tail: PackTail | None = None) -> None:
         """Take out a pack that is gone from the store; without its tail all chunks are looked through for it."""
 
-        def work(txn: Txn) -> None:
-            self.index.remove(txn, pack_id, tail)
-            self.merged.forget(txn, pack_id)
-
-        self.environment.write(work)
+        self.index.remove(
+            pack_id, tail.blocks if tail else None, lambda txn, info: self.merged.forget(txn, info.pack_id)
+        )
 
     def close(self) -> None:
         self.environment.close()

@@ -19,12 +19,11 @@ from phoenix_core.storage.intake import CheckedPack, IndexKeys, open_pack_parts,
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.storage.parts import BUILDING, REPLACED, Parts, current_folder
 from phoenix_core.vault.environment import Database, Environment, Txn
-from phoenix_core.vault.index import Places
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import PACKS, pack_name, parse_pack_name
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
-_BATCH_PACKS = 64
+_BATCH_CHUNKS = 65536
 _CARRIED = (("leases", False), ("told", True), ("granted", True), ("doomed", False))
 
 
@@ -65,7 +64,7 @@ class Rebuild:
             self._enter(self._from_packs(missing), merged=False)
         for info in list(self.parts.index.packs()):
             if PackId(info.pack_id) not in stored:
-                self.parts.environment.write(partial(self._remove, info.pack_id))
+                self.parts.index.remove(info.pack_id, None)
 
     def carry_over(self, old: Parts) -> None:
         """Leases, grants, proofs and states, from an index that is still readable."""
@@ -86,32 +85,26 @@ class Rebuild:
         known = [info for info in old.index.packs() if self.parts.index.pack(PackId(info.pack_id)) is None]
         if not known:
             return
-        places = old.index.places_of(info.pack_id for info in known)
+        blocks = old.index.blocks_in(info.pack_id for info in known)
         for info in known:
             there = PackId(info.pack_id) in self.unreadable
             if not there:
                 self.lost.add(PackId(info.pack_id))
             state = PackState.DAMAGED if there else PackState.LOST
             changed = msgspec.structs.replace(info, state=state, proved=False)
-            self.parts.environment.write(partial(self._add_places, changed, places[info.pack_id]))
-
-    def _add_places(self, info: PackInfo, places: Places, txn: Txn) -> None:
-        self.parts.index.add_places(txn, info, places)
+            self.parts.index.add([(changed, blocks[info.pack_id])])
 
     def note_unreadable(self) -> None:
         """Enter packs that can't be read and that no older index knew either: what is in them isn't known."""
         for pack_id, stored in self.unreadable.items():
             info = PackInfo(pack_id, stored.length, "", "", 0, stored.kind.value, 0, PackState.DAMAGED, False, 0)
-            self.parts.environment.write(partial(self._add_places, info, []))
+            self.parts.index.add([(info, ())])
 
     def _carry_states(self, infos: list[PackInfo], txn: Txn) -> None:
         for info in infos:
             state = PackState.USABLE if info.state is PackState.LOST else info.state
             if state is not PackState.USABLE or info.proved:
                 self.parts.index.change(txn, info.pack_id, state=state, proved=info.proved)
-
-    def _remove(self, pack_id: bytes, txn: Txn) -> None:
-        self.parts.index.remove(txn, pack_id, None)
 
     def complete(self) -> None:
         """The last of what needs space; `take_place` only gives names."""
@@ -172,17 +165,14 @@ class Rebuild:
 
     def _enter(self, packs: Iterator[CheckedPack], *, merged: bool) -> None:
         batch: list[CheckedPack] = []
-
-        def work(txn: Txn) -> None:
-            for pack in batch:
-                self.parts.add(txn, pack, merged=merged)
-
+        chunks = 0
         for pack in packs:
             batch.append(pack)
-            if len(batch) >= _BATCH_PACKS:
-                self.parts.environment.write(work)
-                batch.clear()
-        self.parts.environment.write(work)
+            chunks += pack.tail.chunk_count
+            if chunks >= _BATCH_CHUNKS:
+                self.parts.add(batch, merged=merged)
+                batch, chunks = [], 0
+        self.parts.add(batch, merged=merged)
 
 
 def _put_rows(table: Database, rows: list[tuple[bytes, bytes]], txn: Txn) -> None:

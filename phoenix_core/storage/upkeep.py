@@ -3,7 +3,7 @@
 Also what index and merged objects know of a pack whose own head or tail can't be read any more.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from phoenix_core.domain.ids import PackId
@@ -14,7 +14,7 @@ from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.parts import Parts
 from phoenix_core.storage.rebuild import read_stored
 from phoenix_core.vault.environment import Txn
-from phoenix_core.vault.index import Places, blocks_of
+from phoenix_core.vault.index import Blocks
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import DESCRIPTOR
 from phoenix_core.vault.packcontents import PackContents, Upkeep
@@ -63,12 +63,12 @@ class Caretaker:
         """Of each pack what is known of it; None where the index doesn't know the pack."""
         infos = {pack_id: parts.index.pack(pack_id) for pack_id in pack_ids}
         kept = self._kept(parts, {pack_id for pack_id, info in infos.items() if info is not None})
-        places: dict[bytes, Places] = {}
+        blocks: Mapping[bytes, Blocks] = {}
         unkept = [pack_id for pack_id, info in infos.items() if info is not None and pack_id not in kept]
         if unkept:
-            places = parts.index.places_of(unkept)
+            blocks = parts.index.blocks_in(unkept)
         return [
-            None if infos[pack_id] is None else kept.get(pack_id) or PackContents(b"", blocks_of(places[pack_id]))
+            None if infos[pack_id] is None else kept.get(pack_id) or PackContents(b"", tuple(blocks[pack_id]))
             for pack_id in pack_ids
         ]
 
@@ -99,8 +99,8 @@ class Caretaker:
         """Damaged index objects, and usable packs that no other one covers. In this order a pack that is merged
         meanwhile is seen once at least."""
         packs = {info.pack_id: info for info in parts.index.packs() if info.state is PackState.USABLE}
-        for entry in parts.merged.waiting():
-            packs.pop(entry.pack_id, None)
+        for pack_id in parts.merged.waiting_ids():
+            packs.pop(pack_id, None)
         damaged: list[str] = []
         for name, entries, is_right in parts.merged.looked_at():
             if not is_right:

@@ -1,30 +1,40 @@
 """The chunk index: chunk id → every place where a copy lies, and the table of packs. Used by the storage node only.
 
-Tables of the LMDB environment, integers big-endian so that LMDB's order is theirs:
+Tables of the LMDB environment, integers big-endian so that LMDB's order is theirs; those of places are in `places.py`:
 
-    chunks    chunk id (32 bytes) → pack number, ordinal, block offset, block bytes, offset, length (six u32); dup.
     packs     pack number (u32) → PackInfo, MessagePack
     numbers   pack id (32 bytes) → pack number (u32)
     about     `format`, `vault`, `complete`, `next` (next pack number), `totals`
 
 A pack's bytes never exceed 4 GiB. Methods that take a transaction are parts of a larger one; the others make their own.
+A pack is in the index from the transaction on that enters its PackInfo, the last of those that enter its places.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from phoenix_core.domain.ids import ChunkId, PackId
-from phoenix_core.vault.environment import Environment, TableCursor, Txn
+from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.index_errors import IndexDamaged
+from phoenix_core.vault.index_format import FORMAT, upgrade
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packinfo import PackInfo, PackState
-from phoenix_core.vault.packtail import PackTail, TailBlock
+from phoenix_core.vault.packtail import TailBlock
+from phoenix_core.vault.places import (
+    PIECE_ROWS,
+    PlaceTable,
+    Row,
+    block_at,
+    number_of,
+    pieces,
+    place_of,
+    rows_at,
+    rows_of,
+)
 
-FORMAT = b"1"
-_PLACE = struct.Struct(">IIIIII")
-_IN_PACK = struct.Struct(">IIIII")
 _NUMBER = struct.Struct(">I")
 _PAGE_PACKS = 1000
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,8 +53,9 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
 
 
 _totals_of = msgspec.msgpack.Decoder(Totals).decode
-Places = list[tuple[bytes, bytes]]
-"""Of one pack: each chunk's id, and where in the pack it lies."""
+Blocks = Sequence[TailBlock]
+Beside = Callable[[Txn, PackInfo], object]
+"""What else becomes true in the transaction in which a pack comes or goes."""
 Usable = Callable[[PackInfo], bool]
 Rank = Callable[[PackInfo], int]
 """How willingly a copy in this pack is named: the lowest wins; below 0 never."""
@@ -54,16 +65,18 @@ class VaultIndex:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self._about = environment.table("about")
-        self._chunks = environment.table("chunks", duplicates=True, fixed=True)
+        self._places = PlaceTable(environment)
         self._packs = environment.table("packs")
         self._numbers = environment.table("numbers")
 
     # --- the index as a whole ---
 
     def begin(self, vault_id: str) -> None:
-        """Name the vault that this index is of. Raises IndexDamaged where it is of another one, or another format."""
+        """Name the vault that this index is of; take out what a crash left half entered. Raises IndexDamaged where the
+        index is of another vault, or of a format that isn't known."""
+        upgrade(self.environment, self._places)
 
-        def work(txn: Txn) -> None:
+        def work(txn: Txn) -> list[bytes]:
             for key, wanted in ((b"format", FORMAT), (b"vault", vault_id.encode())):
                 found = txn.get(key, db=self._about)
                 if found is None:
@@ -71,8 +84,11 @@ class VaultIndex:
                 elif bytes(found) != wanted:
                     detail = f"its {key.decode()} is {bytes(found).decode(errors='replace')}, not {wanted.decode()}"
                     raise IndexDamaged(folder=self.environment.folder, detail=detail)
+            return self._places.partial(txn)
 
-        self.environment.write(work)
+        left = self.environment.write(work)
+        if left:
+            self._forget_places(left)
 
     def is_complete(self) -> bool:
         with self.environment.reading() as txn:
@@ -88,26 +104,23 @@ class VaultIndex:
     def copies(self) -> int:
         """How many copies of chunks the index knows."""
         with self.environment.reading() as txn:
-            return int(txn.stat(self._chunks)["entries"])
+            return self._places.count(txn)
 
     # --- chunks ---
 
     def present(self, ids: Sequence[ChunkId], usable: Usable) -> list[PackId | None]:
         """For each chunk a pack that holds a copy and is usable, or None."""
         verdicts: dict[bytes, PackId | None] = {}
-        found: list[PackId | None] = []
-        with self.environment.reading() as txn, txn.cursor(self._chunks) as cursor:
-            for chunk in ids:
-                answer: PackId | None = None
-                for number in _numbers_at(cursor, chunk):
-                    if number not in verdicts:
-                        info = self._info(txn, number)
-                        verdicts[number] = PackId(info.pack_id) if usable(info) else None
-                    answer = verdicts[number]
-                    if answer is not None:
-                        break
-                found.append(answer)
-        return found
+
+        def verdict(row: Row) -> PackId | None:
+            number = number_of(row)
+            if number not in verdicts:
+                info = self._info_at(txn, number)
+                verdicts[number] = PackId(info.pack_id) if info is not None and usable(info) else None
+            return verdicts[number]
+
+        with self.environment.reading() as txn, self._places.cursor(txn) as cursor:
+            return [next(filter(None, map(verdict, rows_at(cursor, chunk))), None) for chunk in ids]
 
     def locate(self, ids: Sequence[ChunkId], rank: Rank) -> list[Location | None]:
         """The best copy of each chunk, or None where there is none of rank 0 or more."""
@@ -116,32 +129,26 @@ class VaultIndex:
     def locate_all(self, ids: Sequence[ChunkId], rank: Rank) -> list[list[Location]]:
         return [[place for _, place in sorted(copies, key=lambda copy: copy[0])] for copies in self._ranked(ids, rank)]
 
-    def _ranked(self, ids: Sequence[ChunkId], rank: Rank) -> Iterator[list[tuple[int, Location]]]:
-        ranks: dict[bytes, tuple[int, bytes]] = {}
-        with self.environment.reading() as txn, txn.cursor(self._chunks) as cursor:
-            found = [self._copies(txn, cursor, chunk, rank, ranks) for chunk in ids]
-        return iter(found)
+    def _ranked(self, ids: Sequence[ChunkId], rank: Rank) -> list[list[tuple[int, Location]]]:
+        packs: dict[bytes, tuple[int, bytes, bytes]] = {}
+        with self.environment.reading() as txn, self._places.cursor(txn) as cursor:
+            return [self._copies(txn, rows_at(cursor, chunk), rank, packs) for chunk in ids]
 
     def _copies(
-        self,
-        txn: Txn,
-        cursor: TableCursor,
-        chunk: bytes,
-        rank: Rank,
-        ranks: dict[bytes, tuple[int, bytes]],
+        self, txn: Txn, rows: list[Row], rank: Rank, packs: dict[bytes, tuple[int, bytes, bytes]]
     ) -> list[tuple[int, Location]]:
+        """`packs`: of those met so far rank, id and blocks."""
         copies: list[tuple[int, Location]] = []
-        going = cursor.set_key(chunk)
-        while going:
-            value = cursor.value()
-            number = value[:4]
-            if number not in ranks:
-                info = self._info(txn, number)
-                ranks[number] = rank(info), info.pack_id
-            place, pack_id = ranks[number]
+        for row in rows:
+            number = number_of(row)
+            if number not in packs:
+                info = self._info_at(txn, number)
+                known = (-1, b"") if info is None else (rank(info), info.pack_id)
+                packs[number] = *known, self._places.blocks(txn, number)
+            place, pack_id, blocks = packs[number]
             if place >= 0:
-                copies.append((place, Location(pack_id, *_PLACE.unpack(value)[1:])))
-            going = cursor.next_dup()
+                ordinal, offset, length = place_of(row)
+                copies.append((place, Location(pack_id, ordinal, *block_at(blocks, ordinal), offset, length)))
         return copies
 
     # --- packs ---
@@ -172,52 +179,64 @@ class VaultIndex:
                 going = cursor.next()
         return page
 
-    def add(self, txn: Txn, info: PackInfo, tail: PackTail) -> bool:
-        """Enter a pack with all its chunks. False where it is in already; nothing changes then."""
-        number = self._number_for(txn, info)
-        if number is None:
-            return False
-        pack_number = _NUMBER.unpack(number)[0]
-        with txn.cursor(self._chunks) as cursor:
-            for ordinal, block in enumerate(tail.blocks):
-                at, size = block.offset, block.sealed_bytes
-                cursor.putmulti(
-                    [
-                        (chunk, _PLACE.pack(pack_number, ordinal, at, size, offset, length))
-                        for chunk, offset, length in block.chunks()
-                    ]
-                )
-        self._put(txn, number, None, info)
-        return True
+    def add(self, packs: Sequence[tuple[PackInfo, Blocks]], beside: Beside | None = None) -> list[bool]:
+        """Enter packs with all their chunks; of each False where it is in already, and stays as it is. `beside` is
+        called for each that isn't. Durable on return."""
+        if sum(len(block.lengths) for _, blocks in packs for block in blocks) <= PIECE_ROWS:
+            return self.environment.write(lambda txn: self._finish(txn, self._begin(packs, txn), packs, None, beside))
+        numbers = self.environment.write(partial(self._begin, packs))
+        *first, last = pieces(_rows(numbers, packs))
+        for piece in first:
+            self.environment.write(partial(self._places.enter, rows=piece))
+        return self.environment.write(lambda txn: self._finish(txn, numbers, packs, last, beside))
 
-    def _number_for(self, txn: Txn, info: PackInfo) -> bytes | None:
-        """A number for a new pack; None where it is in already."""
-        if txn.get(info.pack_id, db=self._numbers) is not None:
-            return None
+    def _begin(self, packs: Sequence[tuple[PackInfo, Blocks]], txn: Txn) -> list[bytes | None]:
+        """A number for each pack; None for those that are in already."""
+        known = [txn.get(info.pack_id, db=self._numbers) is not None for info, _ in packs]
+        return [None if is_known else self._number(txn) for is_known in known]
+
+    def _number(self, txn: Txn) -> bytes:
         number = bytes(txn.get(b"next", db=self._about) or _NUMBER.pack(0))
         txn.put(b"next", _NUMBER.pack(_NUMBER.unpack(number)[0] + 1), db=self._about)
-        txn.put(info.pack_id, number, db=self._numbers)
+        self._places.set_partial(txn, number)
         return number
 
-    def places_of(self, pack_ids: Iterable[bytes]) -> dict[bytes, Places]:
-        """What lies in these packs, by a search through the whole table; for `add_places` of another index."""
-        with self.environment.reading() as txn:
-            numbers = {bytes(txn.get(pack_id, db=self._numbers) or b""): pack_id for pack_id in pack_ids}
-            found: dict[bytes, Places] = {pack_id: [] for pack_id in numbers.values()}
-            with txn.cursor(self._chunks) as cursor:
-                for chunk, place in cursor:
-                    pack_id = numbers.get(bytes(place[:4]))
-                    if pack_id is not None:
-                        found[pack_id].append((bytes(chunk), bytes(place[4:])))
-        return found
+    def _finish(
+        self,
+        txn: Txn,
+        numbers: Sequence[bytes | None],
+        packs: Sequence[tuple[PackInfo, Blocks]],
+        rows: Iterable[Row] | None,
+        beside: Beside | None,
+    ) -> list[bool]:
+        """`rows`: the places that aren't entered yet; None: all."""
+        self._places.enter(txn, _rows(numbers, packs) if rows is None else rows)
+        return [
+            number is not None and self._enter(txn, number, info, blocks, beside)
+            for number, (info, blocks) in zip(numbers, packs, strict=True)
+        ]
 
-    def add_places(self, txn: Txn, info: PackInfo, places: Places) -> None:
-        """Enter a pack whose tail can't be read, with what another index knew of it."""
-        number = self._number_for(txn, info)
-        if number is not None:
-            with txn.cursor(self._chunks) as cursor:
-                cursor.putmulti([(chunk, number + place) for chunk, place in places])
-            self._put(txn, number, None, info)
+    def _enter(self, txn: Txn, number: bytes, info: PackInfo, blocks: Blocks, beside: Beside | None) -> bool:
+        if not txn.put(info.pack_id, number, overwrite=False, db=self._numbers):
+            return False  # entered meanwhile; what stays partial goes at the next start
+        self._places.put_blocks(txn, number, blocks)
+        self._places.set_whole(txn, number)
+        self._put(txn, number, None, info)
+        if beside is not None:
+            beside(txn, info)
+        return True
+
+    def blocks_in(self, pack_ids: Iterable[bytes]) -> Mapping[bytes, Blocks]:
+        """What lies in these packs, by a search through the whole table; for `add` of another index."""
+        with self.environment.reading() as txn:
+            found = {pack_id: txn.get(pack_id, db=self._numbers) for pack_id in pack_ids}
+            numbers = {pack_id: bytes(number) for pack_id, number in found.items() if number is not None}
+            rows: dict[bytes, list[Row]] = {number: [] for number in numbers.values()}
+            for row in self._places.rows_in(txn, rows):
+                rows[number_of(row)].append(row)
+            return dict.fromkeys(found, ()) | {
+                pack_id: self._places.blocks_in(txn, number, rows[number]) for pack_id, number in numbers.items()
+            }
 
     def change(self, txn: Txn, pack_id: bytes, **changes: object) -> PackInfo | None:
         """Set fields of a pack (`state`, `proved`); the new info, or None where the index doesn't know it."""
@@ -230,15 +249,39 @@ class VaultIndex:
             self._put(txn, number, old, new)
         return new
 
-    def remove(self, txn: Txn, pack_id: bytes, tail: PackTail | None) -> None:
-        """Take a pack and its chunks out. Without its tail the whole chunk table is searched for them."""
-        number = txn.pop(pack_id, db=self._numbers)
-        if number is None:
-            return
-        with txn.cursor(self._chunks) as cursor:
-            chunks = _chunks_in(cursor, number) if tail is None else _chunks_of(tail)
-            _remove_places(cursor, number, chunks)
-        self._put(txn, number, self._info(txn, number), None)
+    def remove(self, pack_id: bytes, blocks: Blocks | None, beside: Beside | None = None) -> None:
+        """Take a pack and its chunks out; where its blocks aren't given, all places are searched for them."""
+
+        def begin(txn: Txn) -> bytes | None:
+            number = txn.pop(pack_id, db=self._numbers)
+            if number is not None:
+                info = self._info(txn, number)
+                self._places.set_partial(txn, number)
+                self._put(txn, number, info, None)
+                if beside is not None:
+                    beside(txn, info)
+            return number
+
+        number = self.environment.write(begin)
+        if number is not None:
+            self._forget_places([number], None if blocks is None else rows_of(number, blocks))
+
+    def _forget_places(self, numbers: Sequence[bytes], rows: Iterable[Row] | None = None) -> None:
+        """The places of partial packs. `rows`: all of them, where they are known."""
+        if rows is None:
+            with self.environment.reading() as txn:
+                rows = list(self._places.rows_in(txn, numbers))
+        *first, last = pieces(rows)
+        for piece in first:
+            self.environment.write(partial(self._places.take_out, rows=piece))
+
+        def finish(txn: Txn) -> None:
+            self._places.take_out(txn, last)
+            for number in numbers:
+                self._places.forget_blocks(txn, number)
+                self._places.set_whole(txn, number)
+
+        self.environment.write(finish)
 
     def _put(self, txn: Txn, number: bytes, old: PackInfo | None, new: PackInfo | None) -> None:
         if new is None:
@@ -247,6 +290,10 @@ class VaultIndex:
             txn.put(number, _encode(new), db=self._packs)
         totals = _add(_add(self._totals(txn), old, -1), new, 1)
         txn.put(b"totals", _encode(totals), db=self._about)
+
+    def _info_at(self, txn: Txn, number: bytes) -> PackInfo | None:
+        """Of a pack in which a chunk lies; None where it is being entered or taken out."""
+        return None if self._places.is_partial(txn, number) else self._info(txn, number)
 
     def _info(self, txn: Txn, number: bytes) -> PackInfo:
         found = txn.get(number, db=self._packs)
@@ -259,44 +306,10 @@ class VaultIndex:
         return Totals() if found is None else _totals_of(found)
 
 
-def blocks_of(places: Places) -> tuple[TailBlock, ...]:
-    """The blocks that these places lie in, as a pack's tail lists them."""
-    blocks: dict[tuple[int, int, int], list[tuple[int, int, bytes]]] = {}
-    for chunk, place in places:
-        ordinal, at, size, offset, length = _IN_PACK.unpack(place)
-        blocks.setdefault((ordinal, at, size), []).append((offset, length, chunk))
-    return tuple(
-        TailBlock(
-            offset=at,
-            sealed_bytes=size,
-            raw_bytes=sum(length for _, length, _ in chunks),
-            ids=b"".join(chunk for _, _, chunk in sorted(chunks)),
-            lengths=tuple(length for _, length, _ in sorted(chunks)),
-        )
-        for (_, at, size), chunks in sorted(blocks.items())
-    )
-
-
-def _numbers_at(cursor: TableCursor, chunk: bytes) -> Iterable[bytes]:
-    going = cursor.set_key(chunk)
-    while going:
-        yield cursor.value()[:4]
-        going = cursor.next_dup()
-
-
-def _chunks_of(tail: PackTail) -> set[bytes]:
-    return {chunk for block in tail.blocks for chunk, _, _ in block.chunks()}
-
-
-def _chunks_in(cursor: TableCursor, number: bytes) -> set[bytes]:
-    """The chunks that lie in a pack, by a search through the whole table."""
-    return {bytes(chunk) for chunk, place in cursor if place[:4] == number}
-
-
-def _remove_places(cursor: TableCursor, number: bytes, chunks: Iterable[bytes]) -> None:
-    for chunk in chunks:
-        while cursor.set_range_dup(chunk, number) and cursor.value()[:4] == number:
-            cursor.delete()
+def _rows(numbers: Sequence[bytes | None], packs: Sequence[tuple[PackInfo, Blocks]]) -> Iterator[Row]:
+    for number, (_, blocks) in zip(numbers, packs, strict=True):
+        if number is not None:
+            yield from rows_of(number, blocks)
 
 
 def _add(totals: Totals, info: PackInfo | None, sign: int) -> Totals:

@@ -1,5 +1,6 @@
 """The chunk index answers like a dictionary would, grows by itself, and says what mends it when it is broken."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_core.domain.ids import ChunkId, PackId
-from phoenix_core.vault import environment
+from phoenix_core.vault import environment, index_format, places
+from phoenix_core.vault import index as index_module
 from phoenix_core.vault.environment import DATA_FILE, Environment, Txn
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem
 from phoenix_core.vault.index import Totals, VaultIndex
@@ -61,11 +63,11 @@ def make(folder: Path, **options: Any) -> VaultIndex:
 
 def add(index: VaultIndex, number: int, chunks: list[int], **changes: object) -> bool:
     entry = info(number, chunks=len(chunks), **changes)
-    return index.environment.write(lambda txn: index.add(txn, entry, tail(chunks)))
+    return index.add([(entry, tail(chunks).blocks)])[0]
 
 
 def remove(index: VaultIndex, number: int, listed: PackTail | None) -> None:
-    index.environment.write(lambda txn: index.remove(txn, pack_id(number), listed))
+    index.remove(pack_id(number), listed.blocks if listed else None)
 
 
 def everywhere(_: PackInfo) -> int:
@@ -234,14 +236,131 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         Environment(tmp_path, create=True)
 
 
-def test_work_in_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_pack_whose_last_transaction_fails_is_not_in(tmp_path: Path) -> None:
     index = make(tmp_path)
 
-    def work(txn: Txn) -> None:
-        index.add(txn, info(0), tail([1]))
+    def fail(txn: Txn, added: PackInfo) -> None:
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError):
-        index.environment.write(work)
+        index.add([(info(0), tail([1]).blocks)], fail)
     assert index.locate([chunk(1)], everywhere) == [None]
     assert index.totals() == Totals()
+
+
+class TestInPieces:
+    """Packs of more places than go into one transaction."""
+
+    @pytest.fixture(autouse=True)
+    def small_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(places, "PIECE_ROWS", 3)
+        monkeypatch.setattr(index_module, "PIECE_ROWS", 3)
+
+    def cut_off(self, index: VaultIndex, number: int, chunks: list[int]) -> None:
+        def die(txn: Txn, added: PackInfo) -> None:
+            raise RuntimeError("cut off")
+
+        with pytest.raises(RuntimeError):
+            index.add([(info(number, chunks=len(chunks)), tail(chunks).blocks)], die)
+
+    def test_all_chunks_of_several_packs_are_found(self, tmp_path: Path) -> None:
+        index = make(tmp_path)
+        assert add(index, 0, [1, 2])
+        several = [(info(number), tail(list(range(number, number + 10))).blocks) for number in (0, 1, 2)]
+        assert index.add(several) == [False, True, True]
+        found = index.locate_all([chunk(number) for number in (1, 2, 10, 11, 12)], everywhere)
+        assert [[place.pack_id for place in copies] for copies in found] == [
+            [pack_id(0), pack_id(1)],
+            [pack_id(0), pack_id(1), pack_id(2)],
+            [pack_id(1), pack_id(2)],
+            [pack_id(2)],
+            [],
+        ]
+
+    def test_a_pack_half_entered_counts_for_nothing_and_goes_at_the_next_start(self, tmp_path: Path) -> None:
+        index = make(tmp_path)
+        add(index, 0, [2])
+        self.cut_off(index, 1, [1, 2, 3, 4, 5, 6, 7])
+        assert index.copies() > 1
+        assert index.present([chunk(1), chunk(2)], lambda _: True) == [None, pack_id(0)]
+        assert index.locate_all([chunk(1)], everywhere) == [[]]
+        index.begin(VAULT)
+        assert index.copies() == 1
+        assert add(index, 1, [1, 2, 3, 4, 5, 6, 7])
+        assert index.present([chunk(7)], lambda _: True) == [pack_id(1)]
+
+    @pytest.mark.parametrize("searched", [True, False])
+    def test_a_removal_that_was_cut_off_is_finished_at_the_next_start(
+        self, searched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        index = make(tmp_path)
+        chunks = [1, 2, 3, 4, 5, 6, 7]
+        add(index, 0, chunks)
+        add(index, 1, [7])
+
+        def die(*_: object, **__: object) -> None:
+            raise RuntimeError("cut off")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(index._places, "take_out", die)
+            with pytest.raises(RuntimeError):
+                remove(index, 0, None if searched else tail(chunks))
+        assert index.pack(pack_id(0)) is None
+        assert index.locate([chunk(1)], everywhere) == [None]
+        index.begin(VAULT)
+        assert index.copies() == 1
+        assert index.present([chunk(7)], lambda _: True) == [pack_id(1)]
+
+    def test_blocks_are_listed_as_the_tail_listed_them(self, tmp_path: Path) -> None:
+        index = make(tmp_path)
+        add(index, 0, [5, 1, 9, 3, 7])
+        add(index, 1, [5])
+        assert index.blocks_in([pack_id(0), pack_id(8)]) == {
+            pack_id(0): tail([5, 1, 9, 3, 7]).blocks,
+            pack_id(8): (),
+        }
+
+
+def test_an_index_of_format_1_is_changed_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_format, "_BATCH_CHUNKS", 2)
+    index = make(tmp_path)
+    packs = {number: [number, number + 1, 40 + number, 50] for number in range(5)}
+    for number, chunks in packs.items():
+        add(index, number, chunks)
+    expected = index.locate_all([chunk(number) for number in range(60)], everywhere)
+    blocks = index.blocks_in(map(pack_id, packs))
+    as_format_1(index)
+    index.environment.close()
+    again = VaultIndex(Environment(tmp_path))
+    again.begin(VAULT)
+    assert again.locate_all([chunk(number) for number in range(60)], everywhere) == expected
+    assert again.blocks_in(map(pack_id, packs)) == blocks
+    again.begin(VAULT)
+    assert again.copies() == 20
+
+
+def test_an_index_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    index = make(tmp_path)
+    about = index.environment.table("about")
+    index.environment.write(lambda txn: txn.put(b"format", b"3", db=about))
+    with pytest.raises(IndexDamaged, match="format is 3"):
+        index.begin(VAULT)
+
+
+def as_format_1(index: VaultIndex) -> None:
+    """What the first release wrote: one table of chunks, with the block's place in each row."""
+    tables = {name: index.environment.table(name) for name in ("about", "packs", "blocks", "partial")}
+    tables["places"] = index.environment.table("places", duplicates=True, fixed=True)
+    old = index.environment.table("chunks", duplicates=True, fixed=True)
+
+    def work(txn: Txn) -> None:
+        with txn.cursor(tables["places"]) as cursor:
+            for _, row in cursor:
+                number, ordinal, offset, length = struct.unpack(">IIII", row[32:])
+                block = struct.unpack_from(">II", txn.get(row[32:36], db=tables["blocks"]) or b"", 8 * ordinal)
+                txn.put(row[:32], struct.pack(">IIIIII", number, ordinal, *block, offset, length), db=old)
+        for name in ("places", "blocks", "partial"):
+            txn.drop(tables[name])
+        txn.put(b"format", b"1", db=tables["about"])
+
+    index.environment.write(work)

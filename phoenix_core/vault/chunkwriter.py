@@ -23,7 +23,7 @@ from phoenix_core.vault.packwriter import FinishedPack, PackWriter
 PACK_CLOSE_BYTES = 32 * 2**20
 ASK_BYTES = 2**20
 ASK_CHUNKS = 256
-SEEN_LIMIT = 2**18
+SEEN_LIMIT = 2**16
 STREAM_BLOCK_BYTES = 2 * 2**20
 """Of a long stream larger blocks are made, which compress better: more of it lies together."""
 

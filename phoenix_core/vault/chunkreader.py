@@ -65,7 +65,10 @@ class ChunkReader:
 
     def read_one(self, chunk: ChunkId) -> bytes:
         """The chunk's bytes. Raises `ChunkMissing` or `ChunkDamaged`, and what the node and the core raise."""
-        return next(self.read((chunk,)))[1]
+        place = self._locate((chunk,))[0]
+        if place is None:
+            raise ChunkMissing(chunk=chunk.hex())
+        return self._chunk(chunk, self._checked(chunk, place))
 
     def read(self, ids: Iterable[ChunkId]) -> Iterator[tuple[ChunkId, bytes]]:
         """Each id with its bytes, in the order given; locations and keys are asked for in batches.

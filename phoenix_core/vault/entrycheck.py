@@ -18,7 +18,13 @@ def fault_of(entry: Entry) -> str:
         return f"an entry has the name {name[:64]!r}"
     if (entry.xattr_list or entry.xattrs) and (fault := _fault_of_xattrs(entry)):
         return fault
-    return _fault_of_file(entry) if entry.type is EntryType.FILE else _fault_of_other(entry)
+    if entry.type is not EntryType.FILE:
+        return _fault_of_other(entry)
+    chunks = entry.chunks
+    has_more = entry.tree or entry.target or entry.chunk_list or entry.extent_list or entry.extents is not None
+    if len(chunks) == 1 and chunks[0].length == entry.size and not has_more:
+        return ""
+    return _fault_of_content(entry)
 
 
 def _fault_of_other(entry: Entry) -> str:
@@ -37,11 +43,6 @@ def _fault_of_other(entry: Entry) -> str:
     return ""
 
 
-def _fault_of_file(entry: Entry) -> str:
-    one_chunk = len(entry.chunks) == 1 and entry.chunks[0].length == entry.size
-    return "" if one_chunk and not _has_more_than_chunks(entry) else _fault_of_content(entry)
-
-
 def _fault_of_content(entry: Entry) -> str:
     name = entry.name
     if entry.tree or entry.target:
@@ -55,10 +56,6 @@ def _fault_of_content(entry: Entry) -> str:
     if not entry.chunk_list and not entry.extent_list and sum([ref.length for ref in entry.chunks]) != entry.data_bytes:
         return f"the chunks of {name!r} are not as long as its data"
     return ""
-
-
-def _has_more_than_chunks(entry: Entry) -> bool:
-    return bool(entry.tree or entry.target or entry.chunk_list or entry.extent_list or entry.extents is not None)
 
 
 def _fault_of_xattrs(entry: Entry) -> str:

@@ -5,6 +5,8 @@ are `HostileTree`. Long extents and extended attributes are moved into lists on 
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from operator import lt
 
 import msgspec
 
@@ -36,6 +38,7 @@ __all__ = [
     "TreeWriter",
     "entry_chunks",
     "find_entry",
+    "read_checked_pages",
     "read_chunk_list",
     "read_missing",
     "read_tree",
@@ -86,12 +89,25 @@ class TreeWriter:
 
 def read_tree(source: ChunkSource, tree: bytes) -> Iterator[Entry]:
     """A folder's entries, sorted by name. Raises `HostileTree`, and what `source` raises."""
+    for page in read_checked_pages(source, tree):
+        yield from page
+
+
+def read_checked_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:
+    """As `read_tree`, a node's entries at a time."""
     last = b""
-    for entry in read_list(source, TREE, tree):
-        if entry.name <= last:
-            raise HostileTree(detail=f"{entry.name[:64]!r} comes after {last[:64]!r}")
-        last = entry.name
-        yield _resolved(source, entry)
+    for page in read_list_pages(source, TREE, tree):
+        names = [last, *[entry.name for entry in page]]
+        if not all(map(lt, names, names[1:])):
+            one, two = next((one, two) for one, two in pairwise(names) if one >= two)
+            raise HostileTree(detail=f"{two[:64]!r} comes after {one[:64]!r}")
+        last = names[-1]
+        for at, entry in enumerate(page):
+            if fault := fault_of(entry):
+                raise HostileTree(detail=fault)
+            if entry.extent_list or entry.xattr_list:
+                page[at] = _with_parts(source, entry)
+        yield page
 
 
 def read_tree_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:

@@ -2,9 +2,10 @@
 
 `structure` follows the records, opens every snapshot, reads every tree and finds every chunk in a pack that is there
 in full length. `packs` reads every pack and compares its bytes with its name. `chunks` also decrypts every chunk and
-compares it with its keyed id. Packs are looked at first; then one walk over the trees names the snapshots and files
-that need what was found damaged. What is damaged is marked so, and counts as missing for the next backup, which heals
-it. Prune and removals of snapshots may run beside it: what goes meanwhile is no damage.
+compares it with its keyed id. Packs are looked at, and beside that every tree is read and every chunk found. Where
+anything is wrong, one more walk over the trees names the snapshots and files that need what was found damaged. What is
+damaged is marked so before, and counts as missing for the next backup, which heals it. Prune and removals of snapshots
+may run beside it: what goes meanwhile is no damage.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,6 +32,7 @@ from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.verify_trees import ASK_CHUNKS, TreeVerifier
+from phoenix_core.vault.verify_whole import WholeLook
 from phoenix_core.vault.wrap import check_descriptor
 
 GAPS_NAMED = 1000
@@ -103,15 +105,21 @@ def verify_vault(
     chosen = [name for name in live if not snapshots or name in snapshots]
     only = _packs_of(node, key, chosen, cancelled) if snapshots and depth is not VerifyDepth.STRUCTURE else None
     reading = PackReading(node, key, depth, cancelled, only)
-    faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
-    _mark(node, faults)
-    trees = TreeVerifier(node, key, faults, book, cancelled)
-    core = CoreReader(node, key)
-    for number, name in enumerate(chosen):
-        progress(VerifyProgress("trees", number, len(chosen)))
-        body = _open(core, name, live[name], book)
-        if body is not None:
-            trees.verify(name, body)
+    with WholeLook(node, key, cancelled) as look:
+        look.begin(chosen)
+        faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
+        _mark(node, faults)
+        core = CoreReader(node, key)
+        bodies: dict[SnapshotId, SnapshotBody] = {}
+        for number, name in enumerate(chosen):
+            progress(VerifyProgress("trees", number, len(chosen)))
+            body = _open(core, name, live[name], book)
+            if body is not None and (faults or not look.is_whole(name)):
+                bodies[name] = body
+    trees = TreeVerifier(node, key, faults, book, cancelled, None if faults else look)
+    for number, (name, body) in enumerate(bodies.items()):
+        progress(VerifyProgress("trees", number, len(bodies)))
+        trees.verify(name, body)
     book.forget(_removed_meanwhile(node, key, live))
     for fault in faults:
         if not fault.is_known or fault.pack_id in trees.leaning:

@@ -1,6 +1,5 @@
 """The walk over snapshots' trees that a verify makes: which files need a chunk that is not to be had. Core only."""
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
@@ -19,6 +18,7 @@ from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.tree import entry_chunks, read_missing, read_tree
 from phoenix_core.vault.treewalk import RecordingSource
 from phoenix_core.vault.vaultkey import VaultKey
+from phoenix_core.vault.verify_whole import WholeLook
 
 ASK_CHUNKS = 4096
 
@@ -52,22 +52,22 @@ class TreeVerifier:
         faults: Sequence[PackFault],
         book: DamageBook,
         cancelled: IsCancelled,
+        whole: WholeLook | None = None,
     ) -> None:
+        """`whole`: trees that were found to lack nothing, as all that is below them."""
         self._node = node
         self._core = CoreReader(node, key)
         self._faults = {fault.pack_id: fault for fault in faults}
         self._book = book
         self._cancelled = cancelled
-        self._known: dict[bytes, tuple[_Hit, ...]] = {}
-        self.trees = 0
-        self.files = 0
+        self._known: dict[bytes, tuple[_Hit, ...]] = dict.fromkeys(whole.trees, ()) if whole else {}
+        self.trees = len(self._known)
+        self.files = whole.files if whole else 0
         self.leaning: set[bytes] = set()
         """Faulty packs that still hold something that is needed and lies nowhere else."""
 
     def verify(self, name: SnapshotId, body: SnapshotBody) -> None:
         """Enter into the book what of this snapshot can't be restored. Raises `MaintenanceCancelled`."""
-        if not self._faults and self._is_whole(body):
-            return
         source = RecordingSource(self._core.trees_of(body))
         for hit in self._walk(source, body.root):
             self._book.hit(hit.cause, hit.what, name, hit.path or b"/")
@@ -78,48 +78,6 @@ class TreeVerifier:
             except PhoenixError as error:
                 self._book.hit(*self._cause_of(error), name, b"/")
         self._note_leaning(source)
-
-    def _is_whole(self, body: SnapshotBody) -> bool:
-        """Whether everything that a snapshot needs can be had; found out for many chunks at once, so that no vault in
-        order has to wait for what names the files of a damaged one."""
-        source = self._core.trees_of(body)
-        met: set[bytes] = set()
-        files = 0
-        wanted: list[ChunkId] = []
-        stack = [body.root]
-        try:
-            while stack:
-                if self._cancelled():
-                    raise MaintenanceCancelled(what="The verify")
-                tree = stack.pop()
-                if tree in self._known or tree in met:
-                    continue
-                met.add(tree)
-                below: list[bytes] = []
-                for entry in read_tree(source, tree):
-                    if entry.is_directory:
-                        below.append(entry.tree)
-                    elif entry.is_file:
-                        files += 1
-                        wanted += [ChunkId(ref.id) for ref in entry_chunks(source, entry)]
-                source.hint([ChunkId(each) for each in below])
-                stack += below
-                if len(wanted) >= ASK_CHUNKS:
-                    if None in self._node.locate(wanted):
-                        return False
-                    wanted.clear()
-            if body.missing_list:
-                deque(read_missing(source, body.missing_list), maxlen=0)
-        except PhoenixError as error:
-            if error.retryable or isinstance(error, MaintenanceCancelled):
-                raise
-            return False
-        if None in self._node.locate(wanted):
-            return False
-        self._known.update(dict.fromkeys(met, ()))
-        self.trees += len(met)
-        self.files += files
-        return True
 
     def _walk(self, source: RecordingSource, root: bytes) -> tuple[_Hit, ...]:
         stack = [self._enter(source, root, b"")]

@@ -1,5 +1,6 @@
 """What an entry must be to be believed, whoever wrote it; types and ranges were checked while decoding."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from phoenix_core.vault.chunkid import CHUNK_ID_BYTES
@@ -8,7 +9,32 @@ from phoenix_core.vault.entry import Entry, EntryType
 MAX_NAME_BYTES = 1024
 MAX_TARGET_BYTES = 65536
 _LIST_LENGTHS = (0, CHUNK_ID_BYTES)
-_DOTS = (b"", b".", b"..")
+_DOTS = frozenset((b"", b".", b".."))
+
+
+def not_plain(page: Sequence[Entry]) -> Sequence[Entry]:
+    """Those of which `fault_of` might say anything: of most pages none, which is quickly found out for all at once.
+    Plain is a file of one chunk with a name like any, and nothing that lies in a list."""
+    names = [entry.name for entry in page]
+    joined = b"/".join(names)
+    if joined.count(b"/") >= len(names) or b"\0" in joined or len(max(names, key=len, default=b"")) > MAX_NAME_BYTES:
+        return page
+    if not _DOTS.isdisjoint(names):
+        return page
+    return [
+        entry
+        for entry in page
+        if entry.type is not EntryType.FILE
+        or len(entry.chunks) != 1
+        or entry.chunks[0].length != entry.size
+        or entry.tree
+        or entry.target
+        or entry.chunk_list
+        or entry.extents is not None
+        or entry.extent_list
+        or entry.xattrs
+        or entry.xattr_list
+    ]
 
 
 def fault_of(entry: Entry) -> str:
@@ -18,13 +44,7 @@ def fault_of(entry: Entry) -> str:
         return f"an entry has the name {name[:64]!r}"
     if (entry.xattr_list or entry.xattrs) and (fault := _fault_of_xattrs(entry)):
         return fault
-    if entry.type is not EntryType.FILE:
-        return _fault_of_other(entry)
-    chunks = entry.chunks
-    has_more = entry.tree or entry.target or entry.chunk_list or entry.extent_list or entry.extents is not None
-    if len(chunks) == 1 and chunks[0].length == entry.size and not has_more:
-        return ""
-    return _fault_of_content(entry)
+    return _fault_of_file(entry) if entry.type is EntryType.FILE else _fault_of_other(entry)
 
 
 def _fault_of_other(entry: Entry) -> str:
@@ -43,7 +63,7 @@ def _fault_of_other(entry: Entry) -> str:
     return ""
 
 
-def _fault_of_content(entry: Entry) -> str:
+def _fault_of_file(entry: Entry) -> str:
     name = entry.name
     if entry.tree or entry.target:
         return f"the file {name!r} has a tree or a target"

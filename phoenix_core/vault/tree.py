@@ -13,7 +13,7 @@ import msgspec
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry, EntryType
-from phoenix_core.vault.entrycheck import fault_of
+from phoenix_core.vault.entrycheck import fault_of, not_plain
 from phoenix_core.vault.errors import HostileTree, InvalidEntry
 from phoenix_core.vault.filelists import (
     CHUNKS_INLINE_MAX,
@@ -43,6 +43,7 @@ __all__ = [
     "read_missing",
     "read_tree",
     "read_tree_pages",
+    "with_parts",
     "write_chunk_list",
     "write_missing",
 ]
@@ -90,11 +91,12 @@ class TreeWriter:
 def read_tree(source: ChunkSource, tree: bytes) -> Iterator[Entry]:
     """A folder's entries, sorted by name. Raises `HostileTree`, and what `source` raises."""
     for page in read_checked_pages(source, tree):
-        yield from page
+        for entry in page:
+            yield with_parts(source, entry)
 
 
 def read_checked_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:
-    """As `read_tree`, a node's entries at a time."""
+    """As `read_tree`, a node's entries at a time; long parts are still in their lists, see `with_parts`."""
     last = b""
     for page in read_list_pages(source, TREE, tree):
         names = [last, *[entry.name for entry in page]]
@@ -102,11 +104,8 @@ def read_checked_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]
             one, two = next((one, two) for one, two in pairwise(names) if one >= two)
             raise HostileTree(detail=f"{two[:64]!r} comes after {one[:64]!r}")
         last = names[-1]
-        for at, entry in enumerate(page):
-            if fault := fault_of(entry):
-                raise HostileTree(detail=fault)
-            if entry.extent_list or entry.xattr_list:
-                page[at] = _with_parts(source, entry)
+        for fault in filter(None, map(fault_of, not_plain(page))):
+            raise HostileTree(detail=fault)
         yield page
 
 
@@ -119,19 +118,17 @@ def read_tree_pages(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:
 def find_entry(source: ChunkSource, tree: bytes, name: bytes) -> Entry | None:
     """The folder's entry of this name, reading only what is needed of a large folder. Raises as `read_tree`."""
     entry = find_in_list(source, TREE, tree, name)
-    return None if entry is None else _resolved(source, entry)
-
-
-def _resolved(source: ChunkSource, entry: Entry) -> Entry:
+    if entry is None:
+        return None
     if fault := fault_of(entry):
         raise HostileTree(detail=fault)
-    if entry.extent_list or entry.xattr_list:
-        entry = _with_parts(source, entry)
-    return entry
+    return with_parts(source, entry)
 
 
-def _with_parts(source: ChunkSource, entry: Entry) -> Entry:
-    """The entry with its extents and extended attributes back in place."""
+def with_parts(source: ChunkSource, entry: Entry) -> Entry:
+    """The entry with its extents and extended attributes back in place. Raises `HostileTree`, and as `source`."""
+    if not entry.extent_list and not entry.xattr_list:
+        return entry
     if entry.extent_list and entry.type is EntryType.FILE:
         extents = _bounded(read_list(source, EXTENT_LIST, entry.extent_list), MAX_EXTENTS)
         entry = msgspec.structs.replace(entry, extents=tuple(extents), extent_list=b"")

@@ -12,11 +12,11 @@ from typing import Self
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, SnapshotId
 from phoenix_core.vault.corereader import CoreReader
-from phoenix_core.vault.entry import EntryType
+from phoenix_core.vault.entry import Entry, EntryType
 from phoenix_core.vault.locateahead import AheadSource
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode
 from phoenix_core.vault.snapshot import SnapshotBody
-from phoenix_core.vault.tree import entry_chunks, read_checked_pages, read_missing
+from phoenix_core.vault.tree import entry_chunks, read_checked_pages, read_missing, with_parts
 from phoenix_core.vault.vaultkey import VaultKey
 
 ASK_CHUNKS = 4096
@@ -86,19 +86,30 @@ class WholeLook:
             met.add(tree)
             below: list[bytes] = []
             for page in read_checked_pages(source, tree):
-                wanted.update([ChunkId(ref.id) for entry in page for ref in entry.chunks])
-                below += [entry.tree for entry in page if entry.tree]
                 files += len([entry for entry in page if entry.type is EntryType.FILE])
-                for entry in page:
-                    if entry.chunk_list:
-                        wanted.update([ChunkId(ref.id) for ref in entry_chunks(source, entry)])
+                below += [entry.tree for entry in page if entry.tree]
+                wanted.update([ChunkId(ref.id) for entry in page for ref in entry.chunks])
+                if not self._in_reach(wanted) or not self._lists_are_there(source, page, wanted):
+                    return None
             source.hint([ChunkId(each) for each in below])
             stack += below
-            if len(wanted) >= ASK_CHUNKS and not self._are_there(wanted):
-                return None
         if body.missing_list:
             deque(read_missing(source, body.missing_list), maxlen=0)
         return files if self._are_there(wanted) else None
+
+    def _lists_are_there(self, source: AheadSource, page: Sequence[Entry], wanted: set[ChunkId]) -> bool:
+        """Of a node's entries what lies in lists."""
+        for entry in page:
+            if entry.chunk_list or entry.extent_list or entry.xattr_list:
+                for ref in entry_chunks(source, with_parts(source, entry)):
+                    wanted.add(ChunkId(ref.id))
+                    if not self._in_reach(wanted):
+                        return False
+        return True
+
+    def _in_reach(self, wanted: set[ChunkId]) -> bool:
+        """Whether they are there, where it is time to ask."""
+        return len(wanted) < ASK_CHUNKS or self._are_there(wanted)
 
     def _are_there(self, wanted: set[ChunkId]) -> bool:
         """Empties `wanted`."""

@@ -57,7 +57,7 @@ class JobResource:
 
     async def missing(self, request: web.Request) -> web.Response:
         job = await self._desk.find_job(request.match_info["job"])
-        return json_answer([MissingView(*each) for each in await self._jobs.files(job.id, "missing")])
+        return json_answer([MissingView(*each) for each in (await self._jobs.files(job.id))["missing"]])
 
     async def damage(self, request: web.Request) -> web.Response:
         job = await self._desk.find_job(request.match_info["job"])

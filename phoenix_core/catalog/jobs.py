@@ -114,23 +114,29 @@ class Jobs:
             return JobRow(**row) if row else None
 
     async def move(
-        self, job_id: str, wanted: JobState, *, expected: Collection[JobState] = tuple(JobState), **values: Any
-    ) -> JobRow:
-        """Change a job's state and, in the same transaction, other columns.
+        self,
+        job_id: str,
+        wanted: JobState,
+        *,
+        expected: Collection[JobState] = tuple(JobState),
+        line: tuple[datetime, str, str] | None = None,
+        **values: Any,
+    ) -> tuple[JobRow, LogRow | None]:
+        """Change a job's state and, in the same transaction, other columns, and add a line (when, level, text) to its
+        log.
 
         Raises IllegalTransition; also where the job is in none of the `expected` states."""
         async with self._catalog.writing() as connection:
             job = await _job(connection, job_id)
             if job is None or wanted not in TRANSITIONS[job.state] or job.state not in expected:
                 raise IllegalTransition(job=job_id, state="unknown" if job is None else job.state, wanted=wanted)
-            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(state=wanted, **values))
-            return _known(await _job(connection, job_id))
+            moved = await _changed(connection, job_id, state=wanted, **values)
+            return moved, None if line is None else await _logged(connection, job_id, *line)
 
     async def update(self, job_id: str, **values: Any) -> JobRow:
         """Change columns other than the state."""
         async with self._catalog.writing() as connection:
-            await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
-            return _known(await _job(connection, job_id))
+            return await _changed(connection, job_id, **values)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -158,9 +164,7 @@ class Jobs:
 
     async def add_log(self, job_id: str, at: datetime, level: str, text: str, report: int | None = None) -> LogRow:
         async with self._catalog.writing() as connection:
-            last = await connection.scalar(sa.select(sa.func.max(job_log.c.number)).where(job_log.c.job_id == job_id))
-            line = LogRow(job_id=job_id, number=(last or 0) + 1, at=at, level=level, text=text)
-            await connection.execute(sa.insert(job_log).values(_columns(line)))
+            line = await _logged(connection, job_id, at, level, text)
             await _saw(connection, job_id, report)
             return line
 
@@ -187,14 +191,18 @@ class Jobs:
                     ],
                 )
 
-    async def files(self, job_id: str, kind: str) -> list[tuple[str, str]]:
+    async def files(self, job_id: str) -> dict[str, list[tuple[str, str]]]:
+        """By kind, as `set_files` was given them."""
+        found: dict[str, list[tuple[str, str]]] = {"missing": [], "note": []}
+        query = (
+            sa.select(job_files.c.kind, job_files.c.path, job_files.c.reason)
+            .where(job_files.c.job_id == job_id)
+            .order_by(job_files.c.kind, job_files.c.position)
+        )
         async with self._catalog.reading() as connection:
-            found = await connection.execute(
-                sa.select(job_files.c.path, job_files.c.reason)
-                .where(job_files.c.job_id == job_id, job_files.c.kind == kind)
-                .order_by(job_files.c.position)
-            )
-            return [(row[0], row[1]) for row in found]
+            for kind, path, reason in await connection.execute(query):
+                found.setdefault(kind, []).append((path, reason))
+        return found
 
     async def set_damages(self, job_id: str, found: Sequence[DamageRow]) -> None:
         async with self._catalog.writing() as connection:
@@ -215,15 +223,24 @@ async def _job(connection: AsyncConnection, job_id: str) -> JobRow | None:
     return None if row is None else JobRow(**row)
 
 
+async def _changed(connection: AsyncConnection, job_id: str, **values: Any) -> JobRow:
+    done = await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values).returning(*jobs.c))
+    row = done.mappings().first()
+    if row is None:
+        raise LookupError("the job's row is gone")
+    return JobRow(**row)
+
+
+async def _logged(connection: AsyncConnection, job_id: str, at: datetime, level: str, text: str) -> LogRow:
+    last = sa.select(sa.func.coalesce(sa.func.max(job_log.c.number), 0)).where(job_log.c.job_id == job_id)
+    values = {"job_id": job_id, "number": last.scalar_subquery() + 1, "at": at, "level": level, "text": text}
+    number = await connection.scalar(sa.insert(job_log).values(values).returning(job_log.c.number))
+    return LogRow(job_id=job_id, number=int(number or 0), at=at, level=level, text=text)
+
+
 async def _saw(connection: AsyncConnection, job_id: str, report: int | None) -> None:
     if report is not None:
         await connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(last_report=report))
-
-
-def _known(job: JobRow | None) -> JobRow:
-    if job is None:
-        raise LookupError("the job's row is gone")
-    return job
 
 
 def _columns(row: JobRow | StepRow | LogRow | DamageRow) -> dict[str, Any]:

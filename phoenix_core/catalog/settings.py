@@ -33,5 +33,6 @@ class Facts:
 
     async def put(self, name: str, value: str) -> None:
         async with self._catalog.writing() as connection:
-            await connection.execute(sa.delete(facts).where(facts.c.name == name))
-            await connection.execute(sa.insert(facts).values(name=name, value=value))
+            done = await connection.execute(sa.update(facts).where(facts.c.name == name).values(value=value))
+            if done.rowcount == 0:
+                await connection.execute(sa.insert(facts).values(name=name, value=value))

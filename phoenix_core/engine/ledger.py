@@ -99,12 +99,17 @@ class Ledger:
         if state.is_final:
             values.setdefault("finished_at", now)
         kept = await self._look(job_id)
-        kept.job = await self.jobs.move(job_id, state, **values)
-        log.info("job " + state, job=job_id)
+        error = values.get("error", kept.job.error)
+        text, level = _line_of(state, error)
+        line = (now, level, text) if text else None
         try:
-            await self._note_state(kept.job)
-        except CatalogFull as full:  # the state itself is recorded, and what depends on it must go on
+            kept.job, noted = await self.jobs.move(job_id, state, line=line, **values)
+        except CatalogFull as full:  # the state itself matters more, and what depends on it must go on
+            kept.job, noted = await self.jobs.move(job_id, state, **values)
             log.warning("the job's log lacks its change of state", job=job_id, state=str(state), error=full.message)
+        log.info("job " + state, job=job_id)
+        if noted is not None:
+            self._events.publish("log", job_id=job_id, log=log_line_view(noted))
         if state is JobState.RUNNING:
             self._progress.begin(kept.job)
         self._tell(kept)
@@ -189,16 +194,6 @@ class Ledger:
             kept.job = msgspec.structs.replace(kept.job, last_report=report)
         self._events.publish("log", job_id=job_id, log=log_line_view(line))
 
-    async def _note_state(self, job: JobRow) -> None:
-        if job.state is JobState.RUNNING:
-            await self.note(job.id, "The job begins.")
-        elif job.state is JobState.WAITING_FOR_AGENT:
-            await self.note(job.id, "The agent is away; the job waits for it.")
-        elif job.state.is_final:
-            level = _LEVEL_OF_END.get(job.state, "error")
-            why = f" {job.error.message}" if job.error is not None else ""
-            await self.note(job.id, f"The job ended: {job.state.replace('_', ' ')}.{why}", level)
-
     # --- views -------------------------------------------------------------------------------------------------------
 
     async def view(self, job_id: str) -> JobView:
@@ -206,12 +201,13 @@ class Ledger:
         return await self.full(await self.job(job_id))
 
     async def full(self, job: JobRow) -> JobView:
-        missing = await self.jobs.files(job.id, "missing")
-        notes = await self.jobs.files(job.id, "note")
+        kept = self._kept.get(job.id)
+        steps = await self.jobs.steps(job.id) if kept is None else kept.steps
+        files = await self.jobs.files(job.id)
         return msgspec.structs.replace(
-            self._with_steps(job, await self.jobs.steps(job.id)),
-            missing=tuple(MissingView(path, reason) for path, reason in missing[:FILES_IN_VIEW]),
-            notes=tuple(MissingView(path, reason) for path, reason in notes[:FILES_IN_VIEW]),
+            self._with_steps(job, steps),
+            missing=tuple(MissingView(path, reason) for path, reason in files["missing"][:FILES_IN_VIEW]),
+            notes=tuple(MissingView(path, reason) for path, reason in files["note"][:FILES_IN_VIEW]),
         )
 
     def brief(self, job: JobRow) -> JobView:
@@ -242,6 +238,18 @@ class Ledger:
 
     def _tell(self, kept: _Kept) -> None:
         self._events.publish("job", job_id=kept.job.id, job=self._with_steps(kept.job, kept.steps))
+
+
+def _line_of(state: JobState, error: ErrorView | None) -> tuple[str, str]:
+    """What the log says of a change of state, and its level."""
+    if state is JobState.RUNNING:
+        return "The job begins.", "info"
+    if state is JobState.WAITING_FOR_AGENT:
+        return "The agent is away; the job waits for it.", "info"
+    if state.is_final:
+        why = f" {error.message}" if error is not None else ""
+        return f"The job ended: {state.replace('_', ' ')}.{why}", _LEVEL_OF_END.get(state, "error")
+    return "", "info"
 
 
 def step_view(step: StepRow) -> StepView:

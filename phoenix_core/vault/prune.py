@@ -192,7 +192,7 @@ def _condemn(node: MaintenanceNode, key: VaultKey, marker: Marker, candidates: l
         inventory = take_inventory(node, key)
         marker.mark(inventory.live)
         packs = {PackId(info.pack_id): info for info in node.packs()}
-        used = _usage(node, marker.chunks, packs, frozenset(candidates))
+        used = _usage(node, marker.chunks, packs, frozenset(candidates)) if candidates else {}
         doomed = [pack for pack in candidates if pack in packs and pack not in used]
         try:
             return node.condemn(doomed, inventory.last_record)

@@ -98,7 +98,7 @@ async def test_only_the_listed_transitions_are_possible(catalog: Catalog, state:
         name = f"j{number}"
         await jobs.add(job(name, state), [])
         if wanted in TRANSITIONS[state]:
-            assert (await jobs.move(name, wanted)).state is wanted
+            assert (await jobs.move(name, wanted))[0].state is wanted
         else:
             with pytest.raises(IllegalTransition):
                 await jobs.move(name, wanted)

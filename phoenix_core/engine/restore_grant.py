@@ -9,6 +9,7 @@ granted as they are; for those of others see `shared_packs`.
 
 import threading
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import Cancelled, PhoenixError
@@ -20,12 +21,15 @@ from phoenix_core.storage.errors import StorageFull
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.errors import ChunkDamaged, ChunkMissing, HostileTree, PathNotInSnapshot
 from phoenix_core.vault.filelists import entry_chunks
+from phoenix_core.vault.locateahead import AheadSource, LocateAhead
 from phoenix_core.vault.location import BlockRef, Location
-from phoenix_core.vault.tree import read_tree
+from phoenix_core.vault.tree import read_checked_pages, with_parts
 from phoenix_core.vault.treewalk import descend
 
 BATCH = 4096
 """Chunks that are asked for at once."""
+REMEMBERED = 2**16
+"""So many chunks that were located are remembered."""
 
 
 class Grant:
@@ -102,8 +106,10 @@ class _Planner:
         self._snapshot = snapshot
         self._stop = stop
         self._grant = Grant()
-        self._reader = vault.reader(snapshot.domain, snapshot.epoch, locate=self._locate)
+        ahead = LocateAhead(self._locate)
+        self._source = AheadSource(vault.reader(snapshot.domain, snapshot.epoch, locate=ahead), ahead)
         self._data: set[ChunkId] = set()
+        self._located: set[ChunkId] = set()
 
     def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None) -> Grant:
         for path in dict.fromkeys(paths or (b"/",)):
@@ -135,7 +141,7 @@ class _Planner:
 
     def _entry(self, path: bytes) -> Entry | None:
         try:
-            return descend(self._reader, self._snapshot.root, path)[-1][1]
+            return descend(self._source, self._snapshot.root, path)[-1][1]
         except PathNotInSnapshot:
             raise
         except (ChunkMissing, ChunkDamaged, HostileTree) as error:
@@ -144,30 +150,46 @@ class _Planner:
 
     def _walk(self, path: bytes, entry: Entry) -> None:
         if entry.is_file:
-            self._add_file(path, entry)
+            self._add_listed(path, entry)
         pending = [(path, entry.tree)] if entry.is_directory else []
         while pending:
             self._check()
             at, tree = pending.pop()
             above = at.rstrip(b"/") + b"/"
+            below: list[Entry] = []
             try:
-                for child in read_tree(self._reader, tree):
-                    if child.is_directory:
-                        pending.append((above + child.name, child.tree))
-                    elif child.is_file:
-                        self._add_file(above + child.name, child)
+                for page in read_checked_pages(self._source, tree):
+                    self._add_files(above, page)
+                    below += [child for child in page if child.is_directory]
             except (ChunkMissing, ChunkDamaged, HostileTree) as error:
                 self._note(at, error)
+            self._source.hint([ChunkId(child.tree) for child in reversed(below)])
+            pending += [(above + child.name, child.tree) for child in below]
 
-    def _add_file(self, path: bytes, entry: Entry) -> None:
+    def _add_files(self, above: bytes, page: Sequence[Entry]) -> None:
+        """A node's entries: those that hold all that they need together, those with something in lists one by one."""
+        plain: list[Entry] = []
+        for entry in page:
+            if entry.chunk_list or entry.extent_list or entry.xattr_list:
+                self._add_listed(above + entry.name, entry)
+            elif entry.is_file:
+                plain.append(entry)
+        self._grant.files += len(plain)
+        self._grant.bytes += sum([entry.data_bytes for entry in plain])
+        self._data.update([ChunkId(ref.id) for entry in plain for ref in entry.chunks])
+        self._flush(at_least=BATCH)
+
+    def _add_listed(self, path: bytes, entry: Entry) -> None:
         self._check()
-        self._grant.files += 1
-        self._grant.bytes += entry.data_bytes
+        self._grant.files += entry.is_file
         try:
-            for ref in entry_chunks(self._reader, entry):
+            entry = with_parts(self._source, entry)
+            if not entry.is_file:
+                return
+            self._grant.bytes += entry.data_bytes
+            for ref in entry_chunks(self._source, entry):
                 self._data.add(ChunkId(ref.id))
-                if len(self._data) >= BATCH:
-                    self._flush()
+                self._flush(at_least=BATCH)
         except (ChunkMissing, ChunkDamaged, HostileTree) as error:
             self._note(path, error)
 
@@ -175,18 +197,33 @@ class _Planner:
         if self._stop.is_set():
             raise Cancelled(who="the core")
 
-    def _flush(self) -> None:
-        wanted, self._data = list(self._data), set()
-        if wanted:
+    def _flush(self, at_least: int = 1) -> None:
+        """Copies of files have the same chunks: those located lately are passed over."""
+        if len(self._data) < at_least:
+            return
+        self._data -= self._located
+        while len(self._data) >= at_least:
+            self._check()
+            wanted = list(islice(self._data, BATCH))
+            self._data.difference_update(wanted)
             self._locate(wanted)
+            if len(self._located) > REMEMBERED:
+                self._located.clear()
+            self._located.update(wanted)
 
     def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         found: list[Location | None] = []
+        blocks: dict[tuple[bytes, int], Location] = {}
         for chunk, copies in zip(ids, self._vault.node.locate_all(ids), strict=True):
+            if len(copies) == 1 and self._shared.is_sound_own(copies[0]):
+                blocks[copies[0].pack_id, copies[0].ordinal] = copies[0]
+                found.append(copies[0])
+                continue
             own, others = self._shared.sort(chunk, copies)
             self._grant.add(own[:1], (own,))
             good = [place for place in own if self._shared.is_usable(place)]
             found.append(next(iter((*good, *others, *own)), None))
+        self._grant.add(blocks.values(), ())
         return found
 
     def _note(self, path: bytes, error: PhoenixError) -> None:

@@ -43,6 +43,7 @@ class SharedPacks:
         self._keys = vault.key.domain_keys(domain, epoch)
         self._homes = homes
         self._infos: dict[bytes, PackInfo | None] = {}
+        self._sound_own: dict[bytes, bool] = {}
         self._touched: dict[bytes, dict[int, set[int]]] = {}
         """Of each pack's blocks: where the chunks that the restore needs begin."""
         self._places: dict[ChunkId, list[Location]] = {}
@@ -130,6 +131,13 @@ class SharedPacks:
     def _is_own(self, place: Location) -> bool:
         info = self._info(place.pack_id)
         return info is not None and info.server_id in self._homes
+
+    def is_sound_own(self, place: Location) -> bool:
+        """In a pack of the homes that can be relied on."""
+        known = self._sound_own.get(place.pack_id)
+        if known is None:
+            known = self._sound_own[place.pack_id] = self._is_own(place) and self.is_usable(place)
+        return known
 
     def _helps(self, place: Location) -> bool:
         info = self._info(place.pack_id)

@@ -24,7 +24,7 @@ from phoenix_core.vault.packhead import parse_head
 from phoenix_core.vault.packreader import read_head_bytes
 
 BATCH_CHUNKS = 256
-CACHE_BYTES = 32 * 2**20
+CACHE_BYTES = 12 * 2**20
 HEADS_KEPT = 1024
 KEYS_KEPT = 65536
 

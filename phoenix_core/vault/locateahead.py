@@ -8,7 +8,9 @@ from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.location import Locate, Location
 
 ASK_CHUNKS = 256
-KNOWN_MAX = 2**16
+HINTED_MAX = 2**16
+KNOWN_MAX = 2**13
+"""Locations that are kept: hints are followed soon, so few of the older ones are asked for again."""
 
 
 class LocateAhead:
@@ -21,7 +23,7 @@ class LocateAhead:
 
     def hint(self, ids: Sequence[ChunkId]) -> None:
         """These will be wanted, in this order, before those hinted earlier."""
-        if len(self._hinted) > KNOWN_MAX:
+        if len(self._hinted) > HINTED_MAX:
             self._hinted.clear()
         for chunk in reversed(ids):
             self._hinted.pop(chunk, None)

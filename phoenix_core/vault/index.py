@@ -12,10 +12,12 @@ A pack is in the index from the transaction on that enters its PackInfo, the las
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
 
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.index_errors import IndexDamaged
@@ -186,9 +188,14 @@ class VaultIndex:
             return self.environment.write(lambda txn: self._finish(txn, self._begin(packs, txn), packs, None, beside))
         numbers = self.environment.write(partial(self._begin, packs))
         *first, last = pieces(_rows(numbers, packs))
-        for piece in first:
-            self.environment.write(partial(self._places.enter, rows=piece))
-        return self.environment.write(lambda txn: self._finish(txn, numbers, packs, last, beside))
+        try:
+            for piece in first:
+                self.environment.write(partial(self._places.enter, rows=piece))
+            return self.environment.write(lambda txn: self._finish(txn, numbers, packs, last, beside))
+        except PhoenixError:
+            with suppress(PhoenixError):  # on a full disk it may wait for the next start
+                self._forget_places([number for number in numbers if number is not None], _rows(numbers, packs))
+            raise
 
     def _begin(self, packs: Sequence[tuple[PackInfo, Blocks]], txn: Txn) -> list[bytes | None]:
         """A number for each pack; None for those that are in already."""
@@ -268,9 +275,11 @@ class VaultIndex:
 
     def _forget_places(self, numbers: Sequence[bytes], rows: Iterable[Row] | None = None) -> None:
         """The places of partial packs. `rows`: all of them, where they are known."""
-        if rows is None:
-            with self.environment.reading() as txn:
+        with self.environment.reading() as txn:
+            numbers = [number for number in numbers if self._places.is_partial(txn, number)]
+            if rows is None:
                 rows = list(self._places.rows_in(txn, numbers))
+        rows = [row for row in rows if number_of(row) in numbers]
         *first, last = pieces(rows)
         for piece in first:
             self.environment.write(partial(self._places.take_out, rows=piece))

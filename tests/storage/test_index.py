@@ -289,6 +289,18 @@ class TestInPieces:
         assert add(index, 1, [1, 2, 3, 4, 5, 6, 7])
         assert index.present([chunk(7)], lambda _: True) == [pack_id(1)]
 
+    def test_a_pack_that_is_refused_in_the_end_leaves_nothing(self, tmp_path: Path) -> None:
+        index = make(tmp_path)
+        add(index, 0, [2])
+
+        def refuse(txn: Txn, added: PackInfo) -> None:
+            raise IndexMissing(folder=tmp_path)
+
+        with pytest.raises(IndexMissing):
+            index.add([(info(1, chunks=7), tail([1, 2, 3, 4, 5, 6, 7]).blocks)], refuse)
+        assert index.copies() == 1
+        assert index.present([chunk(1), chunk(2)], lambda _: True) == [None, pack_id(0)]
+
     @pytest.mark.parametrize("searched", [True, False])
     def test_a_removal_that_was_cut_off_is_finished_at_the_next_start(
         self, searched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from msgspec import Raw
+
 from phoenix_core.agent.restore.damage import damage_reason
-from phoenix_core.agent.restore.records import Item
-from phoenix_core.agent.restore.workermessages import Batch, Block, Place
+from phoenix_core.agent.restore.records import Folder, Wanted
+from phoenix_core.agent.restore.workermessages import Batch, BatchEntry, Block, Place
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
+from phoenix_core.vault.chunkid import CHUNK_ID_BYTES
 from phoenix_core.vault.entry import ChunkRef
 from phoenix_core.vault.location import BlockRef, Locate, Location
 
@@ -24,21 +27,21 @@ class BlockPlan:
         self._locate = locate
         self._ask_keys = ask_keys
 
-    def batches(self, items: Sequence[Item], number: Callable[[], int]) -> Iterator[Batch]:
-        """The items in batches of about 8 MiB or some hundred files, in the order in which their blocks lie in packs.
+    def batches(self, wanted: Sequence[Wanted], number: Callable[[], int]) -> Iterator[tuple[Batch[Raw], list[Wanted]]]:
+        """What is wanted in batches of about 8 MiB or some hundred files, in the order in which their blocks lie in
+        packs; each with its part of `wanted`.
 
         `number` gives each batch its number.
         Raises what the node and the core raise. A chunk that isn't there, or whose pack is damaged, has no place."""
-        places = self._places({ref.id for item in items for ref in item.entry.chunks})
+        places = self._places({chunk: None for each in wanted for chunk in _ids(each.chunks)})
         keys = self._keys(places.values())
-        order = _by_place(items, places)
-        for some in _cut(order):
-            yield _batch(number(), some, places, keys)
+        for some in _cut(_by_place(wanted, places)):
+            yield _batch(number(), some, places, keys), some
 
     def for_chunks(self, refs: Sequence[ChunkRef]) -> tuple[tuple[Block, ...], tuple[Place, ...]]:
         """Blocks and places of a large file's part. Raises as `batches`."""
-        places = self._places({ref.id for ref in refs})
-        return _listed(refs, places, self._keys(places.values()))
+        places = self._places({ref.id: None for ref in refs})
+        return _listed([ref.id for ref in refs], places, self._keys(places.values()))
 
     def _places(self, chunks: Iterable[bytes]) -> dict[bytes, Location]:
         wanted = [ChunkId(chunk) for chunk in chunks]
@@ -73,25 +76,31 @@ class BlockPlan:
         )
 
 
-def _by_place(items: Sequence[Item], places: dict[bytes, Location]) -> list[Item]:
-    """By the first chunk's pack and place in it; packs in the order in which the items come to them."""
+def _by_place(wanted: Sequence[Wanted], places: dict[bytes, Location]) -> list[Wanted]:
+    """By the first chunk's pack and place in it; packs in the order in which the entries come to them."""
     ranks: dict[bytes, int] = {}
-
-    def place_of(item: Item) -> tuple[int, int, int]:
-        place = places.get(item.entry.chunks[0].id) if item.entry.chunks else None
+    keys: list[tuple[int, int, int]] = []
+    for each in wanted:
+        place = places.get(each.chunks[:CHUNK_ID_BYTES])
         if place is None:
-            return (-1, 0, 0)
-        return (ranks.setdefault(place.pack_id, len(ranks)), place.block_offset, place.offset)
+            keys.append((-1, 0, 0))
+        else:
+            keys.append((ranks.setdefault(place.pack_id, len(ranks)), place.block_offset, place.offset))
+    return [wanted[at] for at in sorted(range(len(wanted)), key=keys.__getitem__)]
 
-    return sorted(items, key=place_of)
+
+def _ids(joined: bytes) -> Iterable[bytes]:
+    if len(joined) <= CHUNK_ID_BYTES:
+        return (joined,) if joined else ()
+    return [joined[at : at + CHUNK_ID_BYTES] for at in range(0, len(joined), CHUNK_ID_BYTES)]
 
 
-def _cut(items: Iterable[Item]) -> Iterator[list[Item]]:
-    held: list[Item] = []
+def _cut(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
+    held: list[Wanted] = []
     size = 0
-    for item in items:
-        held.append(item)
-        size += item.entry.data_bytes
+    for each in wanted:
+        held.append(each)
+        size += each.data_bytes
         if size >= BATCH_BYTES or len(held) >= BATCH_FILES:
             yield held
             held, size = [], 0
@@ -99,18 +108,25 @@ def _cut(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield held
 
 
-def _batch(number: int, items: Sequence[Item], places: dict[bytes, Location], keys: dict[BlockRef, bytes]) -> Batch:
-    blocks, listed = _listed([ref for item in items for ref in item.entry.chunks], places, keys)
-    return Batch(number, tuple(items), blocks, listed)
+def _batch(
+    number: int, wanted: Sequence[Wanted], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
+) -> Batch[Raw]:
+    numbers: dict[Folder, int] = {}
+    entries: list[BatchEntry[Raw]] = []
+    for each in wanted:
+        folder = numbers.setdefault(each.folder, len(numbers))
+        entries.append(BatchEntry(folder, each.entry, each.identity != 0, each.known))  # type: ignore[arg-type]
+    blocks, listed = _listed([chunk for each in wanted for chunk in _ids(each.chunks)], places, keys)
+    return Batch(number, tuple(numbers), tuple(entries), sum([each.data_bytes for each in wanted]), blocks, listed)
 
 
 def _listed(
-    refs: Iterable[ChunkRef], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
+    chunks: Iterable[bytes], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
 ) -> tuple[tuple[Block, ...], tuple[Place, ...]]:
     numbers: dict[BlockRef, int] = {}
     blocks: list[Block] = []
     listed: list[Place] = []
-    for chunk in dict.fromkeys(ref.id for ref in refs):
+    for chunk in dict.fromkeys(chunks):
         place = places.get(chunk)
         ref = BlockRef(place.pack_id, place.ordinal) if place else None
         if place is None or ref is None or ref not in keys:

@@ -3,16 +3,22 @@
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkid import keyed_id
-from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import ChunkRef, Entry, Extent
 from phoenix_core.vault.errors import ChunkDamaged
 
 _READ_BYTES = 2**20
 _ZEROS = bytes(_READ_BYTES)
 Tick = Callable[[int], None]
+
+
+class Chunks(Protocol):
+    """Where data chunks come from."""
+
+    def read_one(self, chunk: ChunkId) -> bytes | memoryview: ...
 
 
 def extents_of(entry: Entry) -> tuple[Extent, ...]:
@@ -22,7 +28,7 @@ def extents_of(entry: Entry) -> tuple[Extent, ...]:
     return (Extent(0, entry.size),) if entry.size else ()
 
 
-def write_chunks(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], source: ChunkSource, tick: Tick) -> None:
+def write_chunks(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], source: Chunks, tick: Tick) -> None:
     """Write chunks to an open file, laid out over these extents, which are as long together.
 
     Raises `ChunkMissing`, `ChunkDamaged`, what the node and the core raise, and OSError."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from phoenix_core.agent.restore import workermessages as wire
-from phoenix_core.agent.restore.records import Outcome
 
-QUEUED_PER_WORKER = 3
+QUEUED_PER_WORKER = 24
+"""Enough to do while the job looks up the next window."""
 WAIT_S = 0.25
-Take = Callable[[tuple[Outcome, ...]], None]
+_FILE_WEIGHT = 65536
+Take = Callable[[wire.Done], None]
 
 
 @dataclass
@@ -100,11 +101,13 @@ class Dispatcher:
             state.queued_bytes -= _weight(work)
             self.bytes_done += work.data_bytes - state.bytes_of_batch
             state.bytes_of_batch = 0
-            self.current = work.last.path
-            take(message.outcomes)
+            self.current = message.path
+            take(message)
         self._tick()
 
 
 def _weight(work: wire.Work) -> int:
     """What it costs, in bytes; a file by itself costs about as much as 64 KiB."""
-    return work.data_bytes + 65536 * (1 if isinstance(work, wire.Large) else len(work.items))
+    if isinstance(work, wire.Large):
+        return work.data_bytes + _FILE_WEIGHT
+    return work.data_bytes + _FILE_WEIGHT * len(work.entries if isinstance(work, wire.Batch) else work.items)

@@ -8,19 +8,34 @@ import msgspec
 
 from phoenix_core.agent.restore import workermessages as wire
 from phoenix_core.agent.restore.blockplan import BATCH_FILES, BlockPlan
+from phoenix_core.agent.restore.completed import completed
 from phoenix_core.agent.restore.damage import DAMAGED
 from phoenix_core.agent.restore.dispatch import Dispatcher, Pool
-from phoenix_core.agent.restore.foldermaker import FolderMaker
+from phoenix_core.agent.restore.foldermaker import FolderMaker, Level
 from phoenix_core.agent.restore.journal import Journal
 from phoenix_core.agent.restore.largefile import LargeFiles, is_large
-from phoenix_core.agent.restore.records import Anchor, Enter, FileRecord, Item, LatePut, Leave, Outcome, Put
+from phoenix_core.agent.restore.records import (
+    Anchor,
+    Enter,
+    FileRecord,
+    Folder,
+    Item,
+    LatePut,
+    Leave,
+    Outcome,
+    Put,
+    Wanted,
+    joined_chunks,
+)
 from phoenix_core.agent.restore.tally import Tally
 from phoenix_core.agent.restore.write import NO_LINK
 from phoenix_core.vault.chunkreader import ChunkSource
+from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.filelists import entry_chunks
 
-WINDOW_FILES = 8192
+WINDOW_FILES = 32768
 WINDOW_BYTES = 512 * 2**20
+_decode_entry = msgspec.msgpack.Decoder(Entry).decode
 
 
 @dataclass
@@ -54,11 +69,10 @@ class Filler:
         self._journal = journal
         self._tally = tally
         self._groups: dict[int, _Group] = {}
-        self._identities: dict[tuple[bytes, bytes], int] = {}
         self.dispatcher = Dispatcher(pool, workers, tick)
         self._large = LargeFiles(self.dispatcher, plan)
-        self._not_linked: list[Item] = []
-        self._window: list[Item] = []
+        self._not_linked: list[LatePut] = []
+        self._window: list[Wanted] = []
         self._window_bytes = 0
 
     def files(self, records: Iterable[FileRecord]) -> None:
@@ -68,15 +82,17 @@ class Filler:
             if isinstance(record, Put):
                 level = self._folders.level
                 if level.blocked:
-                    self._tally.lose(level.source + b"/" + record.entry.name, level.blocked)
-                    self._tally.done += 1
-                    continue
-                source = b"" if level.source[1:] == level.target else level.source + b"/" + record.entry.name
-                self._add_file(Item(level.target, record.entry, source, level.fresh), record.identity)
+                    self._lose(level, _decode_entry(record.entry))
+                else:
+                    self._add(Wanted(level.folder, record.entry, record.identity, record.data_bytes, record.chunks))
             elif isinstance(record, Enter):
                 self._folders.enter(record)
             elif isinstance(record, Leave):
                 self._folders.leave()
+            elif self._folders.level.blocked:
+                self._lose(self._folders.level, record.entry)
+            else:
+                self._restore_large(self._folders.level.folder.item(record.entry), record.identity)
         self._flush()
         self.dispatcher.drain()
 
@@ -86,7 +102,7 @@ class Filler:
             if record.is_link:
                 self._groups.setdefault(record.identity, _Group()).waiting.append(record)
             else:
-                self._add(_item(record), record.identity)
+                self._add_late(record, record.identity)
         self._flush()
         self.dispatcher.drain()
         while any(group.waiting for group in self._groups.values()):
@@ -95,15 +111,15 @@ class Filler:
 
     def _link_names(self) -> None:
         """The further names of all that is in place."""
-        ready: list[tuple[Item, Anchor]] = []
+        ready: list[tuple[LatePut, Anchor]] = []
         for group in self._groups.values():
             if group.anchor is not None:
-                ready += [(_item(record), group.anchor) for record in group.waiting]
+                ready += [(record, group.anchor) for record in group.waiting]
                 group.waiting.clear()
         for at in range(0, len(ready), BATCH_FILES):
-            items, anchors = zip(*ready[at : at + BATCH_FILES], strict=True)
-            work = wire.Links(self.dispatcher.next_number(), items, anchors)
-            self.dispatcher.submit(work, partial(self._linked, items))
+            records, anchors = zip(*ready[at : at + BATCH_FILES], strict=True)
+            work = wire.Links(self.dispatcher.next_number(), tuple(map(_item, records)), anchors)
+            self.dispatcher.submit(work, partial(self._linked, records))
         self.dispatcher.drain()
 
     def _restore_first_names(self) -> None:
@@ -116,73 +132,69 @@ class Filler:
                     self._tally.lose(record.path, group.lost)
                 group.waiting.clear()
             else:
-                self._add_file(_item(group.waiting.pop(0)), identity)
-        for item in self._not_linked:
-            self._add_file(item, 0)
+                self._add_late(group.waiting.pop(0), identity)
+        for record in self._not_linked:
+            self._add_late(record, 0)
         self._not_linked.clear()
         self._flush()
         self.dispatcher.drain()
 
     def open_folders(self) -> set[bytes]:
         """Folders in which temporary files may lie, after the workers were stopped."""
-        items = [] if self._large.current is None else [self._large.current]
+        found = set() if self._large.current is None else {self._large.current.folder}
         for work in self.dispatcher.unfinished():
-            items += [work.item] if isinstance(work, wire.Large) else work.items
-        return {item.folder for item in items}
+            if isinstance(work, wire.Batch):
+                found.update([folder.path for folder in work.folders])
+            else:
+                found.update([item.folder for item in ([work.item] if isinstance(work, wire.Large) else work.items)])
+        return found
 
-    def _add_file(self, item: Item, identity: int) -> None:
-        if not is_large(item.entry):
-            self._add(item, identity)
+    def _lose(self, level: Level, entry: Entry) -> None:
+        self._tally.lose(level.source + b"/" + entry.name, level.blocked)
+        self._tally.done += 1
+
+    def _add_late(self, record: LatePut, identity: int) -> None:
+        if is_large(record.entry):
+            self._restore_large(_item(record), identity)
             return
+        entry = record.entry
+        folder = Folder(record.folder, record.path.rpartition(b"/")[0], fresh=False)
+        self._add(Wanted(folder, entry, identity, entry.data_bytes, joined_chunks(entry)))
+
+    def _restore_large(self, item: Item, identity: int) -> None:
         entry = item.entry
         known = self._journal.known([item.path]).get(item.path)
         light = msgspec.structs.replace(item, entry=msgspec.structs.replace(entry, chunks=()), known=known)
         outcome = self._large.restore(light, lambda: entry_chunks(self._trees, entry))
-        if identity:
-            self._identities[item.folder, entry.name] = identity
-        self._put([light], (outcome,))
+        self._take(light, outcome, identity)
+        if outcome.is_there:
+            self._journal.complete(completed(light.path, outcome.inode, outcome.ctime_ns))
 
-    def _add(self, item: Item, identity: int) -> None:
-        if identity:
-            self._identities[item.folder, item.entry.name] = identity
-        self._window.append(item)
-        self._window_bytes += item.entry.data_bytes
+    def _add(self, wanted: Wanted) -> None:
+        self._window.append(wanted)
+        self._window_bytes += wanted.data_bytes
         if len(self._window) >= WINDOW_FILES or self._window_bytes >= WINDOW_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        items, self._window, self._window_bytes = self._window, [], 0
+        window, self._window, self._window_bytes = self._window, [], 0
         if self._journal.is_resumed:
-            known = self._journal.known([item.path for item in items])
-            items = [msgspec.structs.replace(item, known=known.get(item.path)) for item in items]
-        for batch in self._plan.batches(items, self.dispatcher.next_number):
-            self.dispatcher.submit(batch, partial(self._put, batch.items))
+            paths = [each.item.path for each in window]
+            known = self._journal.known(paths)
+            window = [
+                msgspec.structs.replace(each, known=known.get(path)) for each, path in zip(window, paths, strict=True)
+            ]
+        for batch, some in self._plan.batches(window, self.dispatcher.next_number):
+            self.dispatcher.submit(batch, partial(self._put, some))
 
-    def _put(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        for item, outcome in zip(items, outcomes, strict=True):
-            self._tally.add(item, outcome)
-            if self._identities:
-                self._anchor(item, outcome)
-        self._remember(items, outcomes)
+    def _put(self, wanted: Sequence[Wanted], done: wire.Done) -> None:
+        self._tally.add_written(done.files, done.others, done.file_bytes)
+        for number, outcome in done.outcomes:
+            self._take(wanted[number].item, outcome, wanted[number].identity)
+        self._journal.complete(done.completed)
 
-    def _linked(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        for item, outcome in zip(items, outcomes, strict=True):
-            if outcome.reason.startswith(NO_LINK):
-                self._tally.leave_out(item.path, [outcome.reason])
-                self._not_linked.append(item)
-            else:
-                self._tally.add(item, outcome, is_link=True)
-        self._remember(items, outcomes)
-
-    def _remember(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        self._journal.complete(
-            (item.path, outcome.inode, outcome.ctime_ns)
-            for item, outcome in zip(items, outcomes, strict=True)
-            if outcome.is_there
-        )
-
-    def _anchor(self, item: Item, outcome: Outcome) -> None:
-        identity = self._identities.pop((item.folder, item.entry.name), 0)
+    def _take(self, item: Item, outcome: Outcome, identity: int) -> None:
+        self._tally.add(item, outcome)
         if not identity:
             return
         group = self._groups.setdefault(identity, _Group())
@@ -190,6 +202,19 @@ class Filler:
             group.anchor = Anchor(item.folder, outcome.name, outcome.inode)
         elif outcome.reason == DAMAGED:
             group.lost = outcome.reason
+
+    def _linked(self, records: Sequence[LatePut], done: wire.Done) -> None:
+        complete: list[bytes] = []
+        for number, outcome in done.outcomes:
+            record = records[number]
+            if outcome.reason.startswith(NO_LINK):
+                self._tally.leave_out(record.path, [outcome.reason])
+                self._not_linked.append(record)
+            else:
+                self._tally.add(_item(record), outcome, is_link=True)
+            if outcome.is_there:
+                complete.append(completed(record.path, outcome.inode, outcome.ctime_ns))
+        self._journal.complete(b"".join(complete))
 
 
 def _item(record: LatePut) -> Item:

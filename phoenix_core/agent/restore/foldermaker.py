@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from phoenix_core.agent.restore.apply_metadata import MetadataSetter, drop_default_acl
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder
@@ -13,7 +14,7 @@ from phoenix_core.agent.restore.durable import sync_file_system
 from phoenix_core.agent.restore.errors import raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import Descent, join, proc_path
 from phoenix_core.agent.restore.journal import Journal
-from phoenix_core.agent.restore.records import Enter, FolderRecord
+from phoenix_core.agent.restore.records import Enter, Folder, FolderRecord
 from phoenix_core.agent.restore.slots import temp_prefix
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
@@ -23,7 +24,7 @@ BLOCKED, LEFT_ALONE, APPLIED = 0, 1, 2
 Lose = Callable[[bytes, str], None]
 
 
-@dataclass(slots=True)
+@dataclass
 class Level:
     """A folder that is being restored into."""
 
@@ -33,6 +34,11 @@ class Level:
     """Made by this run: it was empty."""
     blocked: str = ""
     """Why nothing can be restored into it."""
+
+    @cached_property
+    def folder(self) -> Folder:
+        """As those who put files into it know it."""
+        return Folder(self.target, self.source, self.fresh)
 
 
 class FolderMaker:

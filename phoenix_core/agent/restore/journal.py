@@ -8,24 +8,20 @@ disk: then what is there is compared with the snapshot's chunks.
 import fcntl
 import os
 import sqlite3
-import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from phoenix_core.agent.restore.completed import ENTRY_BYTES, KEY_BYTES, key_of, status_in
 from phoenix_core.agent.restore.records import Known
 
 FOLDER = "restores"
 KEPT_S = 30 * 86400
 _ASK_AT_ONCE = 500
-_KEY_BYTES = 16
-_STATUS = struct.Struct("<Qq")
-"""Inode and ctime."""
-_ENTRY_BYTES = _KEY_BYTES + _STATUS.size
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
@@ -70,7 +66,7 @@ class Journal:
 
     def known(self, paths: Sequence[bytes]) -> dict[bytes, Known]:
         """Those of the paths (in the snapshot) that were completed."""
-        by_key = {_key(path): path for path in paths} if self.is_resumed else {}
+        by_key = {key_of(path): path for path in paths} if self.is_resumed else {}
         found: dict[bytes, Known] = {}
         keys = list(by_key)
         for at in range(0, len(keys), _ASK_AT_ONCE):
@@ -78,18 +74,19 @@ class Journal:
             marks = ",".join("?" * len(some))
             question = f"SELECT path, status FROM done WHERE path IN ({marks})"  # noqa: S608 - question marks
             for key, status in self._ask(question, some):
-                found[by_key[key]] = Known(*_STATUS.unpack(status))
+                found[by_key[key]] = status_in(status)
         return found
 
-    def complete(self, entries: Iterable[tuple[bytes, int, int]]) -> None:
-        """Remember what is in place: path, inode and ctime."""
-        packed = b"".join([_key(path) + _STATUS.pack(inode, ctime_ns) for path, inode, ctime_ns in entries])
+    def complete(self, packed: bytes) -> None:
+        """Remember what is in place; see `completed`."""
+        if not packed:
+            return
         self._try(lambda db: db.execute("INSERT INTO completed (entries) VALUES (?)", (packed,)))
         self._try(lambda db: db.commit())
 
     def will_make(self, path: bytes) -> None:
         """A folder (below the destination) isn't there yet; kept with `begin`."""
-        self._to_make.append(_key(path))
+        self._to_make.append(key_of(path))
 
     def begin(self) -> None:
         """The plan is made, and writing begins."""
@@ -101,7 +98,7 @@ class Journal:
 
     def has_made(self, path: bytes) -> bool:
         """Whether the folder was made by this restore or an interrupted one."""
-        return bool(self._ask("SELECT 1 FROM made WHERE path = ?", (_key(path),)))
+        return bool(self._ask("SELECT 1 FROM made WHERE path = ?", (key_of(path),)))
 
     def keep(self) -> None:
         """The restore was interrupted: the next one goes on, if there is anything to go on with."""
@@ -175,8 +172,8 @@ def _unpack_completed(db: sqlite3.Connection) -> None:
     """What an interrupted run wrote in one piece for many entries, as rows that can be looked up."""
     for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number").fetchall():
         rows = [
-            (packed[at : at + _KEY_BYTES], packed[at + _KEY_BYTES : at + _ENTRY_BYTES])
-            for at in range(0, len(packed), _ENTRY_BYTES)
+            (packed[at : at + KEY_BYTES], packed[at + KEY_BYTES : at + ENTRY_BYTES])
+            for at in range(0, len(packed), ENTRY_BYTES)
         ]
         db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?)", rows)
     db.execute("DELETE FROM completed")
@@ -232,7 +229,3 @@ def _remove_old(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > KEPT_S:
                 path.unlink()
-
-
-def _key(path: bytes) -> bytes:
-    return blake3(path).digest(_KEY_BYTES)

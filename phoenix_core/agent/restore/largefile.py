@@ -123,14 +123,14 @@ class LargeFiles:
             blocks, places = self._plan.for_chunks(part.refs) if step is LargeStep.WRITE else ((), ())
             number = self._dispatcher.next_number()
             work = wire.Large(number, step, light, name, part.extents, part.refs, blocks, places)
-            self._dispatcher.submit(work, lambda outcomes: take(outcomes[0]))
+            self._dispatcher.submit(work, lambda done: take(done.outcomes[0][1]))
         self._dispatcher.drain()
         return failed[0] if failed else None
 
     def _step(self, item: Item, step: LargeStep, name: bytes = b"") -> Outcome:
         answer: list[Outcome] = []
         work = wire.Large(self._dispatcher.next_number(), step, item, name)
-        self._dispatcher.submit(work, lambda outcomes: answer.append(outcomes[0]))
+        self._dispatcher.submit(work, lambda done: answer.append(done.outcomes[0][1]))
         while not answer:
             self._dispatcher.receive()
         return answer[0]

@@ -16,7 +16,17 @@ from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.destination import SpaceNeeds
 from phoenix_core.agent.restore.errors import raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import Descent, join
-from phoenix_core.agent.restore.records import Enter, FileRecord, FolderRecord, LatePut, Leave, Put
+from phoenix_core.agent.restore.largefile import is_large
+from phoenix_core.agent.restore.records import (
+    Enter,
+    FileRecord,
+    FolderRecord,
+    LatePut,
+    Leave,
+    Put,
+    PutLarge,
+    joined_chunks,
+)
 from phoenix_core.agent.restore.slots import is_type, status_of
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
@@ -261,7 +271,11 @@ class Planner:
             self.counts.files += 1
             self.counts.bytes += entry.size
             self.counts.data_bytes += entry.data_bytes
-            self._records.files.append(Put(entry, identity))
+            if is_large(entry):
+                self._records.files.append(PutLarge(entry, identity))
+            else:
+                put = Put(entry, identity, entry.data_bytes, joined_chunks(entry))
+                self._records.files.append(put)  # type: ignore[arg-type]  # the entry comes back undecoded
         else:
             self.counts.others += 1
             self._records.late.append(LatePut(level.target, entry, _source(level, entry), identity))

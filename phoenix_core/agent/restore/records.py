@@ -5,11 +5,15 @@ links are a list of their own, for when all files are in place.
 """
 
 import os
+from typing import Generic, TypeVar
 
 import msgspec
 
 from phoenix_core.agent.restore.folders import join
 from phoenix_core.vault.entry import Entry
+
+E = TypeVar("E")
+"""An entry; or `msgspec.Raw`, where it is passed on as it is."""
 
 
 class Enter(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -28,8 +32,18 @@ class Leave(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """The folder ends."""
 
 
-class Put(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
+class Put(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=True, tag=3):
     """A file in the folder that was entered last. `identity` is not 0 where further hard links may follow."""
+
+    entry: E
+    identity: int
+    data_bytes: int
+    chunks: bytes
+    """The ids of its chunks, joined."""
+
+
+class PutLarge(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """A file that is restored in parts."""
 
     entry: Entry
     identity: int = 0
@@ -52,7 +66,7 @@ class LatePut(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
 
 
 FolderRecord = Enter | Leave
-FileRecord = Enter | Leave | Put
+FileRecord = Enter | Leave | Put[msgspec.Raw] | PutLarge
 
 
 class Known(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -84,6 +98,47 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     def path(self) -> bytes:
         """Its path in the snapshot."""
         return self.source or b"/" + join(self.folder, self.entry.name)
+
+
+class Folder(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A folder that files are put into."""
+
+    path: bytes
+    """Below the destination."""
+    source: bytes
+    """Its path in the snapshot, without a slash at the end."""
+    fresh: bool
+    """Made by this restore: nothing can be there yet."""
+
+    def item(self, entry: Entry, known: Known | None = None) -> Item:
+        """The entry in this folder."""
+        same = self.source[1:] == self.path
+        return Item(self.path, entry, b"" if same else self.source + b"/" + entry.name, self.fresh, known)
+
+
+class Wanted(msgspec.Struct, frozen=True, gc=False, weakref=False):
+    """One file, link or node that is to be put in place, as the job holds it."""
+
+    folder: Folder
+    entry: Entry | msgspec.Raw
+    identity: int
+    data_bytes: int
+    chunks: bytes
+    """The ids of its chunks, joined."""
+    known: Known | None = None
+
+    @property
+    def item(self) -> Item:
+        return self.folder.item(_decode(self.entry) if isinstance(self.entry, msgspec.Raw) else self.entry, self.known)
+
+
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+def joined_chunks(entry: Entry) -> bytes:
+    """The ids of the chunks that it lists."""
+    chunks = entry.chunks
+    return chunks[0].id if len(chunks) == 1 else b"".join([ref.id for ref in chunks])
 
 
 class Anchor(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -48,6 +48,13 @@ class Tally:
         """Metadata that was not applied, or a node that was not made."""
         self.not_applied.add(path, ", ".join(what))
 
+    def add_written(self, files: int, others: int, file_bytes: int) -> None:
+        """Entries of which there is nothing to say but that they were written."""
+        self.done += files + others
+        self.files += files
+        self.others += others
+        self.file_bytes += file_bytes
+
     def add(self, item: Item, outcome: Outcome, *, is_link: bool = False) -> None:
         self.done += 1
         if outcome.state == WRITTEN:

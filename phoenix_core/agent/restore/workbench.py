@@ -1,26 +1,22 @@
 """Where work is done, in a worker process or in the job's own: reads blocks, opens them, writes entries."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.restore import workermessages as wire
+from phoenix_core.agent.restore.blocksource import BlockSource
+from phoenix_core.agent.restore.completed import completed
 from phoenix_core.agent.restore.errors import DestinationMoved
 from phoenix_core.agent.restore.folders import FolderCache, identity_of, open_root
 from phoenix_core.agent.restore.packshelf import PackShelf
-from phoenix_core.agent.restore.records import Outcome
+from phoenix_core.agent.restore.records import WRITTEN, Outcome
 from phoenix_core.agent.restore.slots import TempNames
 from phoenix_core.agent.restore.write import EntryWriter
 from phoenix_core.agent.restore.writelarge import LargeWriter
-from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.names import shown
 from phoenix_core.storage.node_api import JobNode
-from phoenix_core.vault.chunkreader import ChunkReader
-from phoenix_core.vault.kinds import PackKind
-from phoenix_core.vault.location import BlockRef, Location
-
-CACHE_BYTES = 8 * 2**20
-"""Files come in the order of their blocks, so that few are read again."""
+from phoenix_core.vault.entry import Entry
 
 
 class Workbench:
@@ -38,12 +34,8 @@ class Workbench:
         """Of the work in hand."""
         self._tick = tick
         self._packs = PackShelf(node.open_pack)
-        self._places: dict[ChunkId, Location] = {}
-        self._block_keys: dict[BlockRef, bytes] = {}
         keys = domain_keys(setup.domain)
-        reader = ChunkReader(
-            self._locate, self._packs.open_pack, self._keys, keys, PackKind.DATA, cache_bytes=CACHE_BYTES
-        )
+        self._source = BlockSource(self._packs, keys.data_id_key)
         self._root = _open_root(setup)
         self._folders = FolderCache(self._root)
         self._writer = EntryWriter(
@@ -51,7 +43,7 @@ class Workbench:
             setup.rule,
             setup.stamp,
             TempNames(setup.job, setup.number),
-            reader,
+            self._source,
             keys.data_id_key,
             self._chunk_done,
             without_mask=without_mask,
@@ -63,25 +55,42 @@ class Workbench:
         """Bytes that came from storage."""
         return self._packs.fetched_bytes
 
-    def do(self, work: wire.Work) -> wire.Done:
+    def do(self, work: wire.Task) -> wire.Done:
         """Raises `DestinationFull`, `DestinationNotWritable`, and what the node and the core raise."""
         self.bytes_done = 0
-        if isinstance(work, wire.Large):
-            outcomes: tuple[Outcome, ...] = (self._step(work),)
-        else:
-            outcomes = tuple(self._put(work) if isinstance(work, wire.Batch) else self._link(work))
-        return wire.Done(work.number, outcomes, self.fetched_bytes)
+        if isinstance(work, wire.Batch):
+            return self._put(work)
+        outcomes = (self._step(work),) if isinstance(work, wire.Large) else tuple(self._link(work))
+        return wire.Done(work.number, self.path, tuple(enumerate(outcomes)), fetched_bytes=self.fetched_bytes)
 
     def close(self) -> None:
         self._packs.close()
         self._folders.close()
         os.close(self._root)
 
-    def _put(self, batch: wire.Batch) -> Iterator[Outcome]:
-        self._use_blocks(batch.blocks, batch.places)
-        for item in batch.items:
-            self.path = item.path
-            yield self._writer.put(item)
+    def _put(self, batch: wire.Batch[Entry]) -> wire.Done:
+        self._source.use(batch.blocks, batch.places)
+        folders, put = batch.folders, self._writer.put
+        told: list[tuple[int, Outcome]] = []
+        completes: list[bytes] = []
+        files = others = file_bytes = 0
+        for number, wanted in enumerate(batch.entries):
+            entry = wanted.entry
+            item = folders[wanted.folder].item(entry, wanted.known)
+            self.path = path = item.path
+            outcome = put(item)
+            if outcome.is_there:
+                completes.append(completed(path, outcome.inode, outcome.ctime_ns))
+            if outcome.state != WRITTEN or outcome.problems or wanted.tell:
+                told.append((number, outcome))
+            elif entry.is_file:
+                files += 1
+                file_bytes += entry.size
+            else:
+                others += 1
+        return wire.Done(
+            batch.number, self.path, tuple(told), files, others, file_bytes, b"".join(completes), self.fetched_bytes
+        )
 
     def _link(self, links: wire.Links) -> Iterator[Outcome]:
         for item, anchor in zip(links.items, links.anchors, strict=True):
@@ -89,27 +98,13 @@ class Workbench:
             yield self._writer.link(item, anchor)
 
     def _step(self, work: wire.Large) -> Outcome:
-        self._use_blocks(work.blocks, work.places)
+        self._source.use(work.blocks, work.places)
         self.path = work.item.path
         return self._large.do(work)
-
-    def _use_blocks(self, blocks: Sequence[wire.Block], places: Sequence[wire.Place]) -> None:
-        self._block_keys = {BlockRef(block.pack_id, block.ordinal): block.key for block in blocks}
-        self._places = {ChunkId(place.chunk): _location(blocks[place.block], place) for place in places}
-
-    def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        return [self._places.get(chunk) for chunk in ids]
-
-    def _keys(self, refs: Sequence[BlockRef]) -> list[bytes]:
-        return [self._block_keys[ref] for ref in refs]
 
     def _chunk_done(self, count: int) -> None:
         self.bytes_done += count
         self._tick()
-
-
-def _location(block: wire.Block, place: wire.Place) -> Location:
-    return Location(block.pack_id, block.ordinal, block.offset, block.length, place.offset, place.length)
 
 
 def _open_root(setup: wire.Setup) -> int:

@@ -33,7 +33,7 @@ def _work(connection: Connection) -> None:
 class _Worker:
     def __init__(self, connection: Connection, setup: wire.Setup) -> None:
         self._connection = connection
-        self._inbox: SimpleQueue[wire.Work] = SimpleQueue()
+        self._inbox: SimpleQueue[wire.Task] = SimpleQueue()
         self._token = ""
         self._told = time.monotonic()
         threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()

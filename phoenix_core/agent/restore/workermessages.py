@@ -1,14 +1,15 @@
 """What a restore job and its worker processes say to each other: MessagePack over a pipe."""
 
 from enum import IntEnum
+from typing import Generic
 
 import msgspec
 
-from phoenix_core.agent.restore.records import Anchor, Item, Outcome
+from phoenix_core.agent.restore.records import Anchor, E, Folder, Item, Known, Outcome
 from phoenix_core.agentlink.messages import DomainAccess, StorageAccess
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule
-from phoenix_core.vault.entry import ChunkRef, Extent
+from phoenix_core.vault.entry import ChunkRef, Entry, Extent
 
 
 class TlsPaths(msgspec.Struct, frozen=True, array_like=True):
@@ -33,7 +34,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     stamp: str
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
+class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A block that a batch reads, with its key."""
 
     pack_id: bytes
@@ -43,7 +44,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     key: bytes
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
+class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where a chunk lies in one of the batch's blocks."""
 
     chunk: bytes
@@ -52,21 +53,26 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     length: int
 
 
-class Batch(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class BatchEntry(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=True):
+    """One entry of a batch."""
+
+    folder: int
+    """Which of the batch's."""
+    entry: E
+    tell: bool = False
+    """The job wants to know what became of it, also where nothing is to be said."""
+    known: Known | None = None
+
+
+class Batch(msgspec.Struct, Generic[E], frozen=True, array_like=True, tag=2):
     """Job → worker: put these in place, in order. Chunks without a place are not in the vault."""
 
     number: int
-    items: tuple[Item, ...]
+    folders: tuple[Folder, ...]
+    entries: tuple[BatchEntry[E], ...]
+    data_bytes: int
     blocks: tuple[Block, ...] = ()
     places: tuple[Place, ...] = ()
-
-    @property
-    def data_bytes(self) -> int:
-        return sum(item.entry.data_bytes for item in self.items)
-
-    @property
-    def last(self) -> Item:
-        return self.items[-1]
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -79,10 +85,6 @@ class Links(msgspec.Struct, frozen=True, array_like=True, tag=3):
     @property
     def data_bytes(self) -> int:
         return 0
-
-    @property
-    def last(self) -> Item:
-        return self.items[-1]
 
 
 class LargeStep(IntEnum):
@@ -119,11 +121,7 @@ class Large(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
     @property
     def data_bytes(self) -> int:
-        return sum(ref.length for ref in self.refs)
-
-    @property
-    def last(self) -> Item:
-        return self.item
+        return sum([ref.length for ref in self.refs])
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -133,10 +131,19 @@ class Token(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True, tag=11):
-    """Worker → job: what became of a batch's items, in their order."""
+    """Worker → job: what became of a piece of work."""
 
     number: int
-    outcomes: tuple[Outcome, ...]
+    path: bytes
+    """What it was at in the end."""
+    outcomes: tuple[tuple[int, Outcome], ...]
+    """Of a batch's entries those of which there is something to say, with their place in it; else all, in order."""
+    files: int = 0
+    """Of the others: files written, other entries made, the files' sizes."""
+    others: int = 0
+    file_bytes: int = 0
+    completed: bytes = b""
+    """What is in place, for the journal."""
     fetched_bytes: int = 0
     """The worker's total of bytes that came from storage."""
 
@@ -155,8 +162,11 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=13):
     error: ErrorView
 
 
-Work = Batch | Links | Large
-ToWorker = Setup | Batch | Links | Large | Token
+Work = Batch[msgspec.Raw] | Links | Large
+"""As the job hands it out."""
+Task = Batch[Entry] | Links | Large
+"""As a worker sees it."""
+ToWorker = Setup | Batch[Entry] | Links | Large | Token
 FromWorker = Done | Working | Failed
 
 encode = msgspec.msgpack.Encoder().encode

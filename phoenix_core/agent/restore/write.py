@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from phoenix_core.agent.restore.apply_metadata import MetadataSetter
-from phoenix_core.agent.restore.content import Tick, extents_of, has_content, has_holes, write_chunks
+from phoenix_core.agent.restore.content import Chunks, Tick, extents_of, has_content, has_holes, write_chunks
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.errors import raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import FolderCache, proc_path
@@ -20,7 +20,6 @@ from phoenix_core.agent.restore.slots import FORMATS, Slot, Slots, TempNames, st
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
-from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import EntryType
 
 NO_FOLDER = "folder_not_restored"
@@ -42,7 +41,7 @@ class EntryWriter:
         rule: ConflictRule,
         stamp: str,
         names: TempNames,
-        source: ChunkSource,
+        source: Chunks,
         id_key: bytes,
         tick: Tick,
         *,

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phoenix_core.agent.restore import fill
+from phoenix_core.agent.restore import dispatch, fill
 from phoenix_core.agent.restore.blockplan import BlockPlan
-from phoenix_core.agent.restore.records import Item
+from phoenix_core.agent.restore.records import Wanted
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agent.restore.workermessages import Batch
 from phoenix_core.agentlink.messages import Progress, ReportBody, RestoreOrder
@@ -64,9 +64,12 @@ class ScriptPorts:
 def main() -> None:
     script = msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Script)
     fill.WINDOW_FILES = script.window_files
+    dispatch.QUEUED_PER_WORKER = 3
     plan_batches, left = BlockPlan.batches, script.windows
 
-    def counted(plan: BlockPlan, items: Sequence[Item], number: Callable[[], int]) -> Iterator[Batch]:
+    def counted(
+        plan: BlockPlan, items: Sequence[Wanted], number: Callable[[], int]
+    ) -> Iterator[tuple[Batch[msgspec.Raw], list[Wanted]]]:
         nonlocal left
         left -= bool(items)
         if left < 0:

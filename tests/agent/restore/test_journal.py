@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from phoenix_core.agent.restore.completed import completed
 from phoenix_core.agent.restore.journal import FOLDER, Journal
 from phoenix_core.agent.restore.records import Known
 from phoenix_core.agent.restore.restore_job import RestoreJob
@@ -24,7 +25,7 @@ def files(state: Path) -> list[str]:
 
 def test_what_was_complete_is_known_to_the_next_run(tmp_path: Path) -> None:
     first = begun(tmp_path)
-    first.complete((path, number, number * 10) for number, path in enumerate(PATHS))
+    first.complete(b"".join(completed(path, number, number * 10) for number, path in enumerate(PATHS)))
     assert not first.is_resumed
     assert first.known(PATHS) == {}
     first.keep()
@@ -39,7 +40,7 @@ def test_what_was_complete_is_known_to_the_next_run(tmp_path: Path) -> None:
 def test_a_kill_loses_nothing_that_was_told(tmp_path: Path) -> None:
     """Not closed at all, as after SIGKILL."""
     first = begun(tmp_path)
-    first.complete([(b"/file", 1, 2)])
+    first.complete(completed(b"/file", 1, 2))
     assert first._db is not None
     other = sqlite3.connect(first._path)
     ((packed,),) = other.execute("SELECT entries FROM completed").fetchall()
@@ -79,7 +80,7 @@ def test_an_equal_restore_under_way_has_the_journal(tmp_path: Path) -> None:
     second = Journal(tmp_path, "snapshot /target", "j2", 9)
     assert "under way" in second.trouble
     second.begin()
-    second.complete([(b"/file", 1, 2)])
+    second.complete(completed(b"/file", 1, 2))
     assert not second.is_resumed
     second.drop()
     first.keep()
@@ -102,9 +103,9 @@ def test_a_full_disk_costs_only_the_journal(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     assert journal._db is not None
     journal._db.execute("PRAGMA max_page_count = 1")
-    journal.complete((path, 1, 2) for path in PATHS)
+    journal.complete(b"".join(completed(path, 1, 2) for path in PATHS))
     assert "full" in journal.trouble
-    journal.complete([(b"/file", 1, 2)])
+    journal.complete(completed(b"/file", 1, 2))
     assert journal.known(PATHS) == {}
     journal.drop()
     assert files(tmp_path) == []

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from phoenix_core.agent.errors import WorkerDied
-from phoenix_core.agent.restore import fill
+from phoenix_core.agent.restore import dispatch, fill
 from phoenix_core.agent.restore.journal import FOLDER
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.messages import BackupResult, Progress, RestoreOrder
@@ -130,6 +130,7 @@ def test_a_cancelled_restore_ends_soon_and_leaves_nothing_half_done(
     many: RestoreRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fill, "WINDOW_FILES", WINDOW_FILES)
+    monkeypatch.setattr(dispatch, "QUEUED_PER_WORKER", 3)
     monkeypatch.setattr("phoenix_core.agent.backup.watch.PROGRESS_S", 0.0)
     snapshot = many.backup()
     order, ports = many.order(snapshot, workers=2)

@@ -60,6 +60,7 @@ class MetadataSetter:
     def __init__(self) -> None:
         self.owners = OwnerNumbers()
         self._own_numbers = (os.geteuid(), os.getegid())
+        self._is_own: dict[tuple[str, int, str, int], bool] = {}
         self._now_ns = time.time_ns()
 
     def apply(self, at: At, entry: Entry, *, clean: bool) -> list[str]:
@@ -84,7 +85,13 @@ class MetadataSetter:
     def is_plain(self, entry: Entry) -> bool:
         """Whether a file made with the entry's mode by this process has its owner and attributes too, so that only its
         times are to be set: unless the folder or the file system gives new files something else."""
-        return not entry.xattrs and not entry.mode & ~0o777 and self.numbers(entry) == self._own_numbers
+        if entry.xattrs or entry.mode & ~0o777:
+            return False
+        owner = (entry.owner, entry.uid, entry.group, entry.gid)
+        is_own = self._is_own.get(owner)
+        if is_own is None:
+            is_own = self._is_own[owner] = self.numbers(entry) == self._own_numbers
+        return is_own
 
     def made_as_wanted(self, status: os.stat_result, entry: Entry) -> bool:
         """Whether a file that `is_plain` came out as it should."""

@@ -115,9 +115,10 @@ def _batch(
     entries: list[BatchEntry[Raw]] = []
     for each in wanted:
         folder = numbers.setdefault(each.folder, len(numbers))
-        entries.append(BatchEntry(folder, each.entry, each.identity != 0, each.known))  # type: ignore[arg-type]
+        entries.append(BatchEntry(folder, each.entry, each.identity != 0, each.known, each.begun))  # type: ignore[arg-type]
     blocks, listed = _listed([chunk for each in wanted for chunk in _ids(each.chunks)], places, keys)
-    return Batch(number, tuple(numbers), tuple(entries), sum([each.data_bytes for each in wanted]), blocks, listed)
+    data_bytes = sum([each.data_bytes for each in wanted])
+    return Batch(number, tuple(numbers), tuple(entries), data_bytes, False, blocks, listed)
 
 
 def _listed(

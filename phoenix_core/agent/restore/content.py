@@ -36,18 +36,23 @@ def write_chunks(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], s
     at, left = 0, 0
     for ref in refs:
         data = source.read_one(ChunkId(ref.id))
-        if len(data) != ref.length:
-            raise ChunkDamaged(chunk=ref.id.hex(), pack="", detail="its length is not what its file says")
+        check_length(data, ref)
         view = memoryview(data)
         while view:
             if not left:
                 at, left = next(places)
             piece = view[:left]
-            _write_all(fd, piece, at)
+            write_all(fd, piece, at)
             at += len(piece)
             left -= len(piece)
             view = view[len(piece) :]
         tick(ref.length)
+
+
+def check_length(data: bytes | memoryview, ref: ChunkRef) -> None:
+    """Raises `ChunkDamaged`."""
+    if len(data) != ref.length:
+        raise ChunkDamaged(chunk=ref.id.hex(), pack="", detail="its length is not what its file says")
 
 
 def _places(extents: Iterable[Extent]) -> Iterator[tuple[int, int]]:
@@ -56,7 +61,9 @@ def _places(extents: Iterable[Extent]) -> Iterator[tuple[int, int]]:
     raise ChunkDamaged(chunk="", pack="", detail="a file's chunks are longer than its data")
 
 
-def _write_all(fd: int, view: memoryview, at: int) -> None:
+def write_all(fd: int, data: bytes | memoryview, at: int) -> None:
+    """Write at this offset, however many calls that takes. Raises OSError."""
+    view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, at)
         at += written

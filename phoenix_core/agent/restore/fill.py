@@ -1,6 +1,6 @@
 """Fills the destination (WF6.6): folders and files as the plan lists them, then links and nodes, then further links."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,12 +30,10 @@ from phoenix_core.agent.restore.records import (
 from phoenix_core.agent.restore.tally import Tally
 from phoenix_core.agent.restore.write import NO_LINK
 from phoenix_core.vault.chunkreader import ChunkSource
-from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.filelists import entry_chunks
 
 WINDOW_FILES = 32768
 WINDOW_BYTES = 512 * 2**20
-_decode_entry = msgspec.msgpack.Decoder(Entry).decode
 
 
 @dataclass
@@ -82,15 +80,24 @@ class Filler:
             if isinstance(record, Put):
                 level = self._folders.level
                 if level.blocked:
-                    self._lose(level, _decode_entry(record.entry))
+                    self._lose(level, record.name)
                 else:
-                    self._add(Wanted(level.folder, record.entry, record.identity, record.data_bytes, record.chunks))
+                    self._add(
+                        Wanted(
+                            level.folder,
+                            record.name,
+                            record.entry,
+                            record.identity,
+                            record.data_bytes,
+                            record.chunks,
+                        )
+                    )
             elif isinstance(record, Enter):
                 self._folders.enter(record)
             elif isinstance(record, Leave):
                 self._folders.leave()
             elif self._folders.level.blocked:
-                self._lose(self._folders.level, record.entry)
+                self._lose(self._folders.level, record.entry.name)
             else:
                 self._restore_large(self._folders.level.folder.item(record.entry), record.identity)
         self._flush()
@@ -149,8 +156,14 @@ class Filler:
                 found.update([item.folder for item in ([work.item] if isinstance(work, wire.Large) else work.items)])
         return found
 
-    def _lose(self, level: Level, entry: Entry) -> None:
-        self._tally.lose(level.source + b"/" + entry.name, level.blocked)
+    def unfinished_files(self) -> Iterator[Item]:
+        """Those that workers had in hand and make under their own names."""
+        for work in self.dispatcher.unfinished():
+            if isinstance(work, wire.Batch) and work.in_place:
+                yield from work.items
+
+    def _lose(self, level: Level, name: bytes) -> None:
+        self._tally.lose(level.source + b"/" + name, level.blocked)
         self._tally.done += 1
 
     def _add_late(self, record: LatePut, identity: int) -> None:
@@ -159,7 +172,7 @@ class Filler:
             return
         entry = record.entry
         folder = Folder(record.folder, record.path.rpartition(b"/")[0], fresh=False)
-        self._add(Wanted(folder, entry, identity, entry.data_bytes, joined_chunks(entry)))
+        self._add(Wanted(folder, entry.name, entry, identity, entry.data_bytes, joined_chunks(entry)))
 
     def _restore_large(self, item: Item, identity: int) -> None:
         entry = item.entry
@@ -179,13 +192,15 @@ class Filler:
     def _flush(self) -> None:
         window, self._window, self._window_bytes = self._window, [], 0
         if self._journal.is_resumed:
-            paths = [each.item.path for each in window]
-            known = self._journal.known(paths)
+            paths = [each.path for each in window]
+            known, begun = self._journal.known(paths), self._journal.begun(paths)
             window = [
-                msgspec.structs.replace(each, known=known.get(path)) for each, path in zip(window, paths, strict=True)
+                msgspec.structs.replace(each, known=known.get(path), begun=path in begun)
+                for each, path in zip(window, paths, strict=True)
             ]
         for batch, some in self._plan.batches(window, self.dispatcher.next_number):
-            self.dispatcher.submit(batch, partial(self._put, some))
+            in_place = self._journal.hand_out([each.path for each in some if each.folder.fresh])
+            self.dispatcher.submit(msgspec.structs.replace(batch, in_place=in_place), partial(self._put, some))
 
     def _put(self, wanted: Sequence[Wanted], done: wire.Done) -> None:
         self._tally.add_written(done.files, done.others, done.file_bytes)

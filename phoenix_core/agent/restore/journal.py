@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
     "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS completed (number INTEGER PRIMARY KEY, entries BLOB)",
+    "CREATE TABLE IF NOT EXISTS handed_out (number INTEGER PRIMARY KEY, paths BLOB)",
+    "CREATE TABLE IF NOT EXISTS begun (path BLOB PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS done (path BLOB PRIMARY KEY, status BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS made (path BLOB PRIMARY KEY) WITHOUT ROWID",
 )
@@ -67,15 +69,22 @@ class Journal:
     def known(self, paths: Sequence[bytes]) -> dict[bytes, Known]:
         """Those of the paths (in the snapshot) that were completed."""
         by_key = {key_of(path): path for path in paths} if self.is_resumed else {}
-        found: dict[bytes, Known] = {}
-        keys = list(by_key)
-        for at in range(0, len(keys), _ASK_AT_ONCE):
-            some = keys[at : at + _ASK_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            question = f"SELECT path, status FROM done WHERE path IN ({marks})"  # noqa: S608 - question marks
-            for key, status in self._ask(question, some):
-                found[by_key[key]] = status_in(status)
-        return found
+        rows = self._ask_about("SELECT path, status FROM done", list(by_key))
+        return {by_key[key]: status_in(status) for key, status in rows}
+
+    def begun(self, paths: Sequence[bytes]) -> set[bytes]:
+        """Those of the paths (in the snapshot) that `hand_out` was told of: what is there under their names may be half
+        a file."""
+        by_key = {key_of(path): path for path in paths} if self.is_resumed else {}
+        return {by_key[row[0]] for row in self._ask_about("SELECT path FROM begun", list(by_key))}
+
+    def hand_out(self, paths: Sequence[bytes]) -> bool:
+        """These files will be made under their own names. False where that can't be remembered."""
+        if self._db is not None and paths:
+            packed = b"".join([key_of(path) for path in paths])
+            self._try(lambda db: db.execute("INSERT INTO handed_out (paths) VALUES (?)", (packed,)))
+            self._try(lambda db: db.commit())
+        return self._db is not None
 
     def complete(self, packed: bytes) -> None:
         """Remember what is in place; see `completed`."""
@@ -140,7 +149,7 @@ class Journal:
                 db.execute("DELETE FROM completed")
                 db.execute("DELETE FROM done")
                 db.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
-            _unpack_completed(db)
+            _unpack(db)
             db.execute("INSERT OR REPLACE INTO jobs VALUES (?)", (self.job,))
         except BaseException:
             db.close()
@@ -150,6 +159,12 @@ class Journal:
     def _remove_database(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _ask_about(self, question: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        for at in range(0, len(keys), _ASK_AT_ONCE):
+            some = keys[at : at + _ASK_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            yield from self._ask(f"{question} WHERE path IN ({marks})", some)
 
     def _ask(self, question: str, values: Sequence[bytes]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
@@ -168,7 +183,7 @@ class Journal:
             self._db = None
 
 
-def _unpack_completed(db: sqlite3.Connection) -> None:
+def _unpack(db: sqlite3.Connection) -> None:
     """What an interrupted run wrote in one piece for many entries, as rows that can be looked up."""
     for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number").fetchall():
         rows = [
@@ -177,6 +192,10 @@ def _unpack_completed(db: sqlite3.Connection) -> None:
         ]
         db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?)", rows)
     db.execute("DELETE FROM completed")
+    for (packed,) in db.execute("SELECT paths FROM handed_out").fetchall():
+        keys = [(packed[at : at + KEY_BYTES],) for at in range(0, len(packed), KEY_BYTES)]
+        db.executemany("INSERT OR REPLACE INTO begun VALUES (?)", keys)
+    db.execute("DELETE FROM handed_out")
 
 
 def _fact(db: sqlite3.Connection, name: str, value: str) -> str:

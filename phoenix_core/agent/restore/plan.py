@@ -274,7 +274,7 @@ class Planner:
             if is_large(entry):
                 self._records.files.append(PutLarge(entry, identity))
             else:
-                put = Put(entry, identity, entry.data_bytes, joined_chunks(entry))
+                put = Put(entry.name, entry, identity, entry.data_bytes, joined_chunks(entry))
                 self._records.files.append(put)  # type: ignore[arg-type]  # the entry comes back undecoded
         else:
             self.counts.others += 1

@@ -35,6 +35,7 @@ class Leave(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
 class Put(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=True, tag=3):
     """A file in the folder that was entered last. `identity` is not 0 where further hard links may follow."""
 
+    name: bytes
     entry: E
     identity: int
     data_bytes: int
@@ -93,6 +94,8 @@ class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fresh: bool = False
     """Its folder was made by this restore: nothing can be there yet."""
     known: Known | None = None
+    begun: bool = False
+    """An interrupted run may have left half of it under its name."""
 
     @property
     def path(self) -> bytes:
@@ -110,26 +113,34 @@ class Folder(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fresh: bool
     """Made by this restore: nothing can be there yet."""
 
-    def item(self, entry: Entry, known: Known | None = None) -> Item:
+    def item(self, entry: Entry, known: Known | None = None, begun: bool = False) -> Item:
         """The entry in this folder."""
         same = self.source[1:] == self.path
-        return Item(self.path, entry, b"" if same else self.source + b"/" + entry.name, self.fresh, known)
+        return Item(self.path, entry, b"" if same else self.source + b"/" + entry.name, self.fresh, known, begun)
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False, weakref=False):
     """One file, link or node that is to be put in place, as the job holds it."""
 
     folder: Folder
+    name: bytes
     entry: Entry | msgspec.Raw
     identity: int
     data_bytes: int
     chunks: bytes
     """The ids of its chunks, joined."""
     known: Known | None = None
+    begun: bool = False
+
+    @property
+    def path(self) -> bytes:
+        """Its path in the snapshot."""
+        return self.folder.source + b"/" + self.name
 
     @property
     def item(self) -> Item:
-        return self.folder.item(_decode(self.entry) if isinstance(self.entry, msgspec.Raw) else self.entry, self.known)
+        entry = _decode(self.entry) if isinstance(self.entry, msgspec.Raw) else self.entry
+        return self.folder.item(entry, self.known, self.begun)
 
 
 _decode = msgspec.msgpack.Decoder(Entry).decode

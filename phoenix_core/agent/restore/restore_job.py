@@ -18,7 +18,7 @@ from phoenix_core.agent.restore.fill import Filler
 from phoenix_core.agent.restore.foldermaker import FolderMaker, finish_folders
 from phoenix_core.agent.restore.folders import FolderCache, identity_of, open_root
 from phoenix_core.agent.restore.journal import Journal
-from phoenix_core.agent.restore.leftovers import remove_leftovers
+from phoenix_core.agent.restore.leftovers import remove_half_done, remove_leftovers
 from phoenix_core.agent.restore.plan import PlanCounts, Planner, Records, tops
 from phoenix_core.agent.restore.records import FileRecord, FolderRecord, LatePut
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
@@ -188,7 +188,9 @@ class RestoreJob:
             )
         except BaseException:
             crew.stop()
-            remove_leftovers(FolderCache(root), order.job, filler.open_folders())
+            left = FolderCache(root)
+            remove_half_done(left, filler.unfinished_files())
+            remove_leftovers(left, order.job, filler.open_folders())
             raise
         finally:
             folders.close()

@@ -89,6 +89,8 @@ class Slots:
         settled = self._settled(item, Slot(entry.name, existing), settle)
         if settled is not None:
             return settled
+        if item.begun and is_type(existing, EntryType.FILE):
+            return Slot(entry.name, existing)
         action = decide(self._rule, entry, existing)
         if action is Action.SKIP:
             return Outcome(SKIPPED)

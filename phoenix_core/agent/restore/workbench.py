@@ -70,15 +70,15 @@ class Workbench:
 
     def _put(self, batch: wire.Batch[Entry]) -> wire.Done:
         self._source.use(batch.blocks, batch.places)
-        folders, put = batch.folders, self._writer.put
+        folders, put = batch.folders, self._writer.put_in_place if batch.in_place else self._writer.put
         told: list[tuple[int, Outcome]] = []
         completes: list[bytes] = []
         files = others = file_bytes = 0
         for number, wanted in enumerate(batch.entries):
             entry = wanted.entry
-            item = folders[wanted.folder].item(entry, wanted.known)
-            self.path = path = item.path
-            outcome = put(item)
+            folder = folders[wanted.folder]
+            self.path = path = folder.source + b"/" + entry.name
+            outcome = put(folder.item(entry, wanted.known, wanted.begun))
             if outcome.is_there:
                 completes.append(completed(path, outcome.inode, outcome.ctime_ns))
             if outcome.state != WRITTEN or outcome.problems or wanted.tell:

@@ -1,5 +1,6 @@
 """What a restore job and its worker processes say to each other: MessagePack over a pipe."""
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Generic
 
@@ -62,6 +63,7 @@ class BatchEntry(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=T
     tell: bool = False
     """The job wants to know what became of it, also where nothing is to be said."""
     known: Known | None = None
+    begun: bool = False
 
 
 class Batch(msgspec.Struct, Generic[E], frozen=True, array_like=True, tag=2):
@@ -71,8 +73,18 @@ class Batch(msgspec.Struct, Generic[E], frozen=True, array_like=True, tag=2):
     folders: tuple[Folder, ...]
     entries: tuple[BatchEntry[E], ...]
     data_bytes: int
+    in_place: bool = False
+    """Files of fresh folders are made under their own names: the journal knows of them."""
     blocks: tuple[Block, ...] = ()
     places: tuple[Place, ...] = ()
+
+    @property
+    def items(self) -> Iterator[Item]:
+        """At the job: the entries with their folders."""
+        for each in self.entries:
+            entry = each.entry
+            decoded = entry if isinstance(entry, Entry) else _entry.decode(entry)  # type: ignore[arg-type]
+            yield self.folders[each.folder].item(decoded, each.known, each.begun)
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -170,5 +182,6 @@ ToWorker = Setup | Batch[Entry] | Links | Large | Token
 FromWorker = Done | Working | Failed
 
 encode = msgspec.msgpack.Encoder().encode
+_entry = msgspec.msgpack.Decoder(Entry)
 to_worker = msgspec.msgpack.Decoder(ToWorker)
 from_worker = msgspec.msgpack.Decoder(FromWorker)

@@ -11,16 +11,26 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from phoenix_core.agent.restore.apply_metadata import MetadataSetter
-from phoenix_core.agent.restore.content import Chunks, Tick, extents_of, has_content, has_holes, write_chunks
+from phoenix_core.agent.restore.content import (
+    Chunks,
+    Tick,
+    check_length,
+    extents_of,
+    has_content,
+    has_holes,
+    write_all,
+    write_chunks,
+)
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.errors import raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import FolderCache, proc_path
 from phoenix_core.agent.restore.records import COMPLETE, NOT_MADE, WRITTEN, Anchor, Item, Outcome, missing
 from phoenix_core.agent.restore.slots import FORMATS, Slot, Slots, TempNames, status_of, there
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
-from phoenix_core.vault.entry import EntryType
+from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
 
 NO_FOLDER = "folder_not_restored"
 CHANGED = "changed_meanwhile"
@@ -62,6 +72,13 @@ class EntryWriter:
     def put(self, item: Item) -> Outcome:
         """A file, symbolic link or node."""
         return self.guarded(item, lambda folder: self._put(folder, item))
+
+    def put_in_place(self, item: Item) -> Outcome:
+        """As `put`; a file in a folder that this restore made is made under its own name at once. Whoever asks for that
+        knows what to do with half a file there after a kill."""
+        if item.fresh and item.entry.is_file:
+            return self.guarded(item, lambda folder: self._make_in_place(folder, item.entry))
+        return self.put(item)
 
     def link(self, item: Item, anchor: Anchor) -> Outcome:
         """A further name of a file that was restored. `missing` with the reason `no_link` where the file system can't
@@ -111,6 +128,41 @@ class EntryWriter:
             raise
         return there(WRITTEN, status, slot.name, tuple(problems))
 
+    def _make_in_place(self, folder: int, entry: Entry) -> Outcome:
+        chunks = entry.chunks
+        data = self._whole(chunks[0]) if len(chunks) == 1 and entry.extents is None else None
+        plain = self._without_mask and self.metadata.is_plain(entry)
+        fd = os.open(entry.name, NEW_FILE, entry.mode if plain else 0o600, dir_fd=folder)
+        try:
+            if data is None:
+                self._fill(fd, entry)
+            elif os.write(fd, data) != len(data):
+                write_all(fd, data, 0)
+            problems = self.metadata.set_times(fd, entry) if plain else self.metadata.apply(fd, entry, clean=True)
+            status = os.fstat(fd)
+            if plain and not self.metadata.made_as_wanted(status, entry):
+                problems = self.metadata.apply(fd, entry, clean=True)
+                status = os.fstat(fd)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(entry.name, dir_fd=folder)
+            raise
+        finally:
+            os.close(fd)
+        return Outcome(WRITTEN, "", tuple(problems), status.st_ino, status.st_ctime_ns, entry.name)
+
+    def _whole(self, ref: ChunkRef) -> bytes | memoryview:
+        """The content of a file of one chunk."""
+        data = self.source.read_one(ChunkId(ref.id))
+        check_length(data, ref)
+        self.tick(ref.length)
+        return data
+
+    def _fill(self, fd: int, entry: Entry) -> None:
+        if entry.extents is not None:
+            os.ftruncate(fd, entry.size)
+        write_chunks(fd, extents_of(entry), entry.chunks, self.source, self.tick)
+
     def _settle(self, folder: int, item: Item, found: Slot) -> Outcome | None:
         entry = item.entry
         if not entry.is_file:
@@ -130,9 +182,7 @@ class EntryWriter:
         plain = self._makes_plain(item)
         fd = os.open(temp, NEW_FILE, entry.mode if plain else 0o600, dir_fd=folder)
         try:
-            if entry.extents is not None:
-                os.ftruncate(fd, entry.size)
-            write_chunks(fd, extents_of(entry), entry.chunks, self.source, self.tick)
+            self._fill(fd, entry)
             if plain:
                 return "", self.metadata.set_times(fd, entry)
             return "", self.metadata.apply(fd, entry, clean=item.fresh)

@@ -24,20 +24,18 @@ class Spool(Generic[Item]):
     def __init__(self, folder: Path, item_type: Any, *, memory_bytes: int = MEMORY_BYTES) -> None:
         """`item_type` is what msgspec decodes; `folder` takes the file, if there is one."""
         self._folder = folder
-        self._encoder = msgspec.msgpack.Encoder()
+        self._encode = msgspec.msgpack.Encoder().encode
         self._decoder: msgspec.msgpack.Decoder[Item] = msgspec.msgpack.Decoder(item_type)
         self._memory_bytes = memory_bytes
         self._buffer = bytearray()
-        self._scratch = bytearray()
         self._file: BinaryIO | None = None
         self._file_bytes = 0
         self.count = 0
 
     def append(self, item: Item) -> None:
         """Raises `StateUnusable` where the disk is full."""
-        self._encoder.encode_into(item, self._scratch)
-        self._buffer += len(self._scratch).to_bytes(_LENGTH_BYTES, "little")
-        self._buffer += self._scratch
+        encoded = self._encode(item)
+        self._buffer += len(encoded).to_bytes(_LENGTH_BYTES, "little") + encoded
         self.count += 1
         if len(self._buffer) >= self._memory_bytes:
             self._spill()

@@ -19,7 +19,7 @@ from phoenix_core.agent.restore.errors import (
 from phoenix_core.agent.restore.folders import open_root, proc_path
 from phoenix_core.domain.amounts import size
 from phoenix_core.domain.names import shown
-from phoenix_core.vault.entry import Entry
+from phoenix_core.vault.entry import Entry, EntryType
 
 INODE_BYTES = 4096
 """What a folder or a long link takes on most file systems."""
@@ -189,9 +189,11 @@ class SpaceNeeds:
 
 def allocated_bytes(entry: Entry, block_bytes: int) -> int:
     """What an entry will take: of a file its data without holes, in blocks."""
-    if entry.is_file:
+    if entry.type is EntryType.FILE:
+        if entry.extents is None:
+            return -(-entry.size // block_bytes) * block_bytes
         count = entry.data_bytes
-        edges = len(entry.extents or ())
+        edges = len(entry.extents)
         return (-(-count // block_bytes) + edges) * block_bytes if count else 0
     if entry.is_directory or len(entry.target) > SHORT_TARGET_BYTES:
         return INODE_BYTES

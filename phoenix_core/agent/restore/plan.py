@@ -170,7 +170,7 @@ class Planner:
         while True:
             level = self._levels[-1]
             try:
-                entry = next(level.entries, None)
+                entry = next(level.entries, None) if level.exists else self._add_free(level)
             except PhoenixError as error:
                 self._lose_damaged(level.source or b"/", error)
                 entry = None
@@ -180,6 +180,25 @@ class Planner:
                 return
             else:
                 self._leave()
+
+    def _add_free(self, level: _Level) -> Entry | None:
+        """Add the files up to the next entry that is something else, which is returned: in a folder that isn't there
+        nothing can be in their way."""
+        counts, at = self.counts, self._at.device
+        for entry in level.entries:
+            if entry.type is not EntryType.FILE or entry.links > 1 or is_large(entry):
+                return entry
+            self._seen += 1
+            if self._seen % _TICK_ENTRIES == 0:
+                self._tick(level.source)
+            size = entry.size if entry.extents is None else entry.data_bytes
+            counts.files += 1
+            counts.bytes += entry.size
+            counts.data_bytes += size
+            put = Put(entry.name, entry, 0, size, joined_chunks(entry))
+            self._records.files.append(put)  # type: ignore[arg-type]  # the entry comes back undecoded
+            self._needs.add(at, entry)
+        return None
 
     def _visit(self, entry: Entry) -> None:
         self._seen += 1

@@ -10,6 +10,7 @@ QUEUED_PER_WORKER = 24
 """Enough to do while the job looks up the next window."""
 WAIT_S = 0.25
 _FILE_WEIGHT = 65536
+_AHEAD_OF_OTHERS_BYTES = 128 * 2**20
 Take = Callable[[wire.Done], None]
 
 
@@ -35,9 +36,10 @@ class Pool(Protocol):
 class Dispatcher:
     """One thread drives it: `submit` waits until a worker has room, and takes outcomes meanwhile."""
 
-    def __init__(self, pool: Pool, workers: int, tick: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, workers: int, tick: Callable[[], None], *, is_far: bool = False) -> None:
         """Up to `workers` processes, started as they are needed. `tick` is called several times a second; what it
-        raises ends the restore."""
+        raises ends the restore. `is_far`: packs come through a network, where they are best read in order by one
+        worker."""
         self.bytes_done = 0
         """Data bytes of the files that are done."""
         self.current = b""
@@ -46,6 +48,9 @@ class Dispatcher:
         self._tick = tick
         self._states: list[_WorkerState] = []
         self._number = 0
+        self._is_far = is_far
+        self._pack = b""
+        self._of_pack = 0
 
     @property
     def fetched_bytes(self) -> int:
@@ -60,7 +65,7 @@ class Dispatcher:
         """Hand work out; `take` is given its outcomes once it is done.
 
         Raises the error that a worker failed with, `WorkerDied`, and what `tick` and `take` raise."""
-        while (worker := self._free_worker()) is None:
+        while (worker := self._worker_of_pack(work) if self._is_far else self._free_worker()) is None:
             self.receive()
         state = self._states[worker]
         state.queued[work.number] = (work, take)
@@ -75,6 +80,20 @@ class Dispatcher:
     def unfinished(self) -> list[wire.Work]:
         """What workers had in hand."""
         return [work for state in self._states for work, _ in state.queued.values()]
+
+    def _worker_of_pack(self, work: wire.Work) -> int | None:
+        """Whoever reads the pack already, for he has read ahead in it; unless he has much more to do than others."""
+        blocks = () if isinstance(work, wire.Links) else work.blocks
+        worker: int | None = self._of_pack if blocks and blocks[0].pack_id == self._pack else None
+        if worker is not None:
+            state, least = self._states[worker], min([each.queued_bytes for each in self._states])
+            if len(state.queued) >= QUEUED_PER_WORKER or state.queued_bytes - least >= _AHEAD_OF_OTHERS_BYTES:
+                worker = None
+        if worker is None:
+            worker = self._free_worker()
+        if worker is not None:
+            self._pack, self._of_pack = blocks[-1].pack_id if blocks else b"", worker
+        return worker
 
     def _free_worker(self) -> int | None:
         if self._states:

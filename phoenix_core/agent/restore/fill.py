@@ -59,15 +59,17 @@ class Filler:
         journal: Journal,
         tally: Tally,
         tick: Callable[[], None],
+        *,
+        is_far: bool = False,
     ) -> None:
-        """`trees`: where long chunk lists are read from."""
+        """`trees`: where long chunk lists are read from. `is_far`: a network lies between here and storage."""
         self._trees = trees
         self._plan = plan
         self._folders = folders
         self._journal = journal
         self._tally = tally
         self._groups: dict[int, _Group] = {}
-        self.dispatcher = Dispatcher(pool, workers, tick)
+        self.dispatcher = Dispatcher(pool, workers, tick, is_far=is_far)
         self._large = LargeFiles(self.dispatcher, plan)
         self._not_linked: list[LatePut] = []
         self._window: list[Wanted] = []

@@ -172,6 +172,7 @@ class RestoreJob:
             journal,
             self._tally,
             lambda: self._filled(filler),
+            is_far=node.is_far,
         )
         try:
             filler.files(self._records.files)

@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from phoenix_core.agent.restore.completed import completed
 from phoenix_core.agent.restore.journal import FOLDER, Journal
 from phoenix_core.agent.restore.records import Known
@@ -118,3 +120,27 @@ def test_a_restore_goes_on_without_its_journal(rig: RestoreRig) -> None:
     order, ports = rig.order(snapshot)
     assert RestoreJob(order, ports).run().files == 1
     assert any("would not know" in line for line in ports.logged())
+
+
+def test_what_was_handed_out_is_known_to_the_next_run_also_after_a_crash_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begun(tmp_path)
+    assert first.hand_out(PATHS)
+    first.complete(completed(PATHS[0], 1, 2))
+    first.keep()
+    boot = tmp_path / "boot"
+    boot.write_text("another boot")
+    monkeypatch.setattr("phoenix_core.agent.restore.journal._BOOT_ID", boot)
+    second = Journal(tmp_path, "snapshot /target", "j2", 9)
+    assert second.begun([*PATHS, b"/other"]) == set(PATHS)
+    assert second.known(PATHS) == {}
+    second.drop()
+
+
+def test_without_a_journal_nothing_is_handed_out(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    second = Journal(tmp_path, "snapshot /target", "j2", 9)
+    assert not second.hand_out([b"/file"])
+    second.drop()
+    first.drop()

@@ -82,10 +82,10 @@ class SocketJobNode:
         return places
 
     def open_pack(self, pack_id: PackId) -> HandedPack:
-        length, fd = self._exchange(OpenPackCall(pack_id), -1)
+        result, fd = self._exchange(OpenPackCall(pack_id), -1)
         if fd < 0:
             raise StorageUnreachable(place=self._path, detail="it handed no descriptor over")
-        return HandedPack(fd, int(length))
+        return HandedPack(fd, self._decode(result, int))
 
     def stage_snapshot(self, sealed: bytes) -> SnapshotId:
         return SnapshotId(self._ask(StageSnapshot(sealed), str))
@@ -104,15 +104,18 @@ class SocketJobNode:
         result, extra = self._exchange(call, fd)
         if extra >= 0:
             os.close(extra)
+        return self._decode(result, answer_type)
+
+    def _decode(self, result: msgspec.Raw, answer_type: Any) -> Any:
         try:
-            return msgspec.convert(result, answer_type)
+            return msgspec.msgpack.decode(result, type=answer_type)
         except MALFORMED as error:
             raise self._garbled(error) from error
 
     def _garbled(self, error: Exception) -> StorageUnreachable:
         return StorageUnreachable(place=self._path, detail=f"its answer can't be read ({error})")
 
-    def _exchange(self, call: Call, fd: int) -> tuple[Any, int]:
+    def _exchange(self, call: Call, fd: int) -> tuple[msgspec.Raw, int]:
         body = encode(Request(self._token, call))  # type: ignore[arg-type]
         with self._lock:
             try:

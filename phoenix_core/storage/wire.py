@@ -218,8 +218,15 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     error: ErrorView | None = None
 
 
+class RawAnswer(msgspec.Struct, frozen=True):
+    """An `Answer` whose result is decoded once its type is known."""
+
+    result: msgspec.Raw = msgspec.Raw(b"\xc0")
+    error: ErrorView | None = None
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request).decode
 decode_job_call = msgspec.msgpack.Decoder(JobCall).decode
 decode_core_call = msgspec.msgpack.Decoder(CoreCall).decode
-decode_answer = msgspec.msgpack.Decoder(Answer).decode
+decode_answer = msgspec.msgpack.Decoder(RawAnswer).decode

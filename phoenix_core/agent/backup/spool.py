@@ -42,17 +42,16 @@ class Spool(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         """All items in order. Appending while iterating is not allowed."""
-        held = bytearray()
+        held = b""
         at = 0
         for piece in self._pieces():
-            del held[:at]
-            held += piece
+            held = held[at:] + piece
             at = 0
             while len(held) - at >= _LENGTH_BYTES:
                 end = at + _LENGTH_BYTES + int.from_bytes(held[at : at + _LENGTH_BYTES], "little")
                 if end > len(held):
                     break
-                item = bytes(held[at + _LENGTH_BYTES : end])
+                item = held[at + _LENGTH_BYTES : end]
                 at = end
                 yield self._decoder.decode(item)
 

@@ -111,14 +111,17 @@ def _cut(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
 def _batch(
     number: int, wanted: Sequence[Wanted], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
 ) -> Batch[Raw]:
-    numbers: dict[Folder, int] = {}
+    folders: list[Folder] = []
+    numbers: dict[int, int] = {}
     entries: list[BatchEntry[Raw]] = []
     for each in wanted:
-        folder = numbers.setdefault(each.folder, len(numbers))
+        folder = numbers.setdefault(id(each.folder), len(folders))
+        if folder == len(folders):
+            folders.append(each.folder)
         entries.append(BatchEntry(folder, each.entry, each.identity != 0, each.known, each.begun))  # type: ignore[arg-type]
     blocks, listed = _listed([chunk for each in wanted for chunk in _ids(each.chunks)], places, keys)
     data_bytes = sum([each.data_bytes for each in wanted])
-    return Batch(number, tuple(numbers), tuple(entries), data_bytes, False, blocks, listed)
+    return Batch(number, tuple(folders), tuple(entries), data_bytes, False, blocks, listed)
 
 
 def _listed(

@@ -5,6 +5,7 @@ has one thread, and ends once agent and workers have. Where the system can't for
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
@@ -14,7 +15,8 @@ from multiprocessing.process import BaseProcess
 PRELOADED = "phoenix_core.agent.preloaded"
 HELD_BACK = (signal.SIGTERM, signal.SIGINT)
 """A service manager tells all processes; workers let them pass once they ignore them, their server never does."""
-_FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+_FORKS = "forkserver" in multiprocessing.get_all_start_methods() and sys.version_info >= (3, 11, 1)
+"""Python 3.11.0's server listens where any user of the host can reach it (CVE-2022-42919)."""
 
 
 def worker_context() -> ForkServerContext | SpawnContext:

@@ -68,25 +68,9 @@ class EntryMaker:
         self, fd: int, name: bytes, status: os.stat_result, size: int, chunks: Chunks, extents: Extents, *, fixed: bool
     ) -> Entry:
         """The entry of an open file with its content; `status` is its fstat."""
-        return Entry(
-            name,
-            EntryType.FILE,
-            stat.S_IMODE(status.st_mode),
-            status.st_uid,
-            status.st_gid,
-            self.owners.user(status.st_uid),
-            self.owners.group(status.st_gid),
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-            self._births.of(fd),
-            status.st_ino,
-            status.st_dev if status.st_nlink > 1 else 0,
-            status.st_nlink,
-            size,
-            xattrs_of(fd),
-            extents=extents,
-            chunks=chunks,
-            fixed_chunks=fixed,
+        birth_ns = self._births.of(fd)
+        return self._entry(
+            name, status, xattrs_of(fd), birth_ns, size=size, chunks=chunks, extents=extents, fixed=fixed
         )
 
     def of_path_only(self, fd: int, name: bytes, status: os.stat_result) -> Entry:
@@ -104,7 +88,17 @@ class EntryMaker:
         return self._entry(name, status, xattrs, self._births.of(folder, name), target)
 
     def _entry(
-        self, name: bytes, status: os.stat_result, xattrs: Xattrs, birth_ns: int | None, target: bytes = b""
+        self,
+        name: bytes,
+        status: os.stat_result,
+        xattrs: Xattrs,
+        birth_ns: int | None,
+        target: bytes = b"",
+        *,
+        size: int = 0,
+        chunks: Chunks = (),
+        extents: Extents = None,
+        fixed: bool = False,
     ) -> Entry:
         kind = TYPES[stat.S_IFMT(status.st_mode)]
         is_device = kind is EntryType.CHAR_DEVICE or kind is EntryType.BLOCK_DEVICE
@@ -123,11 +117,14 @@ class EntryMaker:
             status.st_ino,
             status.st_dev if links > 1 else 0,
             links,
-            0,
+            size,
             xattrs,
             target,
             os.major(status.st_rdev) if is_device else 0,
             os.minor(status.st_rdev) if is_device else 0,
+            extents,
+            chunks,
+            fixed_chunks=fixed,
         )
 
 

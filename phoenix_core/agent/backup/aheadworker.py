@@ -36,13 +36,10 @@ def _work(connection: Connection) -> None:
     yield_process(setup.nice)
 
     def keys(refs: Sequence[BlockRef]) -> list[bytes]:
-        missing = [ref for ref in refs if ref.pack_id not in setup.pack_keys]
-        if missing:
-            raise ChunkMissing(chunk=missing[0].pack_id.hex())
         return [block_key(setup.pack_keys[ref.pack_id], ref.ordinal) for ref in refs]
 
     cache = PackCache(Path(os.fsdecode(setup.state_dir)), domain_keys(setup.domain), keys)
-    cache.load()
+    cache.load(setup.pack_keys)
     trees = CachedTrees(cache, _Nowhere())
     rules = ScanRules(Patterns(()), Mounts.current(), never=setup.never)
     folders = 0

@@ -6,7 +6,7 @@ gone or damaged is no trouble: the vault has the pack. Whether the vault still h
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,11 +38,14 @@ class PackCache:
         self._used: set[bytes] = set()
         self._reader = ChunkReader(self._locate, self._open, block_keys, keys, PackKind.META)
 
-    def load(self) -> None:
-        """Learn which chunks the copies hold. What can't be read, or is of another domain, is passed over."""
+    def load(self, only: Container[bytes] | None = None) -> None:
+        """Learn which chunks the copies hold; `only` those of these packs. What can't be read, or is of another domain,
+        is passed over."""
         for path in self._copies():
             with suppress(OSError, VaultError, ValueError):
-                self._learn(PackId(bytes.fromhex(path.name)), path)
+                pack_id = bytes.fromhex(path.name)
+                if only is None or pack_id in only:
+                    self._learn(PackId(pack_id), path)
 
     @property
     def pack_ids(self) -> list[bytes]:

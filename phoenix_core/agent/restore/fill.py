@@ -92,6 +92,7 @@ class Filler:
                             record.identity,
                             record.data_bytes,
                             record.chunks,
+                            record.wins,
                         )
                     )
             elif isinstance(record, Enter):
@@ -101,7 +102,7 @@ class Filler:
             elif self._folders.level.blocked:
                 self._lose(self._folders.level, record.entry.name)
             else:
-                self._restore_large(self._folders.level.folder.item(record.entry), record.identity)
+                self._restore_large(self._folders.level.folder.item(record.entry), record.identity, record.wins)
         self._flush()
         self.dispatcher.drain()
 
@@ -127,7 +128,10 @@ class Filler:
                 group.waiting.clear()
         for at in range(0, len(ready), BATCH_FILES):
             records, anchors = zip(*ready[at : at + BATCH_FILES], strict=True)
-            work = wire.Links(self.dispatcher.next_number(), tuple(map(_item, records)), anchors)
+            begun = self._journal.begun([record.path for record in records])
+            self._journal.intend([record.path for record in records if record.wins])
+            items = tuple([_item(record, record.path in begun) for record in records])
+            work = wire.Links(self.dispatcher.next_number(), items, anchors)
             self.dispatcher.submit(work, partial(self._linked, records))
         self.dispatcher.drain()
 
@@ -170,16 +174,18 @@ class Filler:
 
     def _add_late(self, record: LatePut, identity: int) -> None:
         if is_large(record.entry):
-            self._restore_large(_item(record), identity)
+            self._restore_large(_item(record), identity, record.wins)
             return
         entry = record.entry
         folder = Folder(record.folder, record.path.rpartition(b"/")[0], fresh=False)
-        self._add(Wanted(folder, entry.name, entry, identity, entry.data_bytes, joined_chunks(entry)))
+        self._add(Wanted(folder, entry.name, entry, identity, entry.data_bytes, joined_chunks(entry), record.wins))
 
-    def _restore_large(self, item: Item, identity: int) -> None:
-        entry = item.entry
-        known = self._journal.known([item.path]).get(item.path)
-        light = msgspec.structs.replace(item, entry=msgspec.structs.replace(entry, chunks=()), known=known)
+    def _restore_large(self, item: Item, identity: int, wins: bool) -> None:
+        entry, path = item.entry, item.path
+        known, begun = self._journal.known([path]).get(path), path in self._journal.begun([path])
+        self._journal.intend([path] if wins else [])
+        plain = msgspec.structs.replace(entry, chunks=())
+        light = msgspec.structs.replace(item, entry=plain, known=known, begun=begun)
         outcome = self._large.restore(light, lambda: entry_chunks(self._trees, entry))
         self._take(light, outcome, identity)
         if outcome.is_there:
@@ -200,6 +206,7 @@ class Filler:
                 msgspec.structs.replace(each, known=known.get(path), begun=path in begun)
                 for each, path in zip(window, paths, strict=True)
             ]
+        self._journal.intend([each.path for each in window if each.wins])
         for batch, some in self._plan.batches(window, self.dispatcher.next_number):
             in_place = self._journal.hand_out([each.path for each in some if each.folder.fresh])
             self.dispatcher.submit(msgspec.structs.replace(batch, in_place=in_place), partial(self._put, some))
@@ -234,5 +241,5 @@ class Filler:
         self._journal.complete(b"".join(complete))
 
 
-def _item(record: LatePut) -> Item:
-    return Item(record.folder, record.entry, record.source)
+def _item(record: LatePut, begun: bool = False) -> Item:
+    return Item(record.folder, record.entry, record.source, begun=begun)

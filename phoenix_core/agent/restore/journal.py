@@ -1,8 +1,9 @@
 """What an interrupted restore has completed, so that the same restore, started again, goes on instead of anew.
 
 One SQLite file per snapshot, destination and paths in the agent's state folder, removed when a restore ends. It
-survives a kill of the agent. After a crash of the host it isn't believed about content, which may not have reached the
-disk: then what is there is compared with the snapshot's chunks.
+survives a kill of the agent. After a crash of the host it isn't believed about what is in place, whose content may not
+have reached the disk: then all that the restore was about to write is compared with the snapshot, or written anew. That
+much is on the disk before the first of these files is made.
 """
 
 import fcntl
@@ -18,6 +19,7 @@ from blake3 import blake3
 
 from phoenix_core.agent.restore.completed import ENTRY_BYTES, KEY_BYTES, key_of, status_in
 from phoenix_core.agent.restore.records import Known
+from phoenix_core.host.atomicfile import sync_folder
 
 FOLDER = "restores"
 KEPT_S = 30 * 86400
@@ -27,7 +29,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
     "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS completed (number INTEGER PRIMARY KEY, entries BLOB)",
-    "CREATE TABLE IF NOT EXISTS handed_out (number INTEGER PRIMARY KEY, paths BLOB)",
+    "CREATE TABLE IF NOT EXISTS intended (number INTEGER PRIMARY KEY, in_hand INTEGER, paths BLOB)",
     "CREATE TABLE IF NOT EXISTS begun (path BLOB PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS done (path BLOB PRIMARY KEY, status BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS made (path BLOB PRIMARY KEY) WITHOUT ROWID",
@@ -59,6 +61,8 @@ class Journal:
             _remove_old(folder)
             self._lock = _locked(self._lock_path)
             self._db = self._opened()
+            sync_folder(folder)
+            sync_folder(state_dir)
         except (OSError, sqlite3.Error) as error:
             self.trouble = str(error)
 
@@ -69,40 +73,42 @@ class Journal:
     def known(self, paths: Sequence[bytes]) -> dict[bytes, Known]:
         """Those of the paths (in the snapshot) that were completed."""
         by_key = {key_of(path): path for path in paths} if self.is_resumed else {}
-        rows = self._ask_about("SELECT path, status FROM done", list(by_key))
+        rows = self._ask_about("SELECT path, status FROM done WHERE path IN", list(by_key))
         return {by_key[key]: status_in(status) for key, status in rows}
 
     def begun(self, paths: Sequence[bytes]) -> set[bytes]:
-        """Those of the paths (in the snapshot) that `hand_out` was told of: what is there under their names may be half
-        a file."""
+        """Those of the paths (in the snapshot) that an interrupted run had in hand (`hand_out`; after a crash of the
+        host, `intend`) and didn't complete: what is there under their names may be half a file."""
         by_key = {key_of(path): path for path in paths} if self.is_resumed else {}
-        return {by_key[row[0]] for row in self._ask_about("SELECT path FROM begun", list(by_key))}
+        rows = self._ask_about(
+            "SELECT path FROM begun WHERE path NOT IN (SELECT path FROM done) AND path IN", list(by_key)
+        )
+        return {by_key[row[0]] for row in rows}
+
+    def intend(self, paths: Sequence[bytes]) -> None:
+        """These entries will be put in place. On the disk when this returns."""
+        if paths:
+            self._add("INSERT INTO intended (in_hand, paths) VALUES (0, ?)", [(_packed(paths),)], on_disk=True)
 
     def hand_out(self, paths: Sequence[bytes]) -> bool:
         """These files will be made under their own names. False where that can't be remembered."""
-        if self._db is not None and paths:
-            packed = b"".join([key_of(path) for path in paths])
-            self._try(lambda db: db.execute("INSERT INTO handed_out (paths) VALUES (?)", (packed,)))
-            self._try(lambda db: db.commit())
+        if paths:
+            self._add("INSERT INTO intended (in_hand, paths) VALUES (1, ?)", [(_packed(paths),)])
         return self._db is not None
 
     def complete(self, packed: bytes) -> None:
         """Remember what is in place; see `completed`."""
-        if not packed:
-            return
-        self._try(lambda db: db.execute("INSERT INTO completed (entries) VALUES (?)", (packed,)))
-        self._try(lambda db: db.commit())
+        if packed:
+            self._add("INSERT INTO completed (entries) VALUES (?)", [(packed,)])
 
     def will_make(self, path: bytes) -> None:
         """A folder (below the destination) isn't there yet; kept with `begin`."""
         self._to_make.append(key_of(path))
 
     def begin(self) -> None:
-        """The plan is made, and writing begins."""
-        rows = [(key,) for key in self._to_make]
+        """The plan is made, and writing begins. On the disk when this returns."""
+        self._add("INSERT OR REPLACE INTO made VALUES (?)", [(key,) for key in self._to_make], on_disk=True)
         self._to_make.clear()
-        self._try(lambda db: db.executemany("INSERT OR REPLACE INTO made VALUES (?)", rows))
-        self._try(lambda db: db.commit())
         self._begun = True
 
     def has_made(self, path: bytes) -> bool:
@@ -145,11 +151,13 @@ class Journal:
             self.earlier_jobs = [str(row[0]) for row in db.execute("SELECT job FROM jobs")]
             self.began_ns = int(_fact(db, "began_ns", str(self.began_ns)))
             boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-            if _fact(db, "boot", boot) != boot:
+            crashed = _fact(db, "boot", boot) != boot
+            if crashed:
                 db.execute("DELETE FROM completed")
                 db.execute("DELETE FROM done")
                 db.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
-            _unpack(db)
+            _unpack_begun(db, in_hand_only=not crashed)
+            _unpack_completed(db)
             db.execute("INSERT OR REPLACE INTO jobs VALUES (?)", (self.job,))
         except BaseException:
             db.close()
@@ -164,12 +172,24 @@ class Journal:
         for at in range(0, len(keys), _ASK_AT_ONCE):
             some = keys[at : at + _ASK_AT_ONCE]
             marks = ",".join("?" * len(some))
-            yield from self._ask(f"{question} WHERE path IN ({marks})", some)
+            yield from self._ask(f"{question} ({marks})", some)
 
     def _ask(self, question: str, values: Sequence[bytes]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
         self._try(lambda db: found.extend(db.execute(question, values)))
         return found
+
+    def _add(self, statement: str, rows: Sequence[tuple[bytes]], *, on_disk: bool = False) -> None:
+        def add(db: sqlite3.Connection) -> None:
+            if on_disk:
+                db.commit()
+                db.execute("PRAGMA synchronous = FULL")
+            db.executemany(statement, rows)
+            db.commit()
+            if on_disk:
+                db.execute("PRAGMA synchronous = NORMAL")
+
+        self._try(add)
 
     def _try(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Give the journal up where it fails; what was kept before still serves."""
@@ -183,7 +203,11 @@ class Journal:
             self._db = None
 
 
-def _unpack(db: sqlite3.Connection) -> None:
+def _packed(paths: Sequence[bytes]) -> bytes:
+    return b"".join([key_of(path) for path in paths])
+
+
+def _unpack_completed(db: sqlite3.Connection) -> None:
     """What an interrupted run wrote in one piece for many entries, as rows that can be looked up."""
     for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number").fetchall():
         rows = [
@@ -192,10 +216,13 @@ def _unpack(db: sqlite3.Connection) -> None:
         ]
         db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?)", rows)
     db.execute("DELETE FROM completed")
-    for (packed,) in db.execute("SELECT paths FROM handed_out").fetchall():
+
+
+def _unpack_begun(db: sqlite3.Connection, *, in_hand_only: bool) -> None:
+    for (packed,) in db.execute("SELECT paths FROM intended WHERE in_hand >= ?", (in_hand_only,)).fetchall():
         keys = [(packed[at : at + KEY_BYTES],) for at in range(0, len(packed), KEY_BYTES)]
         db.executemany("INSERT OR REPLACE INTO begun VALUES (?)", keys)
-    db.execute("DELETE FROM handed_out")
+    db.execute("DELETE FROM intended WHERE in_hand >= ?", (in_hand_only,))
 
 
 def _fact(db: sqlite3.Connection, name: str, value: str) -> str:
@@ -208,7 +235,7 @@ def _database(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA synchronous = NORMAL")
         for table in _TABLES:
             db.execute(table)
         db.commit()

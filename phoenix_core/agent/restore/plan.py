@@ -283,22 +283,29 @@ class Planner:
         else:
             self.counts.files += entry.is_file
             self.counts.others += not entry.is_file
-            self._records.late.append(LatePut(level.target, entry, _source(level, entry), first.identity, is_link=True))
+            wins = self._wins(entry, existing)
+            late = LatePut(level.target, entry, _source(level, entry), first.identity, is_link=True, wins=wins)
+            self._records.late.append(late)
 
     def _add(self, level: _Level, entry: Entry, existing: os.stat_result | None, identity: int) -> None:
         if entry.is_file:
             self.counts.files += 1
             self.counts.bytes += entry.size
             self.counts.data_bytes += entry.data_bytes
+            wins = self._wins(entry, existing)
             if is_large(entry):
-                self._records.files.append(PutLarge(entry, identity))
+                self._records.files.append(PutLarge(entry, identity, wins))
             else:
-                put = Put(entry.name, entry, identity, entry.data_bytes, joined_chunks(entry))
+                put = Put(entry.name, entry, identity, entry.data_bytes, joined_chunks(entry), wins)
                 self._records.files.append(put)  # type: ignore[arg-type]  # the entry comes back undecoded
         else:
             self.counts.others += 1
-            self._records.late.append(LatePut(level.target, entry, _source(level, entry), identity))
+            wins = self._wins(entry, existing)
+            self._records.late.append(LatePut(level.target, entry, _source(level, entry), identity, wins=wins))
         self._add_need(entry, existing)
+
+    def _wins(self, entry: Entry, existing: os.stat_result | None) -> bool:
+        return decide(self._rule, entry, existing) is Action.WRITE
 
     def _add_need(self, entry: Entry, existing: os.stat_result | None) -> None:
         device = self._at.device

@@ -41,6 +41,8 @@ class Put(msgspec.Struct, Generic[E], frozen=True, gc=False, array_like=True, ta
     data_bytes: int
     chunks: bytes
     """The ids of its chunks, joined."""
+    wins: bool = True
+    """By the conflict rule it takes its name, whatever the plan found there."""
 
 
 class PutLarge(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
@@ -48,6 +50,8 @@ class PutLarge(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
 
     entry: Entry
     identity: int = 0
+    wins: bool = True
+    """As `Put`'s."""
 
 
 class LatePut(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
@@ -60,6 +64,8 @@ class LatePut(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     """Its path in the snapshot, if that isn't the one at the destination."""
     identity: int = 0
     is_link: bool = False
+    wins: bool = True
+    """As `Put`'s."""
 
     @property
     def path(self) -> bytes:
@@ -129,6 +135,8 @@ class Wanted(msgspec.Struct, frozen=True, gc=False, weakref=False):
     data_bytes: int
     chunks: bytes
     """The ids of its chunks, joined."""
+    wins: bool = True
+    """As `Put`'s."""
     known: Known | None = None
     begun: bool = False
 

@@ -122,20 +122,51 @@ def test_a_restore_goes_on_without_its_journal(rig: RestoreRig) -> None:
     assert any("would not know" in line for line in ports.logged())
 
 
-def test_what_was_handed_out_is_known_to_the_next_run_also_after_a_crash_of_the_host(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def another_boot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = folder / "boot"
+    boot.write_text("another boot")
+    monkeypatch.setattr("phoenix_core.agent.restore.journal._BOOT_ID", boot)
+
+
+def test_what_was_handed_out_and_not_completed_may_be_half_there(tmp_path: Path) -> None:
     first = begun(tmp_path)
+    first.intend([*PATHS, b"/waiting"])
     assert first.hand_out(PATHS)
     first.complete(completed(PATHS[0], 1, 2))
     first.keep()
-    boot = tmp_path / "boot"
-    boot.write_text("another boot")
-    monkeypatch.setattr("phoenix_core.agent.restore.journal._BOOT_ID", boot)
     second = Journal(tmp_path, "snapshot /target", "j2", 9)
-    assert second.begun([*PATHS, b"/other"]) == set(PATHS)
-    assert second.known(PATHS) == {}
+    assert second.begun([*PATHS, b"/waiting", b"/other"]) == set(PATHS[1:])
     second.drop()
+
+
+def test_after_a_crash_of_the_host_all_that_was_intended_may_be_half_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begun(tmp_path)
+    first.intend(PATHS)
+    assert first.hand_out(PATHS[:2])
+    first.complete(completed(PATHS[0], 1, 2))
+    first.keep()
+    another_boot(tmp_path, monkeypatch)
+    for job in ("j2", "j3"):
+        later = begun(tmp_path, job)
+        assert later.begun([*PATHS, b"/other"]) == set(PATHS)
+        assert later.known(PATHS) == {}
+        later.keep()
+    begun(tmp_path, "j4").drop()
+
+
+def test_what_is_intended_is_on_the_disk_before_it_is_made(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    assert journal._db is not None
+    told: list[str] = []
+    journal._db.set_trace_callback(told.append)
+    journal.intend([b"/file"])
+    begin, end = told.index("PRAGMA synchronous = FULL"), told.index("PRAGMA synchronous = NORMAL")
+    assert [line.partition(" ")[0] for line in told[begin + 1 : end]] == ["BEGIN", "INSERT", "COMMIT"]
+    (mode,) = journal._db.execute("PRAGMA synchronous").fetchone()
+    assert mode == 1
+    journal.drop()
 
 
 def test_without_a_journal_nothing_is_handed_out(tmp_path: Path) -> None:

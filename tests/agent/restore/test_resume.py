@@ -1,5 +1,6 @@
 """An interrupted restore goes on where it was, and nothing half-done is ever left in a file's place."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.messages import BackupResult, Progress, RestoreOrder
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.states import ConflictRule
-from tests.agent.independent_walk import differences, walk
+from tests.agent.independent_walk import Facts, differences, walk
 from tests.agent.restore.restore_process import Script
 from tests.agent.restore.rig import RestoreRig
 from tests.agent.vault_rig import RigPorts
@@ -116,6 +117,37 @@ def test_after_a_crash_of_the_host_content_is_compared(many: RestoreRig, monkeyp
     result = many.restore(snapshot)
     assert result.skipped >= AT_LEAST
     assert differences(walk(many.source), walk(many.restored)) == []
+
+
+@pytest.mark.parametrize("rule", list(ConflictRule))
+@pytest.mark.parametrize("was_there", [False, True])
+def test_after_a_crash_of_the_host_no_rule_takes_half_a_file_for_one(
+    many: RestoreRig, monkeypatch: pytest.MonkeyPatch, rule: ConflictRule, was_there: bool
+) -> None:
+    """Names and times reached the disk, contents did not; in folders that the restore made, and in others."""
+    os.link(many.source / "folder 0" / "file 0", many.source / "folder 4" / "link")
+    mine = many.restored / "folder 0" / "mine"
+    if was_there:
+        mine.parent.mkdir(parents=True)
+        mine.write_bytes(b"mine")
+    snapshot = many.backup()
+    interrupted(many, snapshot, conflict=rule)
+    for path in many.restored.rglob("file *"):
+        status = path.stat()
+        path.write_bytes(bytes(status.st_size))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    boot = many.folder / "boot"
+    boot.write_text("another boot")
+    monkeypatch.setattr("phoenix_core.agent.restore.journal._BOOT_ID", boot)
+    many.restore(snapshot, conflict=rule)
+    if was_there:
+        assert mine.read_bytes() == b"mine"
+        mine.unlink()
+    assert differences(_files(many.source), _files(many.restored)) == []
+
+
+def _files(root: Path) -> dict[bytes, Facts]:
+    return {path: facts for path, facts in walk(root).items() if facts.kind == "file"}
 
 
 class CancelledPorts(RigPorts):

@@ -1,11 +1,10 @@
 """`python -m bench`: measure Phoenix beside the peers that are installed; see `make bench`.
 
 Every round measures each program in turn, each with a fresh repository, on the same data; programs take turns in being
-first. Data, repositories and restored files lie in --folder, best on tmpfs, and are removed at the end."""
+first. Data, repositories and restored files lie in memory, or in --folder, and are removed at the end."""
 
 import argparse
 import gc
-import os
 import shutil
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from bench import page
 from bench.figures import Figures
 from bench.measure import Failed, Measured
+from bench.memoryfolder import work_folder
 from bench.plan import FIRST, Part, parts, run_part
 from bench.tools.borg import Borg
 from bench.tools.kopia import Kopia
@@ -38,15 +38,12 @@ def main() -> int:
             makers[name] = partial(PEERS[name], program)
         else:
             print(f"{name} is not installed; it is left out")
-    folder = Path(options.folder) / f"phoenix-bench-{os.getpid()}"
     figures = Figures()
-    try:
+    with work_folder(options.folder) as folder:
         for part in parts(0.1 if options.quick else 1):
             if part.data.key in options.parts:
                 _measure(part, makers, folder, figures, options)
                 print(page.part(figures, part.data.key), flush=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     if options.write:
         page.write(PAGE, figures)
     return 0
@@ -101,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="default 3; 1 with --quick")
     parser.add_argument("--parts", default="abcd", help="some of a, b, c, d")
     parser.add_argument("--peers", default="", help=f"some of {','.join(PEERS)}; default: all that are on the PATH")
-    parser.add_argument("--folder", default="/dev/shm" if Path("/dev/shm").is_dir() else "/tmp")
+    parser.add_argument("--folder", default="", help="default: in memory")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)

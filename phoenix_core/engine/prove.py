@@ -5,6 +5,7 @@ backups. The node keeps what is proved, so a restart goes on where the last run 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +17,7 @@ from phoenix_core.domain.ids import PackId
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.vault import OpenVault, VaultSeat
-from phoenix_core.host.courtesy import NICE_LOWEST, yield_thread
+from phoenix_core.host.courtesy import NICE_LOWEST, SpareProcessor, yield_thread
 from phoenix_core.storage.errors import ObjectMissing, StorageFailed
 from phoenix_core.storage.node_api import PackInfo, PackState
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
@@ -24,7 +25,10 @@ from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.packreader import check_pack
 
 BUSY_PAUSE_S = 0.5
-"""Between two packs while jobs run, so that the proof takes little from them."""
+"""Between two packs while jobs run, at least."""
+BUSY_SHARE = 0.05
+"""Of one processor, which the proof takes while jobs run and none is to spare."""
+LONGEST_PAUSE_S = 10.0
 RETRY_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -51,6 +55,9 @@ class Prover:
         self._changed = changed
         self._wake = asyncio.Event()
         self._thread: ThreadPoolExecutor | None = None
+        self._spare = SpareProcessor()
+        self._last_s = 0.0
+        """What the last pack took."""
 
     def poke(self) -> None:
         self._wake.set()
@@ -87,14 +94,21 @@ class Prover:
 
     async def _tried(self, vault: OpenVault, pack: PackInfo) -> bool:
         """Whether the pack was proved or found damaged. One that can't be read now doesn't keep the others waiting."""
-        if self._busy():
-            await asyncio.sleep(BUSY_PAUSE_S)
+        await self._give_way()
+        began = time.monotonic()
         try:
             await self._prove(vault, pack)
         except StorageFailed as error:
             log.warning("a pack can't be read for its proof", pack=pack.pack_id.hex(), error=error.message)
             return False
+        self._last_s = time.monotonic() - began
         return True
+
+    async def _give_way(self) -> None:
+        left = pause_s(self._last_s, spare=self._spare.look())
+        while self._busy() and left > 0:
+            await asyncio.sleep(min(left, BUSY_PAUSE_S))
+            left -= BUSY_PAUSE_S
 
     async def _prove(self, vault: OpenVault, pack: PackInfo) -> None:
         task = asyncio.get_running_loop().run_in_executor(self._thread, prove_pack, vault, pack)
@@ -117,6 +131,11 @@ class Prover:
                 now = await self._snapshots.get(row.id)
                 if now is not None:
                     self._news.changed(now)
+
+
+def pause_s(last_s: float, *, spare: bool) -> float:
+    """How long the next pack waits while jobs run, after one that took `last_s`; `spare`: a processor is idle."""
+    return BUSY_PAUSE_S if spare else max(BUSY_PAUSE_S, min(last_s / BUSY_SHARE, LONGEST_PAUSE_S))
 
 
 def _give_way() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 AUTOGROUP = Path("/proc/self/autogroup")
 IO_LOWEST = 7
 NICE_LOWEST = 19
+_SPARE = 0.8
+"""Processors' worth of idle time."""
 _TRIES = 5
 _TRY_WAIT_S = 0.12
 """An unprivileged process may set an autogroup's nice value ten times a second, of the whole host."""
@@ -45,6 +47,24 @@ def yield_process(nice: int) -> None:
     with suppress(OSError):
         os.setsid()
         _yield_group(os.getpriority(os.PRIO_PROCESS, 0))
+
+
+class SpareProcessor:
+    """Whether one of the host's processors had little to do since the last look. Nice values alone don't tell: they
+    count within a session only where the kernel has autogroups."""
+
+    def __init__(self) -> None:
+        self._idle_s = self._at_s = 0.0
+
+    def look(self) -> bool:
+        """False at first."""
+        import psutil
+
+        times = psutil.cpu_times()
+        idle_s, at_s = times.idle + getattr(times, "iowait", 0.0), time.monotonic()
+        idle, passed = idle_s - self._idle_s, at_s - self._at_s
+        is_first, self._idle_s, self._at_s = not self._at_s, idle_s, at_s
+        return not is_first and idle >= _SPARE * passed
 
 
 def _lower(thread: int, nice: int) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from phoenix_core.host.courtesy import NICE_LOWEST, yield_thread
+from phoenix_core.host.courtesy import NICE_LOWEST, SpareProcessor, yield_thread
 
 
 def own_nice() -> int:
@@ -21,3 +21,24 @@ def test_a_thread_gives_way_alone(idle_disk: bool) -> None:
         pool.submit(yield_thread, 1).result()
         assert pool.submit(own_nice).result() == NICE_LOWEST
     assert own_nice() == before
+
+
+class Times:
+    """A host whose processors were idle for `idle` seconds, on a clock that tells `now`."""
+
+    iowait = 0.0
+
+    def __init__(self) -> None:
+        self.idle = self.now = 100.0
+
+
+@pytest.mark.parametrize(("idle", "spare"), [(0.0, False), (0.7, False), (0.9, True), (2.0, True)])
+def test_a_processor_is_spare_when_one_was_idle(monkeypatch: pytest.MonkeyPatch, idle: float, spare: bool) -> None:
+    times = Times()
+    monkeypatch.setattr("psutil.cpu_times", lambda: times)
+    monkeypatch.setattr("time.monotonic", lambda: times.now)
+    processor = SpareProcessor()
+    assert not processor.look()
+    times.idle += idle
+    times.now += 1.0
+    assert processor.look() is spare

@@ -3,7 +3,7 @@
 import pytest
 
 from phoenix_core.agent.backup import filesystem_errors, scan
-from phoenix_core.agent.restore import damage, foldermaker, plan, write
+from phoenix_core.agent.restore import damage, errors, plan, write
 from phoenix_core.domain.reasons import reason_text
 
 CODES = (
@@ -15,8 +15,7 @@ CODES = (
     scan.VIRTUAL,
     scan.OWN_DATA,
     damage.DAMAGED,
-    foldermaker.IN_THE_WAY,
-    plan.IN_THE_WAY,
+    errors.IN_THE_WAY,
     plan.TOO_DEEP,
     write.NO_FOLDER,
     write.CHANGED,

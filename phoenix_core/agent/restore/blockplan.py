@@ -7,7 +7,7 @@ from msgspec import Raw
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.records import Folder, Wanted
 from phoenix_core.agent.restore.workermessages import Batch, BatchEntry, Block, Place
-from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkid import CHUNK_ID_BYTES
 from phoenix_core.vault.entry import ChunkRef
@@ -18,6 +18,8 @@ KEY_BLOCKS = 4096
 BATCH_BYTES = 8 * 2**20
 BATCH_FILES = 256
 AskKeys = Callable[[Sequence[BlockRef]], Sequence[bytes]]
+Keys = dict[BlockRef, bytes | ErrorView]
+"""Of each block its key, or why there is none."""
 
 
 class BlockPlan:
@@ -32,7 +34,8 @@ class BlockPlan:
         packs; each with its part of `wanted`.
 
         `number` gives each batch its number.
-        Raises what the node and the core raise. A chunk that isn't there, or whose pack is damaged, has no place."""
+        Raises what the node and the core raise. A chunk that isn't there has no place; a block whose pack can't be read
+        has a problem instead of a key."""
         places = self._places({chunk: None for each in wanted for chunk in _ids(each.chunks)})
         keys = self._keys(places.values())
         for some in _cut(_by_place(wanted, places)):
@@ -53,23 +56,23 @@ class BlockPlan:
                     found[chunk] = place
         return found
 
-    def _keys(self, places: Iterable[Location]) -> dict[BlockRef, bytes]:
+    def _keys(self, places: Iterable[Location]) -> Keys:
         refs = sorted({(place.pack_id, place.ordinal) for place in places})
-        keys: dict[BlockRef, bytes] = {}
+        keys: Keys = {}
         for at in range(0, len(refs), KEY_BLOCKS):
             keys.update(self._ask([BlockRef(*ref) for ref in refs[at : at + KEY_BLOCKS]]))
         return keys
 
-    def _ask(self, refs: Sequence[BlockRef]) -> dict[BlockRef, bytes]:
-        """The keys of those whose pack's head can be read: one that can't must not keep the others back."""
+    def _ask(self, refs: Sequence[BlockRef]) -> Keys:
+        """A pack whose head can't be read must not keep the others back."""
+        packs = sorted({ref.pack_id for ref in refs})
         try:
             return dict(zip(refs, self._ask_keys(refs), strict=True))
         except PhoenixError as error:
             if not damage_reason(error):
                 raise
-        packs = sorted({ref.pack_id for ref in refs})
-        if len(packs) == 1:
-            return {}
+            if len(packs) == 1:
+                return dict.fromkeys(refs, error.view())
         middle = packs[len(packs) // 2]
         return self._ask([ref for ref in refs if ref.pack_id < middle]) | self._ask(
             [ref for ref in refs if ref.pack_id >= middle]
@@ -108,9 +111,7 @@ def _cut(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
         yield held
 
 
-def _batch(
-    number: int, wanted: Sequence[Wanted], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
-) -> Batch[Raw]:
+def _batch(number: int, wanted: Sequence[Wanted], places: dict[bytes, Location], keys: Keys) -> Batch[Raw]:
     folders: list[Folder] = []
     numbers: dict[int, int] = {}
     entries: list[BatchEntry[Raw]] = []
@@ -125,19 +126,26 @@ def _batch(
 
 
 def _listed(
-    chunks: Iterable[bytes], places: dict[bytes, Location], keys: dict[BlockRef, bytes]
+    chunks: Iterable[bytes], places: dict[bytes, Location], keys: Keys
 ) -> tuple[tuple[Block, ...], tuple[Place, ...]]:
     numbers: dict[BlockRef, int] = {}
     blocks: list[Block] = []
     listed: list[Place] = []
     for chunk in dict.fromkeys(chunks):
         place = places.get(chunk)
-        ref = BlockRef(place.pack_id, place.ordinal) if place else None
-        if place is None or ref is None or ref not in keys:
+        if place is None:
             continue
+        ref = BlockRef(place.pack_id, place.ordinal)
         block = numbers.get(ref)
         if block is None:
             block = numbers[ref] = len(blocks)
-            blocks.append(Block(ref.pack_id, ref.ordinal, place.block_offset, place.block_bytes, keys[ref]))
+            blocks.append(_block(ref, place, keys[ref]))
         listed.append(Place(chunk, block, place.offset, place.length))
     return tuple(blocks), tuple(listed)
+
+
+def _block(ref: BlockRef, place: Location, key: bytes | ErrorView) -> Block:
+    at, length = place.block_offset, place.block_bytes
+    if isinstance(key, ErrorView):
+        return Block(ref.pack_id, ref.ordinal, at, length, b"", key)
+    return Block(ref.pack_id, ref.ordinal, at, length, key)

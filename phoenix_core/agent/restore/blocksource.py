@@ -7,6 +7,7 @@ from blake3 import blake3
 
 from phoenix_core.agent.restore.packshelf import PackShelf
 from phoenix_core.agent.restore.workermessages import Block, Place
+from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.vault.block import MAX_SEALED_BYTES, view_block
 from phoenix_core.vault.errors import (
@@ -46,8 +47,8 @@ class BlockSource:
         self._places = {place.chunk: place for place in places}
 
     def read_one(self, chunk: ChunkId) -> memoryview:
-        """The chunk's bytes, good until the next call. Raises `ChunkMissing`, `ChunkDamaged`, and what the node
-        raises."""
+        """The chunk's bytes, good until the next call. Raises `ChunkMissing`, `ChunkDamaged`, what the node raises, and
+        the problem of a block without a key as RemoteError."""
         data = self._checked.get(chunk)
         if data is not None:
             return data
@@ -55,6 +56,8 @@ class BlockSource:
         if place is None:
             raise ChunkMissing(chunk=chunk.hex())
         block = self._listed[place.block]
+        if block.problem is not None:
+            raise RemoteError(block.problem)
         try:
             raw = self._raw(block)
         except (BlockDamaged, PackDamaged, UnknownVersion, UnsealFailed) as error:

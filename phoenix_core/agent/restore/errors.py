@@ -5,6 +5,8 @@ import errno
 from phoenix_core.agent.errors import AgentError
 from phoenix_core.domain.errors import EXIT_USAGE
 
+IN_THE_WAY = "in_the_way"
+"""Why an entry is missing: what lies at its place, or on the way to it, is kept."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -60,6 +62,16 @@ class DestinationMoved(RestoreError):
     code = "destination_moved"
     template = "The folder {path} was moved or replaced while it was being restored."
     hint = "See that nothing else works on the destination, then start the same restore again."
+    retryable = True
+
+
+class JournalUnreadable(RestoreError):
+    code = "restore_journal_unreadable"
+    template = "What an interrupted restore left half-done is listed in {path}, which can't be used: {detail}."
+    hint = (
+        "Free space there if it is full, and start the same restore again. Otherwise restore with the rule `overwrite`,"
+        " which needs no list, or to another place."
+    )
     retryable = True
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from phoenix_core.agent.restore.apply_metadata import MetadataSetter, drop_default_acl
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder
 from phoenix_core.agent.restore.durable import sync_file_system
-from phoenix_core.agent.restore.errors import raise_if_general, reason_of
+from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import Descent, join, proc_path
 from phoenix_core.agent.restore.journal import Journal
 from phoenix_core.agent.restore.records import Enter, Folder, FolderRecord
@@ -19,7 +19,6 @@ from phoenix_core.agent.restore.slots import temp_prefix
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
 
-IN_THE_WAY = "in_the_way"
 BLOCKED, LEFT_ALONE, APPLIED = 0, 1, 2
 Lose = Callable[[bytes, str], None]
 
@@ -97,6 +96,14 @@ class FolderMaker:
         except FileExistsError:
             made_here = self._give_way(record)
         self._descent.enter(record.name)
+        try:
+            return self._make_ready(record, level, made_here=made_here)
+        except OSError:
+            self._descent.leave()
+            raise
+
+    def _make_ready(self, record: Enter, level: Level, *, made_here: bool) -> int:
+        """The folder that the descent is in now."""
         if made_here:
             level.fresh = True
             if not self.level.fresh:
@@ -131,11 +138,13 @@ class FolderMaker:
         return True
 
     def _make_usable(self) -> None:
-        """A folder of this user's that is closed even to him, and gets its own mode in the end."""
+        """A folder of this user's that is closed even to him, and gets its own mode in the end. Where that is refused
+        its entries meet what is wrong, one by one."""
         at = proc_path(self._descent.fd)
         status = os.fstat(self._descent.fd)
         if status.st_uid == os.geteuid() and status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-            os.chmod(at, stat.S_IMODE(status.st_mode) | stat.S_IRWXU)
+            with suppress(PermissionError):
+                os.chmod(at, stat.S_IMODE(status.st_mode) | stat.S_IRWXU)
 
     def _clean(self, level: Level) -> None:
         """Remove what an interrupted run left here under temporary names."""
@@ -185,13 +194,20 @@ class _Finisher:
         self._not_applied = not_applied
         self._metadata = MetadataSetter()
         self._way: list[tuple[Enter, bytes, int]] = []
+        self._devices: dict[int, int] = {}
+        """Of each file system that was entered one open folder."""
+        self._meet_device()
 
     def sync(self) -> None:
-        """Wait until the destination's file system has everything. Raises OSError."""
-        sync_file_system(self._descent.fd)
+        """Wait until the file systems of all folders have everything. Raises OSError."""
+        for folder in self._devices.values():
+            sync_file_system(folder)
 
     def close(self) -> None:
         self._descent.close()
+        for folder in self._devices.values():
+            os.close(folder)
+        self._devices.clear()
 
     def enter(self, record: Enter) -> bytes:
         fate = next(self._fates)
@@ -201,12 +217,17 @@ class _Finisher:
         if fate != BLOCKED:
             try:
                 self._descent.enter(record.name)
+                self._meet_device()
             except OSError as error:
                 raise_if_general(error, shown(path))
                 self._lose(path, reason_of(error))
                 fate = BLOCKED
         self._way.append((record, path, fate))
         return path
+
+    def _meet_device(self) -> None:
+        if self._descent.device not in self._devices:
+            self._devices[self._descent.device] = os.dup(self._descent.fd)
 
     def leave(self) -> None:
         record, path, fate = self._way.pop()

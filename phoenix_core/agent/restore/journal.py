@@ -18,12 +18,14 @@ from typing import Any
 from blake3 import blake3
 
 from phoenix_core.agent.restore.completed import ENTRY_BYTES, KEY_BYTES, key_of, status_in
+from phoenix_core.agent.restore.errors import JournalUnreadable
 from phoenix_core.agent.restore.records import Known
 from phoenix_core.host.atomicfile import sync_folder
 
 FOLDER = "restores"
 KEPT_S = 30 * 86400
 _ASK_AT_ONCE = 500
+_MADE_AT_ONCE = 4096
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)",
@@ -40,8 +42,10 @@ class Journal:
     """Not thread-safe. Where it can't be kept (the disk is full; an equal restore is under way and has it) the restore
     goes on without: `trouble` says why."""
 
-    def __init__(self, state_dir: Path, target: str, job: str, began_ns: int) -> None:
-        """`target` names snapshot, destination and paths."""
+    def __init__(self, state_dir: Path, target: str, job: str, began_ns: int, *, needed: bool = False) -> None:
+        """`target` names snapshot, destination and paths. `needed`: without the journal half a file of an interrupted
+        run would be taken for one that was there before; then one that can't be read is `JournalUnreadable`, here and
+        later."""
         folder = state_dir / FOLDER
         name = blake3(target.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._path = folder / f"{name}.sqlite"
@@ -49,7 +53,8 @@ class Journal:
         self._lock = -1
         self._db: sqlite3.Connection | None = None
         self._begun = False
-        self._to_make: list[bytes] = []
+        self._to_make: list[tuple[bytes]] = []
+        self._needed = needed
         self.job = job
         self.trouble = ""
         self.earlier_jobs: list[str] = []
@@ -60,11 +65,14 @@ class Journal:
             folder.mkdir(mode=0o700, exist_ok=True)
             _remove_old(folder)
             self._lock = _locked(self._lock_path)
-            self._db = self._opened()
-            sync_folder(folder)
+            os.utime(self._lock)
             sync_folder(state_dir)
+            self._db = self._opened()
         except (OSError, sqlite3.Error) as error:
             self.trouble = str(error)
+            if needed and self._lock >= 0 and _has_content(self._path):
+                self._close(remove=False)
+                raise JournalUnreadable(path=self._path, detail=self.trouble) from error
 
     @property
     def is_resumed(self) -> bool:
@@ -103,12 +111,14 @@ class Journal:
 
     def will_make(self, path: bytes) -> None:
         """A folder (below the destination) isn't there yet; kept with `begin`."""
-        self._to_make.append(key_of(path))
+        self._to_make.append((key_of(path),))
+        if len(self._to_make) >= _MADE_AT_ONCE:
+            self._flush_made()
 
     def begin(self) -> None:
         """The plan is made, and writing begins. On the disk when this returns."""
-        self._add("INSERT OR REPLACE INTO made VALUES (?)", [(key,) for key in self._to_make], on_disk=True)
-        self._to_make.clear()
+        self._flush_made()
+        self._add("INSERT OR REPLACE INTO jobs VALUES (?)", [(self.job,)], on_disk=True)
         self._begun = True
 
     def has_made(self, path: bytes) -> bool:
@@ -131,24 +141,26 @@ class Journal:
             return
         if remove:
             with suppress(OSError):
-                self._remove_database()
+                _remove_database(self._path)
                 self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
         self._lock = -1
 
     def _opened(self) -> sqlite3.Connection:
-        """The database, with what earlier jobs left in it; one that is damaged is begun anew."""
+        """The database, with what earlier jobs left in it; one that is damaged is begun anew where it isn't needed."""
         try:
             return self._load(_database(self._path))
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
-            self._remove_database()
+            if self._needed:
+                raise
+            _remove_database(self._path)
             return self._load(_database(self._path))
 
     def _load(self, db: sqlite3.Connection) -> sqlite3.Connection:
         try:
-            self.earlier_jobs = [str(row[0]) for row in db.execute("SELECT job FROM jobs")]
+            earlier = [str(row[0]) for row in db.execute("SELECT job FROM jobs")]
             self.began_ns = int(_fact(db, "began_ns", str(self.began_ns)))
             boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
             crashed = _fact(db, "boot", boot) != boot
@@ -158,15 +170,11 @@ class Journal:
                 db.execute("UPDATE facts SET value = ? WHERE name = 'boot'", (boot,))
             _unpack_begun(db, in_hand_only=not crashed)
             _unpack_completed(db)
-            db.execute("INSERT OR REPLACE INTO jobs VALUES (?)", (self.job,))
         except BaseException:
             db.close()
             raise
+        self.earlier_jobs = earlier
         return db
-
-    def _remove_database(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _ask_about(self, question: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         for at in range(0, len(keys), _ASK_AT_ONCE):
@@ -179,7 +187,12 @@ class Journal:
         self._try(lambda db: found.extend(db.execute(question, values)))
         return found
 
-    def _add(self, statement: str, rows: Sequence[tuple[bytes]], *, on_disk: bool = False) -> None:
+    def _flush_made(self) -> None:
+        """Into the open transaction, which `begin` ends."""
+        rows, self._to_make = self._to_make, []
+        self._try(lambda db: db.executemany("INSERT OR REPLACE INTO made VALUES (?)", rows))
+
+    def _add(self, statement: str, rows: Sequence[tuple[bytes | str]], *, on_disk: bool = False) -> None:
         def add(db: sqlite3.Connection) -> None:
             if on_disk:
                 db.commit()
@@ -192,7 +205,8 @@ class Journal:
         self._try(add)
 
     def _try(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Give the journal up where it fails; what was kept before still serves."""
+        """Give the journal up where it fails; what was kept before still serves. Raises `JournalUnreadable` where this
+        restore can't do without."""
         if self._db is None:
             return
         try:
@@ -201,6 +215,8 @@ class Journal:
             self.trouble = str(error)
             self._db.close()
             self._db = None
+            if self._needed and self.is_resumed:
+                raise JournalUnreadable(path=self._path, detail=self.trouble) from error
 
 
 def _packed(paths: Sequence[bytes]) -> bytes:
@@ -209,7 +225,7 @@ def _packed(paths: Sequence[bytes]) -> bytes:
 
 def _unpack_completed(db: sqlite3.Connection) -> None:
     """What an interrupted run wrote in one piece for many entries, as rows that can be looked up."""
-    for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number").fetchall():
+    for (packed,) in db.execute("SELECT entries FROM completed ORDER BY number"):
         rows = [
             (packed[at : at + KEY_BYTES], packed[at + KEY_BYTES : at + ENTRY_BYTES])
             for at in range(0, len(packed), ENTRY_BYTES)
@@ -219,9 +235,11 @@ def _unpack_completed(db: sqlite3.Connection) -> None:
 
 
 def _unpack_begun(db: sqlite3.Connection, *, in_hand_only: bool) -> None:
-    for (packed,) in db.execute("SELECT paths FROM intended WHERE in_hand >= ?", (in_hand_only,)).fetchall():
+    """What was in hand isn't done any more, if it ever was."""
+    for (packed,) in db.execute("SELECT paths FROM intended WHERE in_hand >= ?", (in_hand_only,)):
         keys = [(packed[at : at + KEY_BYTES],) for at in range(0, len(packed), KEY_BYTES)]
         db.executemany("INSERT OR REPLACE INTO begun VALUES (?)", keys)
+        db.executemany("DELETE FROM done WHERE path = ?", keys)
     db.execute("DELETE FROM intended WHERE in_hand >= ?", (in_hand_only,))
 
 
@@ -239,6 +257,7 @@ def _database(path: Path) -> sqlite3.Connection:
         for table in _TABLES:
             db.execute(table)
         db.commit()
+        sync_folder(path.parent)
     except BaseException:
         db.close()
         raise
@@ -269,9 +288,24 @@ def _is_still(path: Path, fd: int) -> bool:
         return False
 
 
+def _remove_database(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def _remove_old(folder: Path) -> None:
     """Restores that nobody has gone on with."""
-    for path in folder.iterdir():
+    for lock_path in folder.glob("*.lock"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > KEPT_S:
-                path.unlink()
+            if time.time() - lock_path.stat().st_mtime > KEPT_S:
+                lock = _locked(lock_path)
+                _remove_database(lock_path.with_suffix(".sqlite"))
+                lock_path.unlink()
+                os.close(lock)

@@ -66,7 +66,8 @@ class LargeFiles:
         self._dispatcher = dispatcher
         self._plan = plan
         self.current: Item | None = None
-        """The file under work: a temporary file of it may lie in its folder."""
+        """The file under work, also after an error that ends the restore: a temporary file of it may lie in its
+        folder."""
 
     def restore(self, item: Item, chunks: Callable[[], Iterable[ChunkRef]]) -> Outcome:
         """Blocks until the file is through; other work goes on meanwhile. `chunks` gives its chunks, anew at each call.
@@ -74,14 +75,14 @@ class LargeFiles:
         Raises the error that a worker failed with, and what the node and the core raise."""
         self.current = item
         try:
-            return self._restore(item, chunks)
+            outcome = self._restore(item, chunks)
         except PhoenixError as error:
             reason = damage_reason(error)
             if not reason:
                 raise
-            return missing(reason)
-        finally:
-            self.current = None
+            outcome = missing(reason)
+        self.current = None
+        return outcome
 
     def _restore(self, item: Item, chunks: Callable[[], Iterable[ChunkRef]]) -> Outcome:
         outcome = self._step(item, LargeStep.BEGIN)

@@ -14,7 +14,7 @@ from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder, restored_name
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.destination import SpaceNeeds
-from phoenix_core.agent.restore.errors import raise_if_general, reason_of
+from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import Descent, join
 from phoenix_core.agent.restore.largefile import is_large
 from phoenix_core.agent.restore.records import (
@@ -38,7 +38,6 @@ from phoenix_core.vault.errors import HostileTree, PathNotInSnapshot
 from phoenix_core.vault.tree import read_tree
 from phoenix_core.vault.treewalk import MAX_DEPTH, descend, parts
 
-IN_THE_WAY = "in_the_way"
 TOO_DEEP = "too_deep"
 MAX_PATH_BYTES = 2**20
 """Longer paths than this are refused: no file system that people use has them, and each file's record holds its own."""

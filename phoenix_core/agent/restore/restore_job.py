@@ -27,6 +27,7 @@ from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.states import ConflictRule
 
 
 class RestoreJob:
@@ -79,7 +80,13 @@ class RestoreJob:
             targets = tops(trees.source, order.root, order.paths) if not order.destination else []
             destination = validate(order.destination, targets, self._ports.state_dir)
             step.detail = "the original place" if destination.is_original else shown(destination.path)
-        journal = Journal(self._ports.state_dir, self._journal_name(destination), order.job, time.time_ns())
+        journal = Journal(
+            self._ports.state_dir,
+            self._journal_name(destination),
+            order.job,
+            time.time_ns(),
+            needed=order.conflict is not ConflictRule.OVERWRITE,
+        )
         try:
             result = self._restore(node, trees, destination, journal)
         except BaseException:

@@ -43,6 +43,8 @@ class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     offset: int
     length: int
     key: bytes
+    problem: ErrorView | None = None
+    """Why there is no key."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -2,14 +2,22 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from phoenix_core.agent.restore import largefile
+from phoenix_core.agent.restore.blockplan import BlockPlan
+from phoenix_core.agent.restore.blocksource import BlockSource
+from phoenix_core.agent.restore.damage import damage_reason
+from phoenix_core.agent.restore.packshelf import PackShelf
 from phoenix_core.agentlink.messages import BackupResult
-from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.storage.errors import ObjectCold
+from phoenix_core.vault.entry import ChunkRef
+from phoenix_core.vault.location import BlockRef, Location
 from phoenix_core.vault.packreader import read_tail
 from tests.agent.restore.rig import RestoreRig
 
@@ -141,6 +149,20 @@ def test_keys_that_the_core_cannot_give_make_only_their_files_missing(rig: Resto
     (new,) = set(packs(rig, "data")) - before
     spoil(new, flip(700))
     assert assert_rest_is_right(rig, later) == [str(rig.source / "folder 0" / "file later")]
+
+
+def test_what_keeps_a_pack_from_being_read_is_told_as_it_is() -> None:
+    def cold(refs: Sequence[BlockRef]) -> list[bytes]:
+        raise ObjectCold(name="pack")
+
+    chunk = ChunkId(bytes(32))
+    plan = BlockPlan(lambda ids: [Location(PackId(bytes(32)), 0, 100, 100, 0, 10) for _ in ids], cold)
+    blocks, places = plan.for_chunks([ChunkRef(chunk, 10)])
+    source = BlockSource(PackShelf(lambda pack_id: pytest.fail("it was read")), bytes(32))
+    source.use(blocks, places)
+    with pytest.raises(RemoteError) as caught:
+        source.read_one(chunk)
+    assert damage_reason(caught.value) == ObjectCold.code
 
 
 def test_hard_links_of_a_damaged_file_are_missing_too(rig: RestoreRig) -> None:

@@ -1,11 +1,13 @@
 """What a restore has completed is known to the next one; a journal that can't be kept costs nothing but that."""
 
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from phoenix_core.agent.restore.completed import completed
+from phoenix_core.agent.restore.errors import JournalUnreadable
 from phoenix_core.agent.restore.journal import FOLDER, Journal
 from phoenix_core.agent.restore.records import Known
 from phoenix_core.agent.restore.restore_job import RestoreJob
@@ -99,6 +101,48 @@ def test_a_damaged_journal_is_begun_anew(tmp_path: Path) -> None:
     second = begun(tmp_path, "j2")
     assert (second.trouble, second.is_resumed) == ("", False)
     second.drop()
+
+
+def test_one_that_is_needed_and_cannot_be_read_ends_the_restore_and_stays(tmp_path: Path) -> None:
+    first = begun(tmp_path)
+    path = first._path
+    first.keep()
+    good = path.read_bytes()
+    path.write_bytes(b"not a database at all" * 500)
+    for _ in range(2):
+        with pytest.raises(JournalUnreadable):
+            Journal(tmp_path, "snapshot /target", "j2", 9, needed=True)
+    path.write_bytes(good)
+    again = Journal(tmp_path, "snapshot /target", "j2", 9, needed=True)
+    assert again.earlier_jobs == ["j1"]
+    assert again._db is not None
+    again._db.execute("DROP TABLE begun")
+    with pytest.raises(JournalUnreadable):
+        again.begun([b"/file"])
+    again.drop()
+
+
+def test_what_was_done_once_and_is_in_hand_again_may_be_half_there(tmp_path: Path) -> None:
+    """Somebody removed what the first run had completed; the second was killed as it made it anew."""
+    first = begun(tmp_path, "j1")
+    first.complete(completed(b"/file", 1, 2))
+    first.keep()
+    second = begun(tmp_path, "j2")
+    assert second.hand_out([b"/file"])
+    second.keep()
+    third = begun(tmp_path, "j3")
+    assert third.begun([b"/file"]) == {b"/file"}
+    third.drop()
+
+
+def test_old_journals_go_unless_a_restore_has_them(tmp_path: Path) -> None:
+    left, held = begun(tmp_path, target="left"), begun(tmp_path, target="held")
+    left.keep()
+    for path in (tmp_path / FOLDER).iterdir():
+        os.utime(path, (0, 0))
+    begun(tmp_path, target="new").drop()
+    assert {path.name.partition(".")[0] for path in (tmp_path / FOLDER).iterdir()} == {held._path.stem}
+    held.drop()
 
 
 def test_a_full_disk_costs_only_the_journal(tmp_path: Path) -> None:

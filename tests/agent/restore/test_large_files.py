@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_core.agent.restore import largefile
+from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.content import extents_of
 from phoenix_core.agent.restore.largefile import parts_of
 from phoenix_core.domain.states import ConflictRule
+from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType, Extent
 from tests.agent.independent_walk import allocated_bytes, differences, walk
 from tests.agent.restore.rig import RestoreRig
@@ -117,3 +119,18 @@ def test_parts_cover_the_data_once_and_in_order(lengths: list[int], gaps: list[t
 
 def _bytes_of(extent: Extent) -> range:
     return range(extent.offset, extent.offset + extent.length)
+
+
+def test_of_a_large_file_that_ends_the_restore_nothing_is_left(
+    large: RestoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two of its parts, when no worker has it in hand."""
+
+    def away(plan: BlockPlan, refs: object) -> None:
+        raise StorageUnreachable(place="node", detail="away")
+
+    snapshot = large.backup()
+    monkeypatch.setattr(BlockPlan, "for_chunks", away)
+    with pytest.raises(StorageUnreachable):
+        large.restore(snapshot)
+    assert list(large.restored.iterdir()) == []

@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check chaos bench bench-remote lock pictures docs clean setup
+.PHONY: run test lint check chaos bench bench-remote bench-memory lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -32,9 +32,13 @@ bench: setup
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS)) $(if $(PEERS),--peers $(PEERS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
 
-# Measure through a line of 1 Gbit/s and 20 ms, as root; WRITE=1 as above.
+# Measure through a line of 1 Gbit/s and 20 ms, as root; ROUNDS=n and WRITE=1 as above.
 bench-remote: setup
-	@$(BIN)/python -m bench.remote $(if $(WRITE),--write)
+	@$(BIN)/python -m bench.remote $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write)
+
+# Measure peak memory as one folder and one file grow; WRITE=1 as above.
+bench-memory: setup
+	@$(BIN)/python -m bench.growth $(if $(WRITE),--write)
 
 # Quick when the environment is ready; builds it otherwise.
 setup:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import page
-from bench.figures import Figures
+from bench.figures import NO_PROOF, PHOENIX, Figures
 from bench.measure import Failed, Measured
 from bench.memoryfolder import work_folder
 from bench.plan import FIRST, Part, parts, run_part
@@ -31,7 +31,7 @@ Make = Callable[[], Tool]
 
 def main() -> int:
     options = _options()
-    makers: dict[str, Make] = {"phoenix": Phoenix}
+    makers: dict[str, Make] = {PHOENIX: Phoenix}
     for name in options.peers.split(",") if options.peers else PEERS:
         program = shutil.which(name)
         if program:
@@ -55,21 +55,19 @@ def _measure(part: Part, makers: dict[str, Make], folder: Path, figures: Figures
     part.data.make(source)
     figures.begin(part)
     print(f"({part.data.key}) {part.data.title}, made in {time.monotonic() - began:.0f} s", flush=True)
-    names = [name for name in makers if name == "phoenix" or not part.peers or name in part.peers]
+    turns = {name: make for name, make in makers.items() if name == PHOENIX or not part.peers or name in part.peers}
+    if part.peers == ():
+        turns[NO_PROOF] = lambda: Phoenix(prove=False)
+    names = list(turns)
     for number in range(options.rounds):
         for at in range(len(names)):
             name = names[(at + number) % len(names)]
             part.data.change(source, 0)
-            _one(part, name, makers[name](), source, folder / name, figures, options)
-        if "phoenix" in names and FIRST in part.rows and part.data.key == "a":
-            part.data.change(source, 0)
-            _one(part, "phoenix, no proof", Phoenix(prove=False), source, folder / "no-proof", figures, options)
+            _one(part, name, turns[name](), source, folder / "work", figures)
     shutil.rmtree(source)
 
 
-def _one(
-    part: Part, name: str, tool: Tool, source: Path, work: Path, figures: Figures, options: argparse.Namespace
-) -> None:
+def _one(part: Part, name: str, tool: Tool, source: Path, work: Path, figures: Figures) -> None:
     gc.collect()
     taken: list[str] = []
 
@@ -79,12 +77,12 @@ def _one(
             figures.stored(part.data.key, name, tool.stored_bytes())
         taken.append(f"{row} {measured.without_start_s:.2f}")
 
-    only_first = name == "phoenix, no proof"
+    only_first = name == NO_PROOF
     try:
         run_part(part, tool, source, work, keep, only_first=only_first)
     except Failed as error:
         print(f"  {name} failed: {error}", flush=True)
-        if name.startswith("phoenix"):
+        if name.startswith(PHOENIX):
             raise
     if isinstance(tool, Phoenix) and tool.proof and not only_first:
         figures.proved(part.data.key, tool.proof[0])

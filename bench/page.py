@@ -16,8 +16,11 @@ MIB = 1 << 20
 
 
 def write(target: Path, figures: Figures) -> None:
-    """Put the tables between the page's two marks."""
-    put_between(target, BEGIN, END, "\n\n".join([_about(figures), *(part(figures, key) for key in figures.parts)]))
+    """Put the tables between the page's two marks, in the place of earlier ones of the same sets of data."""
+    _, _, rest = target.read_text().partition(BEGIN)
+    kept = {text[1]: "### " + text.strip() for text in rest.partition(END)[0].split("### ")[1:]}
+    kept |= {key: part(figures, key) for key in figures.parts}
+    put_between(target, BEGIN, END, "\n\n".join([_about(figures), *(kept[key] for key in sorted(kept))]))
 
 
 def put_between(target: Path, begin: str, end: str, body: str) -> None:
@@ -31,7 +34,7 @@ def part(figures: Figures, key: str) -> str:
     """All tables of one set of data, as Markdown."""
     of = figures.parts[key]
     tools = [tool for tool in figures.tools(key) if tool != NO_PROOF]
-    lines = [f"### ({key}) {of.data.title}", ""]
+    lines = [f"### ({key}) {of.data.title}", "", _when(figures, key), ""]
     lines += _times("seconds, start-up excluded", figures, key, tools, lambda each: each.without_start_s)
     lines += _times("seconds, start-up included", figures, key, tools, lambda each: each.with_start_s)
     lines += _times("processor seconds", figures, key, tools, lambda each: each.cpu_s, ratios=False)
@@ -50,35 +53,35 @@ def _times(
     *,
     ratios: bool = True,
 ) -> list[str]:
-    lines = _head([title, *tools, *(["fastest peer : phoenix"] if ratios else [])])
+    lines = table_head([title, *tools, *(["fastest peer : phoenix"] if ratios else [])])
     for row in figures.parts[key].rows:
         cells = [_number(figures.median(key, row, tool, of)) for tool in tools]
         if ratios:
             ratio = figures.ratio(key, row, of)
             cells.append(f"{ratio[0]:.2f} ({ratio[1]})" if ratio else "–")
-        lines.append(_row([row, *cells]))
+        lines.append(table_row([row, *cells]))
     return [*lines, ""]
 
 
 def _memory(figures: Figures, key: str, tools: list[str]) -> list[str]:
     roles = ("agent", "core")
-    lines = _head(["peak memory, MiB", *tools, *(f"of phoenix: {role}" for role in roles)])
+    lines = table_head(["peak memory, MiB", *tools, *(f"of phoenix: {role}" for role in roles)])
     for row in figures.parts[key].rows:
-        cells = [f"{figures.peak_bytes(key, row, tool) / MIB:.0f}" for tool in tools]
-        cells += [f"{figures.peak_bytes(key, row, PHOENIX, role) / MIB:.0f}" for role in roles]
-        lines.append(_row([row, *cells]))
+        cells = [_mib(figures.peak_bytes(key, row, tool)) for tool in tools]
+        cells += [_mib(figures.peak_bytes(key, row, PHOENIX, role)) for role in roles]
+        lines.append(table_row([row, *cells]))
     return [*lines, ""]
 
 
 def _stored(figures: Figures, key: str, tools: list[str]) -> list[str]:
     sizes = {tool: figures.stored_bytes(key, tool) for tool in tools}
-    lines = _head(["stored, MB", *tools, "phoenix : smallest peer"])
+    lines = table_head(["stored, MB", *tools, "phoenix : smallest peer"])
     peers = [size for tool, size in sizes.items() if tool != PHOENIX and size]
     own = sizes.get(PHOENIX)
     ratio = f"{own / min(peers):.3f}" if own and peers else "–"
     return [
         *lines,
-        _row(["after the first backup", *(f"{(size or 0) / 1e6:.1f}" for size in sizes.values()), ratio]),
+        table_row(["after the first backup", *(f"{(size or 0) / 1e6:.1f}" for size in sizes.values()), ratio]),
         "",
     ]
 
@@ -99,21 +102,23 @@ def _proof(figures: Figures, key: str) -> list[str]:
         "cost",
     ]
     row = ["of the first backup", _number(proof[0]), _number(proof[1]), _number(with_it), _number(without), cost]
-    return [*_head(head), _row(row), ""]
+    return [*table_head(head), table_row(row), ""]
 
 
 def _about(figures: Figures) -> str:
     versions = ", ".join(f"{tool} {version}" for tool, version in figures.versions.items() if tool != NO_PROOF)
-    rounds = max(len(figures.all(key, FIRST, PHOENIX)) for key in figures.parts)
-    how = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
-    return f"{machine()}. {how}.\n\nVersions: {versions}."
+    return f"{machine()}.\n\nVersions: {versions}."
+
+
+def _when(figures: Figures, key: str) -> str:
+    rounds = len(figures.all(key, FIRST, PHOENIX))
+    return f"{today()}, {'one round' if rounds == 1 else f'medians of {rounds} rounds'}."
 
 
 def machine() -> str:
-    """The day, and what was measured on."""
+    """What was measured on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     facts = (
-        dt.datetime.now(dt.UTC).date().isoformat(),
         f"{os.cpu_count()} processors ({_processor()})",
         f"{memory:.0f} GiB",
         f"Linux {platform.release()}",
@@ -129,11 +134,19 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _head(cells: list[str]) -> list[str]:
-    return [_row(cells), "|" + "---|" * len(cells)]
+def today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
 
 
-def _row(cells: list[str]) -> str:
+def _mib(amount: int) -> str:
+    return f"{amount / MIB:.0f}" if amount else "–"
+
+
+def table_head(cells: list[str]) -> list[str]:
+    return [table_row(cells), "|" + "---|" * len(cells)]
+
+
+def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -32,7 +32,7 @@ class Part:
 def parts(scale: float) -> list[Part]:
     """`scale` 1: the sizes of the report."""
     return [
-        Part(SmallFiles("a", int(100_000 * scale), 12_000, "small files"), ROWS, 20 if scale == 1 else 6),
+        Part(SmallFiles("a", int(108_000 * scale), 11_200, "small files"), ROWS, 20 if scale == 1 else 6),
         Part(DiskImage(int(4e9 * scale)), (FIRST, UNCHANGED, CHANGED, RESTORE, CHECK)),
         Part(Copies(int(5_000 * scale), 12_000), (FIRST, RESTORE, CHECK, PRUNE), COPIES),
         Part(
@@ -73,6 +73,8 @@ def _rest(part: Part, tool: Tool, source: Path, work: Path, keep: Keep) -> None:
         keep(CHECK, tool.check())
     if PRUNE in part.rows:
         _make_snapshots(part, tool, source)
+        if len(tool.snapshots()) != part.snapshots:
+            raise Failed(f"{tool.name} has {len(tool.snapshots())} snapshots, not {part.snapshots}")
         keep(PRUNE, tool.drop_half().then(tool.prune()))
 
 

@@ -4,11 +4,14 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 
 import psutil
 
 SAMPLE_S = 0.2
+FIRST_S = (0.0, 0.01, 0.03, 0.06, 0.1)
+"""Before the first samples, so that what is soon over is seen too."""
 
 Roles = Callable[[], Mapping[str, Iterable[int]]]
 """The process ids of each role, now."""
@@ -33,12 +36,17 @@ class PeakMemory:
         self._thread.join()
 
     def _sample(self) -> None:
-        while not self._done.wait(SAMPLE_S):
-            seen: set[tuple[int, int]] = set()
-            now = {role: sum(_memory(pid, seen) for pid in pids) for role, pids in self._roles().items()}
-            for role, amount in now.items():
-                self.peaks[role] = max(self.peaks.get(role, 0), amount)
-            self.total = max(self.total, sum(now.values()))
+        pauses = chain(FIRST_S, repeat(SAMPLE_S))
+        while not self._done.wait(next(pauses)):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        seen: set[tuple[int, int]] = set()
+        now = {role: sum(_memory(pid, seen) for pid in pids) for role, pids in self._roles().items()}
+        for role, amount in now.items():
+            self.peaks[role] = max(self.peaks.get(role, 0), amount)
+        self.total = max(self.total, sum(now.values()))
 
 
 def tree(pid: int) -> list[int]:

@@ -1,5 +1,6 @@
 """One Markdown table of all that was measured through the line."""
 
+import statistics
 from dataclasses import dataclass
 
 from bench.measure import Measured
@@ -18,27 +19,38 @@ HEAD = (
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One job, through the line and on one host."""
+
+    far: tuple[Measured, Passed]
+    local: Measured
+    raw_bytes_per_s: float | None
+
+
+@dataclass(frozen=True)
 class Row:
+    """Medians of some rounds; round trips and connections are the most of any round."""
+
     what: str
     size_bytes: int
     """That crosses the line; 0: too little to speak of a rate."""
-    far: tuple[Measured, Passed]
-    raw_bytes_per_s: float | None
-    local: Measured
+    turns: list[Turn]
 
     def as_markdown(self) -> str:
-        measured, passed = self.far
-        rate = self.size_bytes / measured.wall_s
-        raw = self.raw_bytes_per_s
+        far_s = statistics.median(turn.far[0].wall_s for turn in self.turns)
+        local_s = statistics.median(turn.local.wall_s for turn in self.turns)
+        raw = statistics.median(turn.raw_bytes_per_s or 0.0 for turn in self.turns)
+        passed = [turn.far[1] for turn in self.turns]
+        rate = self.size_bytes / far_s
         cells = (
             self.what,
-            f"{measured.wall_s:.2f}",
+            f"{far_s:.2f}",
             f"{rate / 1e6:.0f}" if self.size_bytes else "–",
             f"{rate / raw:.2f} of {raw / 1e6:.0f} MB/s" if self.size_bytes and raw else "–",
-            f"{self.local.wall_s:.2f}",
-            f"{self.local.wall_s / measured.wall_s:.2f}",
-            f"{passed.round_trips:,}",
-            f"{passed.connections}",
+            f"{local_s:.2f}",
+            f"{local_s / far_s:.2f}",
+            f"{max(each.round_trips for each in passed):,}",
+            f"{max(each.connections for each in passed)}",
         )
         return _row(cells)
 

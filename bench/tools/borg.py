@@ -45,6 +45,9 @@ class Borg(Command):
     def check(self) -> Measured:
         return self.run(["check", "--verify-data"])
 
+    def snapshots(self) -> list[str]:
+        return list(self._kept)
+
     def drop_half(self) -> Measured:
         dropped, self._kept = self._kept[::2], self._kept[1::2]
         return self.run(["delete", "::", *dropped])

@@ -1,4 +1,4 @@
-"""kopia with zstd compression, all else default."""
+"""kopia with zstd compression, and no snapshot expired while others are made; all else default."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ class Kopia(Command):
 
     def open(self, folder: Path) -> None:
         super().open(folder)
-        self.run(["policy", "set", "--global", "--compression", "zstd"])
+        self.run(["policy", "set", "--global", "--compression", "zstd", "--keep-latest", "1000"])
 
     def variables(self) -> Mapping[str, str]:
         return {
@@ -41,18 +41,18 @@ class Kopia(Command):
         return self.run(["snapshot", "create", "--no-progress", str(source)])
 
     def restore(self, target: Path) -> Measured:
-        return self.run(["restore", "--no-progress", self._snapshots()[-1], str(target)])
+        return self.run(["restore", "--no-progress", self.snapshots()[-1], str(target)])
 
     def check(self) -> Measured:
         return self.run(["snapshot", "verify", "--verify-files-percent=100"])
 
     def drop_half(self) -> Measured:
-        return self.run(["snapshot", "delete", "--delete", *self._snapshots()[::2]])
+        return self.run(["snapshot", "delete", "--delete", *self.snapshots()[::2]])
 
     def prune(self) -> Measured:
         return self.run(["maintenance", "run", "--full", "--safety=none"])
 
-    def _snapshots(self) -> list[str]:
+    def snapshots(self) -> list[str]:
         said = subprocess.run(
             [self.program, "snapshot", "list", "--all", "--json", "--show-identical"],
             env=self.environment,

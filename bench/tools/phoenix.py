@@ -92,8 +92,11 @@ class Phoenix:
     def check(self) -> Measured:
         return self._job(lambda client: client.verify(VerifyRequest(VerifyDepth.CHUNKS)))
 
+    def snapshots(self) -> list[str]:
+        return asyncio.run(self._snapshots())
+
     def drop_half(self) -> Measured:
-        dropped = [self._job(partial(_remove, snapshot)) for snapshot in asyncio.run(self._snapshots())[::2]]
+        dropped = [self._job(partial(_remove, snapshot)) for snapshot in self.snapshots()[::2]]
         return reduce(Measured.then, dropped)
 
     def prune(self) -> Measured:

@@ -35,12 +35,14 @@ class Restic(Command):
     def check(self) -> Measured:
         return self.run(["check", "-q", "--read-data"])
 
-    def drop_half(self) -> Measured:
+    def snapshots(self) -> list[str]:
         said = subprocess.run(
             [self.program, "snapshots", "--json"], env=self.environment, capture_output=True, check=True
         ).stdout
-        ids = [each["id"] for each in json.loads(said)]
-        return self.run(["forget", "-q", *ids[::2]])
+        return [each["id"] for each in json.loads(said)]
+
+    def drop_half(self) -> Measured:
+        return self.run(["forget", "-q", *self.snapshots()[::2]])
 
     def prune(self) -> Measured:
         return self.run(["prune", "-q"])

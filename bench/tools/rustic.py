@@ -40,14 +40,16 @@ class Rustic(Command):
     def check(self) -> Measured:
         return self.run(["check", "--read-data"])
 
-    def drop_half(self) -> Measured:
+    def snapshots(self) -> list[str]:
         said = subprocess.run(
             [self.program, "snapshots", "--json"], env=self.environment, capture_output=True, check=True
         ).stdout
         groups = json.loads(said)
         found = [each for group in groups for each in (group["snapshots"] if isinstance(group, dict) else group[1])]
-        ids = [each["id"] for each in sorted(found, key=lambda each: str(each["time"]))]
-        return self.run(["forget", *ids[::2]])
+        return [each["id"] for each in sorted(found, key=lambda each: str(each["time"]))]
+
+    def drop_half(self) -> Measured:
+        return self.run(["forget", *self.snapshots()[::2]])
 
     def prune(self) -> Measured:
         return self.run(["prune", "--instant-delete", "--keep-delete", "0s"])

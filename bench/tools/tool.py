@@ -30,6 +30,10 @@ class Tool(Protocol):
         """Read all data back, decrypt and compare with its hashes."""
         ...
 
+    def snapshots(self) -> list[str]:
+        """All that there are, oldest first."""
+        ...
+
     def drop_half(self) -> Measured:
         """Forget every second snapshot, from the oldest on, without freeing anything."""
         ...

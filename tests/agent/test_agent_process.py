@@ -1,11 +1,13 @@
 """The agent on a real link to a core's hub: orders, cancellation, what it remembers, how it ends."""
 
 import asyncio
+import base64
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ import psutil
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from phoenix_core.agent import keycache
 from phoenix_core.agent.errors import AgentRunning
 from phoenix_core.agent.run import run_agent
 from phoenix_core.agent.state import AgentState
@@ -210,6 +213,46 @@ async def test_a_vault_that_was_rolled_back_is_reported(
     assert isinstance(told, LogReport)
     assert told.level == "error"
     assert "rolled back" in told.text
+
+
+async def test_the_domains_keys_are_in_no_file_of_the_agents(
+    core: CoreBench, state_dir: Path, rig: VaultRig, much: Path
+) -> None:
+    """Neither while a backup is under way nor after it. Pack keys are kept, which shows that keys would be found."""
+    order = await order_for(rig, much)
+    domain = order.domain
+    keys = [domain.data_id_key, domain.meta_id_key, domain.index_key]
+    keys += [domain.chunker_seed.to_bytes(8, "little"), domain.chunker_seed.to_bytes(8, "big")]
+    written = [str(domain.chunker_seed).encode(), *(form for key in keys for form in forms(key))]
+    async with running_agent(state_dir, core):
+        with one_pack_only(rig):
+            await core.hub.send("s1", order)
+            await until_transfer(core, order.job)
+            during = await asyncio.to_thread(all_bytes, state_dir)
+        assert isinstance(await last_report(core, order.job), BackupResult)
+        after = await asyncio.to_thread(all_bytes, state_dir)
+    stopped = await asyncio.to_thread(all_bytes, state_dir)
+    for found in (during, after, stopped):
+        assert [each for each in written if each in found] == []
+    kept = await asyncio.to_thread(pack_keys, state_dir)
+    assert kept
+    assert all(key in after for key in kept)
+
+
+def forms(key: bytes) -> list[bytes]:
+    """A key as it may have been written."""
+    digits = key.hex()
+    texts = (base64.b64encode(key), base64.urlsafe_b64encode(key))
+    return [key, digits.encode(), digits.upper().encode(), *(text.rstrip(b"=") for text in texts)]
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def pack_keys(state_dir: Path) -> list[bytes]:
+    with closing(sqlite3.connect(state_dir / keycache.FILE_NAME)) as db:
+        return [key for (key,) in db.execute("SELECT pack_key FROM pack_keys")]
 
 
 async def test_one_agent_to_a_folder(core: CoreBench, state_dir: Path) -> None:

@@ -36,6 +36,35 @@ def test_a_directory_with_a_long_path_works(short_path: Path) -> None:
         core.communicate()
 
 
+def test_the_directory_is_made_for_its_owner_alone(vault: Commands) -> None:
+    assert vault.data.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_in_a_directory_that_others_may_read_there_is_nothing_for_them(commands: Commands) -> None:
+    """One that was there keeps its mode: it may be the operator's own choice. The doctor says what follows of it."""
+    commands.data.root.mkdir()
+    commands.data.root.chmod(0o755)
+    umask = os.umask(0o022)
+    try:
+        commands.make_vault()
+        core = commands.start_core()
+    finally:
+        os.umask(umask)
+    try:
+        findings = {each["subject"]: each for each in commands.json("doctor")}
+        open_to_others = {
+            str(path.relative_to(commands.data.root))
+            for path in commands.data.root.rglob("*")
+            if path.stat().st_mode & 0o077 and path.parent in (commands.data.root, commands.data.pki)
+        }
+    finally:
+        core.terminate()
+        core.communicate(timeout=WAIT_S)
+    assert findings["data directory"]["state"] == "warning"
+    assert "chmod 700" in findings["data directory"]["hint"]
+    assert open_to_others <= {"phoenix.toml", "pki/ca.pem", "pki/core.pem"}
+
+
 def test_a_directory_that_may_not_be_made_is_named(commands: Commands) -> None:
     """Nobody, root included, makes folders in /proc."""
     commands.environment["PHOENIX_DATA"] = "/proc/phoenix"

@@ -9,6 +9,7 @@ import pytest
 from phoenix_core.cli.errors import PassphraseUnusable
 from phoenix_core.cli.passphrases import read_passphrase
 from tests.cli.commands import Commands
+from tests.cli.test_help import LEAVES
 
 NEW = "a new passphrase of mine"
 
@@ -77,8 +78,16 @@ def test_without_a_terminal_nobody_is_asked(commands: Commands) -> None:
     assert not (commands.data.vault / "vault.json").exists()
 
 
-def test_no_command_takes_a_passphrase_as_an_argument(commands: Commands) -> None:
-    assert commands.run("vault", "init", "--passphrase", "secret").code == 2
+@pytest.mark.parametrize("name", LEAVES)
+def test_no_command_takes_a_passphrase_as_an_argument(commands: Commands, name: str) -> None:
+    """Each takes it from a file, a command or a prompt, if at all."""
+    parameters = LEAVES[name].params  # type: ignore[attr-defined]
+    words = {word for each in parameters for word in (each.name, *each.opts)}
+    named = {word.lstrip("-").replace("_", "-") for word in words if "pass" in word or "secret" in word}
+    assert named <= {"passphrase-file", "passphrase-command"}
+    refused = commands.run(*name.split(), "--passphrase", NEW)
+    assert refused.code == 2
+    assert "No such option" in refused.err
 
 
 def test_a_prompt_asks_twice_and_shows_nothing(commands: Commands) -> None:

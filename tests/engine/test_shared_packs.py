@@ -10,7 +10,7 @@ from phoenix_core.agentlink.messages import BackupOrder, BackupResult, OwnRestor
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, RestoreRequest
+from phoenix_core.domain.views import BackupRequest, JobView, RestoreRequest
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageFull
@@ -130,6 +130,37 @@ async def test_an_operators_restore_goes_on_where_there_is_no_space_for_copies(
     assert any("no space for copies" in text for text in warned)
 
 
+async def test_an_agents_own_restore_fails_where_there_is_no_space_for_copies(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets no order, let alone a key; once there is space, the same restore brings the file."""
+    _, second = await shared(rig, os.urandom(300_000), os.urandom(300_000))
+    packs = await asyncio.to_thread(lambda: {pack.pack_id for pack in rig.node().packs()})
+
+    def full(length: int) -> None:
+        raise StorageFull(place="vault", detail="no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.node()._state, "check_space", full)
+        done = await own_restore(rig, second)
+    assert done.state is JobState.FAILED
+    assert done.error is not None
+    assert (done.error.code, done.error.retryable) == ("storage_full", True)
+    assert not any(isinstance(order, RestoreOrder) for order in second.orders)
+    assert await asyncio.to_thread(lambda: {pack.pack_id for pack in rig.node().packs()}) == packs
+    assert await asyncio.to_thread(rig.node().leases) == []
+    assert (await own_restore(rig, second)).state is JobState.SUCCESSFUL
+    assert second.restored == second.files
+
+
+async def own_restore(rig: Rig, agent: FakeAgent) -> JobView:
+    """A restore of its newest snapshot that the agent asks for, at its end."""
+    answer = await agent.link.request(
+        OwnRestoreRequest(number=0, snapshot_id="latest", paths=(), destination=b"/tmp/x"), 10
+    )
+    return await rig.ended(answer.job)
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_a_snapshot_that_names_a_guessed_content_tells_nothing_of_it(rig: Rig, is_there: bool) -> None:
     """What is short is found in no other server's packs, so that there and not there are alike."""
@@ -146,10 +177,7 @@ async def test_a_snapshot_that_names_a_guessed_content_tells_nothing_of_it(rig: 
 
     thief.on_backup = name_it
     await backed_up(rig, "web2")
-    answer = await thief.link.request(
-        OwnRestoreRequest(number=0, snapshot_id="latest", paths=(), destination=b"/tmp/x"), 10
-    )
-    done = await rig.ended(answer.job)
+    done = await own_restore(rig, thief)
     assert thief.restored == {}
     assert done.error is not None
     assert done.error.code == "chunk_missing"

@@ -7,10 +7,21 @@ import pytest
 from blake3 import blake3
 
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId, new_lease_id
-from phoenix_core.storage import dispatch
-from phoenix_core.storage.client import RemoteCoreNode
+from phoenix_core.storage import dispatch, wire
+from phoenix_core.storage.client import RemoteCoreNode, RemoteJobNode
 from phoenix_core.storage.connection import NodeConnection
-from phoenix_core.storage.errors import LeaseLapsed, ObjectMissing, PackRefused, PlanOutdated, RecordRefused, SweepVoid
+from phoenix_core.storage.errors import (
+    BadRequest,
+    LeaseLapsed,
+    NotAllowed,
+    ObjectMissing,
+    PackRefused,
+    PlanOutdated,
+    RecordRefused,
+    SweepVoid,
+)
+from phoenix_core.storage.handover import HandoverServer
+from phoenix_core.storage.handover_client import SocketJobNode
 from phoenix_core.storage.node_api import CoreNode
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, sign
@@ -126,6 +137,39 @@ def test_errors_arrive_as_what_they_were(core: CoreNode, rig: Rig) -> None:
     with pytest.raises(ObjectMissing):
         core.mark_proved(PackId(bytes(32)))
     core.delete_snapshot(SnapshotId("0" * 64))
+
+
+@pytest.mark.parametrize("rights", ["backup", "restore"])
+def test_what_deletes_is_refused_to_a_jobs_token(rig: Rig, tmp_path: Path, rights: str) -> None:
+    """Neither where the core calls, nor among a job's own calls; the sweep that the core has begun is there to try."""
+    job = rig.job()
+    jobs = rig.node.job_node(job.token)
+    kept, condemned = rig.put(jobs, some_chunks(1)), rig.put(jobs, some_chunks(1, seed=1))
+    name = jobs.stage_snapshot(b"sealed")
+    rig.node.close_lease(job.lease)
+    sweep = rig.node.condemn([condemned.pack_id])
+    token = rig.job(rights=rights).token
+    calls = (wire.Condemn([kept.pack_id]), wire.Sweep(sweep), wire.DeleteSnapshot(name))
+    pki = Pki(tmp_path)
+    socket = HandoverServer(rig.node.desk, tmp_path / "s")
+    socket.start()
+    with served(rig.node, pki.storage()) as (url, _):
+        connection = NodeConnection(url, pki.agent().client_context)
+        as_core, as_job = RemoteCoreNode(connection, lambda: token), RemoteJobNode(connection, token)
+        handed = SocketJobNode(tmp_path / "s", token)
+        for call in calls:
+            with pytest.raises(NotAllowed):
+                as_core._caller.ask(call, None)
+            with pytest.raises(BadRequest):
+                as_job._caller.ask(call, None)
+            with pytest.raises(BadRequest):
+                handed._ask(call, None)
+        handed.close()
+        connection.close()
+    socket.stop()
+    assert {pack for pack, _ in rig.node.stored_packs()} == {kept.pack_id, condemned.pack_id}
+    assert rig.node.snapshots() == [name]
+    assert rig.node.sweep(sweep).packs == 1, "it was the token that kept the agent from it"
 
 
 def test_many_packs_come_page_by_page(core: CoreNode, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

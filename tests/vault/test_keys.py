@@ -1,5 +1,7 @@
 """Keys: all from one, each for one use, and the one opens with its passphrase only."""
 
+import math
+
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -185,6 +187,8 @@ def test_new_passphrases_are_long_and_easy_to_copy() -> None:
     assert one != two
     assert [len(group) for group in one.split("-")] == [5] * 6
     assert not set(one) & set("01lioO")
+    used = set("".join(new_passphrase() for _ in range(200))) - {"-"}
+    assert 30 * math.log2(len(used)) > 148
     assert len(new_vault_id()) == 32
 
 

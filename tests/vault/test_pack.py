@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.vault.block import open_block
 from phoenix_core.vault.chunkid import chunk_id
-from phoenix_core.vault.errors import InvalidName, PackDamaged, UnknownVersion, UnsealFailed, VaultError
+from phoenix_core.vault.errors import BlockDamaged, InvalidName, PackDamaged, UnknownVersion, UnsealFailed, VaultError
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packhead import CLEAR_SIZE, HEAD_SIZE, PackHead, PackIdentity, parse_head
 from phoenix_core.vault.packreader import (
@@ -94,6 +95,23 @@ def test_blocks_read_back() -> None:
 def test_another_index_key_does_not_open_the_tail() -> None:
     with pytest.raises(PackDamaged):
         read_tail(BytesPack(PACK), len(PACK), bytes(32))
+
+
+def test_the_index_key_opens_the_tail_but_neither_the_pack_key_nor_a_block() -> None:
+    """A storage node has no other key."""
+    index_key = KEYS.index_key
+    head = read_head(BytesPack(PACK))
+    tail = read_tail(BytesPack(PACK), len(PACK), index_key)
+    with pytest.raises(UnsealFailed):
+        unseal_pack_key(VaultKey.from_bytes(index_key).private_key(), head)
+    for key in (index_key, head.sealed_key[:32], head.sealed_key[-32:], tail.body_hash):
+        with pytest.raises(BlockDamaged):
+            list(read_blocks(BytesPack(PACK), PACK[:HEAD_SIZE], tail, key))
+        for ordinal, block in enumerate(tail.blocks):
+            sealed = PACK[block.offset : block.offset + block.sealed_bytes]
+            with pytest.raises(BlockDamaged):
+                open_block(key, PACK[:HEAD_SIZE], ordinal, sealed)
+    assert PACK_KEY not in msgspec.msgpack.encode(tail)
 
 
 def test_a_sound_pack_passes_the_check() -> None:

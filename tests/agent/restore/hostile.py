@@ -7,11 +7,12 @@ from contextlib import contextmanager
 import msgspec
 
 from phoenix_core.domain.ids import LeaseId, new_job_id, new_lease_id
+from phoenix_core.vault.chunkid import chunk_id
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.entry import ChunkRef
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packhead import PackIdentity
-from phoenix_core.vault.packwriter import FinishedPack
+from phoenix_core.vault.packwriter import FinishedPack, PackWriter
 from tests.agent.vault_rig import SERVER, VaultRig
 
 Raw = dict[str, object]
@@ -67,3 +68,17 @@ def hostile_agent(vault: VaultRig) -> Iterator[HostileAgent]:
     with writer(PackKind.META) as meta, writer(PackKind.DATA) as data:
         yield HostileAgent(meta, data)
     vault.node.close_lease(LeaseId(lease))
+
+
+def store_under_false_id(vault: VaultRig, kind: PackKind, promised: bytes, stored: bytes) -> bytes:
+    """A sound pack of the vault in which `stored` lies under the id of `promised`, which is returned."""
+    identity = PackIdentity(vault.vault_id, SERVER)
+    false_id = chunk_id(vault.keys, kind, promised)
+    job, lease = new_job_id(), new_lease_id()
+    vault.node.open_lease(lease, job, SERVER, None)
+    writer = PackWriter(kind, identity, vault.keys, vault.key.public_key())
+    writer.add_block([false_id], [len(stored)], b"\x00" + stored)
+    with writer.finish() as pack:
+        vault.node.job_node(vault.token(lease, job)).put_pack(pack.pack_id, pack.fd, pack.length)
+    vault.node.close_lease(lease)
+    return false_id

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.domain.states import ConflictRule
-from tests.agent.restore.hostile import HostileAgent, Raw, entry, hostile_agent
+from phoenix_core.vault.kinds import PackKind
+from tests.agent.restore.hostile import HostileAgent, Raw, entry, hostile_agent, store_under_false_id
 from tests.agent.restore.rig import RestoreRig
 
 Tree = Callable[[HostileAgent, Path], list[Raw]]
@@ -139,6 +140,23 @@ def test_content_that_is_not_what_its_file_says_is_not_restored(rig: RestoreRig)
     reasons = {each.path: each.reason for each in result.missing}
     assert reasons == {"/absent": "damaged", "/longer": "damaged", "/not a tree": "damaged", "/shorter": "damaged"}
     assert names(rig.target) == {"true", "not a tree"}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_chunk_that_is_not_what_its_id_says_is_not_restored(rig: RestoreRig, workers: int) -> None:
+    """In a pack that is sound but for that: its name, its tail and its seals are right, and so are the lengths."""
+    data = store_under_false_id(rig.vault, PackKind.DATA, b"promise", b"poison!")
+    tree = store_under_false_id(rig.vault, PackKind.META, b"an empty folder", b"PXT\x01\x00\x90")
+    with hostile_agent(rig.vault) as agent:
+        root = agent.tree(
+            entry(b"file", s=7, c=[[data, 7]]),
+            entry(b"folder", t="d", d=tree),
+            agent.file(b"true", b"true"),
+        )
+    result = rig.restore(root, workers=workers)
+    assert {each.path: each.reason for each in result.missing} == {"/file": "damaged", "/folder": "damaged"}
+    assert names(rig.target) == {"folder", "true"}
+    assert names(rig.target / "folder") == set()
 
 
 def test_odd_but_harmless_entries_do_no_harm(rig: RestoreRig) -> None:

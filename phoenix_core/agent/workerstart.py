@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -17,6 +18,23 @@ HELD_BACK = (signal.SIGTERM, signal.SIGINT)
 """A service manager tells all processes; workers let them pass once they ignore them, their server never does."""
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods() and sys.version_info >= (3, 11, 1)
 """Python 3.11.0's server listens where any user of the host can reach it (CVE-2022-42919)."""
+_starter = ThreadPoolExecutor(1, thread_name_prefix="worker-start")
+"""One thread starts the server, again too if it died, and the workers. On Linux what a thread starts has its
+priorities, so that a backup's thread would leave its own to all workers to come, a restore's included. This one begins
+with the first call of `get_ready`."""
+
+
+def _start_server() -> None:
+    if _FORKS:
+        resource_tracker.ensure_running()  # what the fork server would start otherwise; it unblocks signals as it does
+        with _signals_held_back():
+            forkserver.set_forkserver_preload([PRELOADED])
+            forkserver.ensure_running()
+
+
+def _start(process: BaseProcess) -> None:
+    with _signals_held_back():
+        process.start()
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
@@ -25,19 +43,16 @@ def worker_context() -> ForkServerContext | SpawnContext:
 
 
 def get_ready() -> None:
-    """Start the server, which then imports; returns at once. Does nothing if it runs."""
-    if _FORKS:
-        resource_tracker.ensure_running()  # what the fork server would start otherwise; it unblocks signals as it does
-        with _signals_held_back():
-            forkserver.set_forkserver_preload([PRELOADED])
-            forkserver.ensure_running()
+    """Start the server, which then imports; returns at once. Does nothing if it runs.
+
+    A process's first call is to come from a thread that gives way to nothing."""
+    _starter.submit(_start_server).result()
 
 
 def start(process: BaseProcess) -> None:
     """Start a process of `worker_context`. It has SIGTERM and SIGINT blocked."""
     get_ready()
-    with _signals_held_back():
-        process.start()
+    _starter.submit(_start, process).result()
 
 
 @contextmanager

@@ -56,16 +56,16 @@ class BlockEncoder:
             self._filling = self._free.pop() if self._free else _Slot(self._level)
         return self._filling.view
 
-    def encode(self, raw_bytes: int, chunks: Chunks) -> EncodedBlock | None:
-        """Begin with what was filled into the slot. An earlier block that is to be put away first, or None."""
+    def encode(self, raw_bytes: int, chunks: Chunks) -> list[EncodedBlock]:
+        """Begin with what was filled into the slot. The blocks that are to be put away now, in order."""
         slot, self._filling = self._filling, None
         assert slot is not None
-        if not self.in_threads and not self._begun:
-            return EncodedBlock(chunks, slot.encode(raw_bytes), slot)
+        if not self.in_threads:
+            return [*self.drain(), EncodedBlock(chunks, slot.encode(raw_bytes), slot)]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="compress")
         self._begun.append((chunks, slot, self._pool.submit(slot.encode, raw_bytes)))
-        return self._next() if len(self._begun) > THREADS else None
+        return [self._next()] if len(self._begun) > THREADS else []
 
     def give_back(self, block: EncodedBlock) -> None:
         """The block was put away: its slot is free."""

@@ -205,8 +205,8 @@ class ChunkWriter:
         done = self._encoder.encode(self._new_bytes, self._new)
         self._new = []
         self._new_bytes = 0
-        if done is not None:
-            self._put(done)
+        for block in done:
+            self._put(block)
         self._view = self._encoder.slot()
 
     def _put(self, block: EncodedBlock) -> None:

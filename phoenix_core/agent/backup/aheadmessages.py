@@ -42,6 +42,10 @@ class Found(msgspec.Struct, frozen=True, array_like=True, tag=11):
     folders: tuple[Unchanged, ...]
 
 
+class Taken(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """Walker → scan: the order came, and another may follow. So no more than one is ever on its way."""
+
+
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=12):
     """Walker → scan, last: what ended it."""
 
@@ -49,7 +53,7 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=12):
 
 
 ToWalker = Setup | Walk
-FromWalker = Found | Failed
+FromWalker = Found | Taken | Failed
 encode = msgspec.msgpack.Encoder().encode
 to_walker = msgspec.msgpack.Decoder(ToWalker)
 from_walker = msgspec.msgpack.Decoder(FromWalker)

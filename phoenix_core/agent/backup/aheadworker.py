@@ -57,6 +57,7 @@ def _work(connection: Connection) -> None:
     )
     while True:
         order = wire.to_walker.decode(connection.recv_bytes())
+        connection.send_bytes(wire.encode(wire.Taken()))
         if isinstance(order, wire.Walk):
             walk.run(order.path, order.tree)
 

@@ -6,16 +6,20 @@ from typing import Protocol
 from phoenix_core.agent.backup import aheadmessages as wire
 from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.aheadworker import worker_main
+from phoenix_core.agent.backup.foundfolders import FoundFolders
 from phoenix_core.agent.errors import WorkerDied
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.domain.errors import RemoteError
 
 LISTEN_FOLDERS = 16
+FOUND_MAX = 65_536
+"""About 35 MB. At so many the process waits until the scan has come to some of them."""
 
 
 class Ahead(Protocol):
     def entered(self, path: bytes, tree: bytes) -> None:
-        """The scan goes into a folder of this tree of the parent, the topmost one to which no rule applies."""
+        """The scan goes into a folder of this tree of the parent, one to which no rule applies. Those below another
+        one may be told, too."""
 
     def seen(self, entries: int) -> None:
         """The scan has met so many entries."""
@@ -43,6 +47,8 @@ class Alone:
 
 
 class ScanAhead:
+    """Never waits for the process: it listens as it goes along, and gives an order only once the last one was taken."""
+
     from_entries = 2048
     """A scan that is over sooner needs no help."""
 
@@ -53,19 +59,24 @@ class ScanAhead:
             worker_main, lambda number: wire.encode(setup()), wire.from_walker.decode
         )
         self._top: wire.Walk | None = None
+        self._order: wire.Walk | None = None
+        """The newest one that wasn't sent."""
+        self._takes_orders = True
         self._runs = False
-        self._found: dict[bytes, Unchanged] = {}
+        self._found = FoundFolders()
         self._asked = 0
 
     def entered(self, path: bytes, tree: bytes) -> None:
-        self._top = wire.Walk(path, tree)
+        self._found.reach(path)
+        if self._top is None or not path.startswith(self._top.path + b"/"):  # else the walk comes there anyway
+            self._top = self._order = wire.Walk(path, tree)
         if self._runs:
-            self._send(self._top)
+            self._listen()
 
     def seen(self, entries: int) -> None:
         if not self._runs and self._top is not None and entries >= self.from_entries:
             self._runs = True
-            self._send(self._top)
+            self._listen()
 
     def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
         if not self._runs:
@@ -73,7 +84,7 @@ class ScanAhead:
         self._asked += 1
         if self._asked % LISTEN_FOLDERS == 0:
             self._listen()
-        found = self._found.pop(path, None)
+        found = self._found.reach(path)
         return found if found is not None and found.tree == tree else None
 
     def close(self) -> None:
@@ -83,25 +94,29 @@ class ScanAhead:
             self._pool.stop()
             self._pool = None
 
-    def _send(self, walk: wire.Walk) -> None:
-        if self._pool is not None:
-            try:
-                if not len(self._pool):
-                    self._pool.start_one()
-                self._pool.send(0, wire.encode(walk))
-            except (WorkerDied, OSError) as error:
-                self._alone(error)
-
     def _listen(self) -> None:
-        if self._pool is None:
+        """Take what has come, and give the newest order if the process is ready for it."""
+        if self._pool is None or len(self._found) >= FOUND_MAX:
             return
         try:
+            if not len(self._pool):
+                self._pool.start_one()
             for _, message in self._pool.receive(0):
-                if isinstance(message, wire.Failed):
-                    raise RemoteError(message.error)
-                self._found.update((folder.path, folder) for folder in message.folders)
-        except (WorkerDied, RemoteError) as error:
+                self._take(message)
+            if self._order is not None and self._takes_orders:
+                order, self._order, self._takes_orders = self._order, None, False
+                self._pool.send(0, wire.encode(order))
+        except (WorkerDied, RemoteError, OSError) as error:
             self._alone(error)
+
+    def _take(self, message: wire.FromWalker) -> None:
+        if isinstance(message, wire.Failed):
+            raise RemoteError(message.error)
+        if isinstance(message, wire.Taken):
+            self._takes_orders = True
+        else:
+            for folder in message.folders:
+                self._found.add(folder)
 
     def _alone(self, error: Exception) -> None:
         """What was found stays true."""

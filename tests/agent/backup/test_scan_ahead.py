@@ -6,21 +6,27 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from phoenix_core.agent.backup import aheadmessages as wire
 from phoenix_core.agent.backup import scanahead
 from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.backup.foundfolders import FoundFolders
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.agent.backup.records import Amounts
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone, ScanAhead
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agent.workerpool import WorkerPool
+from phoenix_core.agentlink.messages import BackupResult, DomainAccess
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.tree import read_tree
 from tests.agent.backup.running import back_up
@@ -49,7 +55,13 @@ def folders(tmp_path: Path) -> Path:
 def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
     """The process starts at once, and the scan waits in the first folder until it has been everywhere."""
     made: list[ScanAhead] = []
-    init, entered = ScanAhead.__init__, ScanAhead.entered
+    init, entered, add = ScanAhead.__init__, ScanAhead.entered, FoundFolders.add
+    told = 0
+
+    def count(self: FoundFolders, folder: Unchanged) -> None:
+        nonlocal told
+        told += 1
+        add(self, folder)
 
     def begin(self: ScanAhead, *arguments: Any) -> None:
         made.append(self)
@@ -60,14 +72,13 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
         self.seen(0)
         end = time.monotonic() + WAIT_S
         quiet = 0
-        while quiet < 5 and time.monotonic() < end:
-            known = len(self._found)
+        while quiet < 5 and time.monotonic() < end and self._pool is not None:
+            known = told
             time.sleep(0.02)
             self._listen()
-            quiet = quiet + 1 if self._found and len(self._found) == known else 0
-            if not self._found and self._pool is None:
-                break
+            quiet = quiet + 1 if told and told == known else 0
 
+    monkeypatch.setattr(FoundFolders, "add", count)
     monkeypatch.setattr(ScanAhead, "from_entries", 0)
     monkeypatch.setattr(ScanAhead, "__init__", begin)
     monkeypatch.setattr(ScanAhead, "entered", enter)
@@ -218,6 +229,98 @@ def test_a_scan_whose_help_dies_goes_on_alone(
     second, ports = back_up(rig, folders, parent=first, workers=2)
     assert (second.files, second.read_bytes) == (first.files, 0)
     assert any("goes on in one process" in text for text in ports.logged())
+
+
+@pytest.mark.timeout(60)
+def test_many_sources_and_what_is_found_in_them_dont_hold_each_other_up(
+    rig: VaultRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [tmp_path / "home" / f"{number:03}" for number in range(800)]
+    for source in sources:
+        source.mkdir(parents=True)
+        (source / "file").write_bytes(b"x")
+    first, _ = back_up(rig, *sources)
+    monkeypatch.setattr(ScanAhead, "from_entries", 0)
+    second, ports = back_up(rig, *sources, parent=first, workers=2)
+    assert (second.files, second.read_bytes) == (first.files, 0)
+    assert not any("goes on in one process" in text for text in ports.logged())
+
+
+def _stopped(connection: Connection) -> None:
+    connection.recv_bytes()
+    connection.send_bytes(wire.encode(wire.Taken()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_stands_still_holds_up_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScanAhead, "from_entries", 0)
+    monkeypatch.setattr(scanahead, "worker_main", _stopped)
+    access = DomainAccess("", 0, b"", b"", b"", 0)
+    ahead = ScanAhead(lambda: wire.Setup(b"", access, {}, (), 0), pytest.fail)
+    try:
+        ahead.entered(b"/first", b"")
+        ahead.seen(0)
+        for number in range(5_000):
+            ahead.entered(b"/%05d" % number, b"")
+    finally:
+        ahead.close()
+
+
+def test_the_process_isnt_called_away_to_what_it_comes_to_anyway(
+    rig: VaultRig, folders: Path, early: list[ScanAhead], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[bytes] = []
+    send = WorkerPool.send
+
+    def sent(self: WorkerPool[Any], worker: int, message: bytes) -> None:
+        with suppress(msgspec.ValidationError):
+            order = wire.to_walker.decode(message)
+            orders.extend([order.path] if isinstance(order, wire.Walk) else [])
+        send(self, worker, message)
+
+    never = folders / "one" / "one-1"
+    first, _ = back_up(rig, folders)
+    (folders / "one" / "one-0" / "file-1").write_bytes(b"other")
+    monkeypatch.setattr(WorkerPool, "send", sent)
+    back_up(rig, folders, parent=first, workers=2, never_write_under=(bytes(never),))
+    assert orders == [bytes(folders)]
+
+
+class _Tireless:
+    """In place of the pool: its process has found one folder more, before the others, whenever it is listened to."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.left = 1000
+
+    def __len__(self) -> int:
+        return 1
+
+    def receive(self, timeout_s: float) -> list[tuple[int, wire.FromWalker]]:
+        self.left -= 1
+        return [(0, wire.Found((Unchanged(b"/s/%03d" % self.left, b"tree", Amounts(), 0),)))]
+
+    def send(self, worker: int, message: bytes) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+def test_when_much_was_found_the_scan_takes_no_more_until_it_has_come_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanahead, "WorkerPool", _Tireless)
+    monkeypatch.setattr(scanahead, "FOUND_MAX", 3)
+    monkeypatch.setattr(scanahead, "LISTEN_FOLDERS", 1)
+    monkeypatch.setattr(ScanAhead, "from_entries", 0)
+    ahead = ScanAhead(lambda: pytest.fail("nothing starts"), pytest.fail)
+    ahead.entered(b"/s", b"")
+    ahead.seen(0)
+    for number in range(10):
+        assert ahead.unchanged(b"/s/%03d" % number, b"tree") is None
+    assert len(ahead._found) == 3
+    assert ahead.unchanged(b"/s/998", b"tree") is not None
+    assert ahead.unchanged(b"/s/999", b"tree") is not None
+    ahead.close()
 
 
 @pytest.mark.parametrize("more", [{}, {"excludes": ("*.tmp",), "workers": 2}, {"workers": 1}])

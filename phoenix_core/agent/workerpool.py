@@ -1,6 +1,7 @@
 """The worker processes of one job, as the job sees them."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -11,6 +12,9 @@ from phoenix_core.agent import workerstart
 from phoenix_core.agent.errors import WorkerDied
 
 STOP_WAIT_S = 1.0
+START_TRIES = 5
+START_AGAIN_S = 0.05
+"""A server of workers that was killed takes some time to be seen as dead."""
 Main = Callable[[Connection], None]
 Received = TypeVar("Received")
 
@@ -45,7 +49,19 @@ class WorkerPool(Generic[Received]):
         return [process.pid for process in self._processes if process.pid is not None]
 
     def start_one(self) -> None:
-        """Start a further worker; it gets ready while the job goes on."""
+        """Start a further worker; it gets ready while the job goes on. Raises `WorkerDied`."""
+        for left in reversed(range(START_TRIES)):
+            try:
+                self._try_to_start()
+            except (OSError, EOFError) as error:
+                if not left:
+                    raise WorkerDied(how=f"it could not start: {str(error) or type(error).__name__}") from error
+                time.sleep(START_AGAIN_S)
+            else:
+                return
+
+    def _try_to_start(self) -> None:
+        """With a pipe of its own: what a try before this one left may still read the other end of the last one."""
         context = workerstart.worker_context()
         here, there = context.Pipe(duplex=True)
         process = context.Process(target=self._main, args=(there,), name=f"phoenix-worker-{len(self) + 1}", daemon=True)
@@ -120,6 +136,8 @@ class WorkerPool(Generic[Received]):
         process = self._processes[worker]
         process.join(STOP_WAIT_S)
         code = process.exitcode
+        if code == workerstart.SERVER_DIED:
+            return WorkerDied(how="the process that starts the workers died")
         if code is not None and code < 0:
             return WorkerDied(how=signal.Signals(-code).name)
         return WorkerDied(how="its pipe closed" if code is None else f"exit code {code}")

@@ -11,17 +11,18 @@ from phoenix_core.agent.errors import WorkerFailed
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.vault.malloc import keep_large_buffers
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def run_worker(
-    connection: Connection, work: Callable[[Connection], None], failed: Callable[[ErrorView], bytes]
+    name: str, connection: Connection, work: Callable[[Connection], None], failed: Callable[[ErrorView], bytes]
 ) -> None:
-    """Run `work` until it returns or raises; what it raises goes to the job as the message that `failed` makes.
+    """Run `work` until it returns or raises; what it raises goes to the job as the message that `failed` makes. `name`:
+    what `top` and `ps -e` show, at most 15 bytes of ASCII.
 
     It ends with the job's process, when the pipe does (`work` reads it in a thread of its own), and with the process
     that started it, by the kernel's parent-death signal."""
-    _live_on_signals_but_not_alone()
+    _live_on_signals_but_not_alone(name)
     keep_large_buffers()
     try:
         work(connection)
@@ -33,12 +34,14 @@ def run_worker(
         _tell(connection, failed(WorkerFailed(detail=_where(error)).view()))
 
 
-def _live_on_signals_but_not_alone() -> None:
+def _live_on_signals_but_not_alone(name: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager tells all processes; the job ends its workers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NAME, name.encode())
 
 
 def _tell(connection: Connection, message: bytes) -> None:

@@ -1,7 +1,8 @@
 """How worker processes come to be: a server process that has imported what they need forks them, in some milliseconds.
 
 A worker that starts from nothing imports for 0.2 s, as long as a backup takes in which little has changed. The server
-has one thread, and ends once agent and workers have. Where the system can't fork, workers start from nothing."""
+has one thread, and ends once agent and workers have. If it dies, its workers die with it, and the next worker starts
+another one. Where the system can't fork, workers start from nothing."""
 
 import multiprocessing
 import signal
@@ -16,6 +17,8 @@ from multiprocessing.process import BaseProcess
 PRELOADED = "phoenix_core.agent.preloaded"
 HELD_BACK = (signal.SIGTERM, signal.SIGINT)
 """A service manager tells all processes; workers let them pass once they ignore them, their server never does."""
+SERVER_DIED = 255
+"""The exit code that multiprocessing gives a worker whose server died before it could tell the real one."""
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods() and sys.version_info >= (3, 11, 1)
 """Python 3.11.0's server listens where any user of the host can reach it (CVE-2022-42919)."""
 _starter = ThreadPoolExecutor(1, thread_name_prefix="worker-start")
@@ -50,7 +53,10 @@ def get_ready() -> None:
 
 
 def start(process: BaseProcess) -> None:
-    """Start a process of `worker_context`. It has SIGTERM and SIGINT blocked."""
+    """Start a process of `worker_context`. It has SIGTERM and SIGINT blocked.
+
+    Raises OSError or EOFError, also where the server dies meanwhile; the process may run even so: its pipes must not be
+    used any more."""
     get_ready()
     _starter.submit(_start, process).result()
 

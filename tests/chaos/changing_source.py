@@ -1,4 +1,5 @@
-"""A small tree that changes from round to round: files of all sizes up to a few megabytes, holes, hard links, links."""
+"""A small tree that changes from round to round: files of all sizes up to a few megabytes, holes, hard links, links;
+and a folder, the last one by name, which never changes."""
 
 import os
 import random
@@ -28,6 +29,9 @@ class ChangingSource:
             (root / f"large-{number}").write_bytes(dice.randbytes(LARGE_BYTES))
         self._punch(dice)
         (root / "empty").mkdir()
+        for still in (root / "still", root / "still" / "deep"):
+            still.mkdir()
+            (still / "file").write_bytes(dice.randbytes(PAGE))
 
     def facts(self) -> dict[bytes, Facts]:
         """What a restore of a backup of now must give back."""

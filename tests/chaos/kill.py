@@ -2,33 +2,37 @@
 turn: one whose core keeps the vault, and one with a storage node of its own. See docs/reliability.md."""
 
 import contextlib
-import os
 import random
-import signal
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
+from phoenix_core.domain.errors import PhoenixError
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.kill_installation import WELL, Installation, installation
-from tests.chaos.kill_moments import moment, phase, workers
+from tests.chaos.kill_moments import WORKERS, moment, phase, workers
 
 KEPT = 4
 """Snapshots; where there are more, some are removed."""
 TURN = 20
-"""Rounds on one installation before the other one takes its turn."""
-EVERYTHING = 25
-"""After so many rounds every snapshot is restored, and the vault verified."""
+"""Rounds on one installation before the other one takes its turn; a single one in a run of few."""
+VERIFY = 25
+"""After so many rounds the vault is verified."""
 SLOW_PATTERNS = tuple(f"**/none-{number}-*/*.x" for number in range(400))
 """Excludes that nothing matches, so that a scan takes longer."""
 PATIENT_S, BRIEF_S = 60, 2
 """A core that starts gives an agent that lives time to find it; for one that is dead it need not wait."""
-ROLES = ("agent", "worker", "core", "storage")
+ROLES = ("storage", "agent", "worker", "core", "walker", "forkserver")
+"""The first round, on a storage node of its own, kills the first one. `walker`: the process that walks ahead of a scan;
+`forkserver`: the one that starts workers."""
 KINDS = {"backup": 6, "restore": 3, "prune": 2, "remove": 1, "verify": 1}
 """What is cut off, by weight."""
 GO_ON = {"backup", "restore"}
-"""Jobs that survive every death but that of their agent or worker."""
+"""Jobs that survive every death but that of their agent or workers."""
+ENDED_BY = {"agent", "worker", "forkserver"}
+"""Workers die with the server that started them."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -44,14 +48,15 @@ class Plan(msgspec.Struct, frozen=True):
 def body(run: Run) -> None:
     with contextlib.ExitStack() as held:
         ready: dict[bool, Installation] = {}
+        turn = TURN if run.rounds >= 2 * TURN else 1
         for number in range(run.rounds):
-            own_node = number // TURN % 2 == 0
+            own_node = number // turn % 2 == 0
             if own_node not in ready:
                 ready[own_node] = held.enter_context(installation(run.counts, own_node=own_node))
             here = ready[own_node]
             plan = _plan(run.random(number), number, own_node=own_node)
             try:
-                _round(here, plan, run.random(number), everything=number % EVERYTHING == EVERYTHING - 1)
+                _round(here, plan, run.random(number), verify=number % VERIFY == VERIFY - 1)
             except (AssertionError, OSError) as error:  # a core that doesn't answer is a timeout
                 said = f"seed {run.seed}, round {number}, {plan}: {error}"
                 raise AssertionError(f"{said}\n{here.last_words()}") from error
@@ -59,6 +64,8 @@ def body(run: Run) -> None:
                 run.say(f"{number + 1} rounds, {_kills(run)} kills")
         for here in ready.values():
             here.all_restore()
+            here.verifies()
+        assert run.counts["folders found ahead"], "no scan took anything from the process that walked ahead"
 
 
 def _kills(run: Run) -> int:
@@ -67,20 +74,21 @@ def _kills(run: Run) -> int:
 
 def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
     """The first rounds take each role once."""
-    roles = [role for role in ROLES if own_node or role != "storage"]
-    if number < len(roles):
-        return Plan("backup", (roles[number],))
+    if number < len(ROLES):
+        return Plan("backup", (ROLES[number],))
     kind = dice.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     beside = dice.choice(("prune", "verify")) if kind in GO_ON and dice.random() < 0.2 else ""
+    roles = [role for role in ROLES if (own_node or role != "storage") and (kind == "backup" or role != "walker")]
     if kind in GO_ON:
         count = 2 if dice.random() < 0.15 else 1
         victims = tuple(sorted(dice.sample(roles, count), reverse=True))  # a worker before its agent
     else:
         victims = (dice.choice([role for role in roles if role in {"core", "storage"}]),)
-    return Plan(kind, victims, beside, slow=kind == "backup" and dice.random() < 0.2)
+    slow = kind == "backup" and "walker" not in victims and dice.random() < 0.2
+    return Plan(kind, victims, beside, slow=slow)
 
 
-def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: bool) -> None:
+def _round(here: Installation, plan: Plan, dice: random.Random, *, verify: bool) -> None:
     here.change(dice, much="worker" in plan.victims or dice.random() < 0.3)
     here.wait_for_agents(PATIENT_S if "core" in plan.victims else BRIEF_S)
     target: Path | None = None
@@ -116,8 +124,8 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, everything: b
     _next_backup(here, dice)
     if "core" in killed and dice.random() < 0.8:
         here.another_agent()
-    if everything:
-        here.all_restore()
+    if verify:
+        here.verifies()
 
 
 def _begin(here: Installation, kind: str) -> list[str]:
@@ -128,31 +136,34 @@ def _kill(here: Installation, plan: Plan, at: str, dice: random.Random) -> list[
     """Returns which processes are to be started again."""
     again = []
     for role in plan.victims:
-        if role == "worker":
-            if not _kill_worker(here, dice):
-                here.counts["no worker was there"] += 1
-                continue
-        else:
-            here.kill(role)
-            again.append(role)
+        if role in WORKERS:
+            died = _kill_worker(here, role, dice)
+            here.counts[f"kill.{died}.{at}" if died else f"no {role} was there"] += 1
+            continue
+        here.kill(role)
         here.counts[f"kill.{role}.{at}"] += 1
+        if role != "forkserver":
+            again.append(role)
     return again
 
 
-def _kill_worker(here: Installation, dice: random.Random) -> bool:
-    running = workers(here.here.agent.pid)
+def _kill_worker(here: Installation, role: str, dice: random.Random) -> str:
+    """What has died, if there was one."""
+    running = workers(here.here.agent.pid, role)
     if not running:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(dice.choice(running), signal.SIGKILL)
-        return True
-    return False
+        return ""
+    process, kind = dice.choice(running)
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return ""
+    return kind
 
 
 def _check_end(ended: dict[str, Any], plan: Plan, at: str) -> None:
     """What goes on by itself ends well; what can't is told with what to do next. A job that begins while the storage
     node is away fails."""
-    ended_by = {"agent", "worker", "storage"} if at == "assigned" else {"agent", "worker"}
+    ended_by = ENDED_BY | {"storage"} if at == "assigned" else ENDED_BY
     goes_on = plan.kind in GO_ON and not ended_by & set(plan.victims)
     assert not goes_on or ended["state"] in WELL, f"the {plan.kind} is {ended['state']}: {ended['error']}"
     _check_hint(ended)
@@ -164,17 +175,13 @@ def _check_hint(ended: dict[str, Any]) -> None:
     assert ended["state"] in {"failed", "aborted"}, f"{ended['kind']} is {ended['state']}: {ended['error']}"
     assert ended["error"], ended
     assert ended["error"]["hint"], f"no hint: {ended['error']}"
+    assert ended["error"]["code"] != PhoenixError.code, f"nobody knows what to do: {ended['error']}"
 
 
 def _next_backup(here: Installation, dice: random.Random) -> None:
-    """It succeeds, and restores; so does one of the older ones. Some that are too many go."""
-    made = here.succeeds(here.begin_backup())["snapshot_id"]
-    there = here.snapshots()
-    here.restores(made, there[made])
-    older = [name for name in there if name != made]
-    if older:
-        name = dice.choice(older)
-        here.restores(name, there[name])
+    """It succeeds, and restores; so do all of the older ones. Some that are too many go."""
+    made = here.backs_up()
+    older = [name for name in here.all_restore() if name != made]
     while len(older) >= KEPT:
         gone = older.pop(dice.randrange(len(older)))
         here.succeeds(here.begin_removal(gone))
@@ -185,9 +192,9 @@ def _next_backup(here: Installation, dice: random.Random) -> None:
 
 CAMPAIGN = Campaign(
     name="kill",
-    what="kill -9 of agent, worker, core and storage node in the middle of jobs; the next backup succeeds, and every"
-    " committed snapshot restores identically",
+    what="kill -9 of agent, workers, their fork server, core and storage node in the middle of jobs; the next backup"
+    " succeeds, and every committed snapshot restores identically",
     body=body,
-    quick=4,
+    quick=len(ROLES),
     full=1000,
 )

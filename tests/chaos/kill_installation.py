@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.agent.independent_walk import Facts, differences, walk
+from tests.agent.workers import fork_servers_of
+from tests.chaos import early_agent
 from tests.chaos.changing_source import ChangingSource
 from tests.chaos.kill_moments import make_folders
 from tests.chaos.operators_api import OperatorsApi
@@ -22,6 +25,7 @@ from tests.e2e.rig import Machine, machine
 SERVER = "one"
 MEMORY = Path("/dev/shm")
 """Trees that are compared and thrown away lie there; a disk would only slow them down."""
+AGENT = (sys.executable, "-m", early_agent.__name__)
 LAST_CHARS = 8000
 WELL = {"successful"}
 
@@ -38,6 +42,7 @@ class Installation:
         self.source = ChangingSource(room / "source")
         self.facts = self.source.facts()
         self._room = room
+        self._walks = Path(here.environment[early_agent.WALKS])
         self._grace_s = 0
         self._tried: dict[str, dict[bytes, Facts]] = {}
         """What each backup's job saw, whether it ended well or not."""
@@ -82,6 +87,17 @@ class Installation:
         self.note(ended)
         return ended
 
+    def backs_up(self) -> str:
+        """The snapshot of a backup that nothing disturbs: of one with a parent a second process shares the scan."""
+        before = len(self._walks.read_text().splitlines())
+        ended = self.succeeds(self.begin_backup())
+        walks = self._walks.read_text().splitlines()[before:]
+        (parent,) = (step["detail"] for step in ended["steps"] if step["id"] == "WF5.3")
+        assert walks or parent == "full", f"nobody walked ahead of {ended}"
+        self.counts["walks ahead"] += len(walks)
+        self.counts["folders found ahead"] += sum(map(int, walks))
+        return str(ended["snapshot_id"])
+
     # --- checks ------------------------------------------------------------------------------------------------------
 
     def snapshots(self) -> dict[str, dict[bytes, Facts]]:
@@ -93,20 +109,22 @@ class Installation:
         in_order = sorted(listed.values(), key=lambda each: str(each["recorded_at"]))
         return {each["id"]: self._tried[each["job_id"]] for each in in_order}
 
-    def restores(self, snapshot: str, expected: dict[bytes, Facts]) -> None:
-        job, target = self.begin_restore(snapshot)
-        self.succeeds(job)
-        self.compare(target, expected)
-
     def compare(self, target: Path, expected: dict[bytes, Facts]) -> None:
         found = differences(expected, walk(tree.below(target, self.source.root)))
         assert not found, f"{len(found)} entries came back otherwise: {found[:5]}"
         shutil.rmtree(target)
         self.counts["restores compared"] += 1
 
-    def all_restore(self) -> None:
-        for snapshot, expected in self.snapshots().items():
-            self.restores(snapshot, expected)
+    def all_restore(self) -> list[str]:
+        """All that are listed, oldest first; the next ones are restored while one is compared."""
+        listed = self.snapshots()
+        begun = [(*self.begin_restore(snapshot), expected) for snapshot, expected in listed.items()]
+        for job, target, expected in begun:
+            self.succeeds(job)
+            self.compare(target, expected)
+        return list(listed)
+
+    def verifies(self) -> None:
         self.succeeds(self.api.verify())
 
     # --- processes ---------------------------------------------------------------------------------------------------
@@ -149,6 +167,9 @@ class Installation:
                 self.node.storage.kill()
             case "agent":
                 self.here.agent.kill()
+            case "forkserver":
+                (server,) = fork_servers_of(self.here.agent.pid)
+                server.kill()
 
 
 @contextlib.contextmanager
@@ -158,6 +179,10 @@ def installation(counts: Counter[str], *, own_node: bool) -> Iterator[Installati
         here = held.enter_context(machine())
         room = held.enter_context(tempfile.TemporaryDirectory(prefix="phx-", dir=MEMORY if MEMORY.is_dir() else None))
         here.environment["PYTHONFAULTHANDLER"] = "1"
+        walks = here.folder / "walks"
+        walks.touch()
+        here.environment[early_agent.WALKS] = str(walks)
+        here.agent_program = AGENT
         here.init()
         here.start_core()
         here.enroll(SERVER)
@@ -165,5 +190,5 @@ def installation(counts: Counter[str], *, own_node: bool) -> Iterator[Installati
         node = held.enter_context(lone_node.lone_node(here)) if own_node else None
         made = Installation(here, node, Path(room), counts)
         make_folders(here.vault)
-        made.succeeds(made.begin_backup())
+        made.backs_up()
         yield made

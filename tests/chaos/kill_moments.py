@@ -5,9 +5,14 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
+from phoenix_core.agent.backup import aheadworker
+from phoenix_core.agent.backup import worker as backup_worker
+from phoenix_core.agent.restore import worker as restore_worker
 from tests.agent.workers import workers_of
 from tests.chaos.operators_api import OperatorsApi
 from tests.e2e import watch
@@ -16,6 +21,8 @@ from tests.e2e.rig import FINAL, Machine
 
 NEVER_S = 1.0
 """So long a moment is waited for that need not come: where nothing is unused, no pack is deleted."""
+APPEARS_S = 3.0
+"""So long a worker is waited for; nearly every job has one."""
 LONGEST_PAUSE_S = 0.7
 """Longer than most of the jobs."""
 Wait = Callable[[str], None]
@@ -43,12 +50,21 @@ PHASES = {
     "WF6.6": "write",
 }
 """By step; before all of these a job is `assigned`."""
+WORKERS = {
+    "worker": {backup_worker.NAME: "backup-worker", restore_worker.NAME: "restore-worker"},
+    "walker": {aheadworker.NAME: "walker"},
+}
+"""By role the names of its processes, and what they are called here."""
 
 
 def moment(kind: str, victim: str, dice: random.Random) -> Moment:
     """One for a job of this kind."""
     if victim == "worker":
-        return a_worker_runs(dice.uniform(0, 0.3))
+        return a_worker_runs(victim, dice.uniform(0, 0.3))
+    if victim == "walker":
+        return a_worker_runs(victim, dice.uniform(0, 0.03))
+    if victim == "forkserver" and kind in {"backup", "restore"} and dice.random() < 0.5:
+        return a_worker_runs(dice.choice(("worker", "walker") if kind == "backup" else ("worker",)), 0)
     choices: list[Moment] = [after(dice.uniform(0, LONGEST_PAUSE_S))]
     if STEPS[kind]:
         choices.append(step_begins(dice.choice(STEPS[kind])))
@@ -104,16 +120,16 @@ def _a_pack_goes(here: Machine) -> Iterator[Wait]:
         yield lambda job: _look(names, 1)
 
 
-def a_worker_runs(pause_s: float) -> Moment:
-    """A worker process of the agent, and a moment later."""
+def a_worker_runs(role: str, pause_s: float) -> Moment:
+    """A process of this role that the agent has for a job, and a moment later."""
 
     @contextmanager
     def ready(here: Machine) -> Iterator[Wait]:
         def wait(job: str) -> None:
             del job
-            end = time.monotonic() + NEVER_S
-            while not workers(here.agent.pid) and time.monotonic() < end:
-                select.select([], [], [], 0.02)
+            end = time.monotonic() + APPEARS_S
+            while not workers(here.agent.pid, role) and time.monotonic() < end:
+                select.select([], [], [], 0.005)
             _pause(pause_s)
 
         yield wait
@@ -121,9 +137,14 @@ def a_worker_runs(pause_s: float) -> Moment:
     return ready
 
 
-def workers(agent: int) -> list[int]:
-    """The agent's worker processes."""
-    return [each.pid for each in workers_of(agent)]
+def workers(agent: int, role: str) -> list[tuple[psutil.Process, str]]:
+    """The agent's processes of this role, with what they are called."""
+    found = []
+    for each in workers_of(agent):
+        with suppress(psutil.NoSuchProcess):
+            if kind := WORKERS[role].get(each.name()):
+                found.append((each, kind))
+    return found
 
 
 def phase(here: Machine, job: str) -> str:

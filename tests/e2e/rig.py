@@ -61,12 +61,18 @@ class Process:
     """A role as a process, in a session of its own, so that its workers can be ended with it."""
 
     def __init__(
-        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], *, powerless: bool = False
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        powerless: bool = False,
+        program: Sequence[str] = PHOENIX,
     ) -> None:
         self._log = log
         with log.open("ab") as out:
             self._child = subprocess.Popen(
-                [*ENDS_WITH_THE_TESTS, *(WITHOUT_POWERS if powerless else ()), *PHOENIX, *arguments],
+                [*ENDS_WITH_THE_TESTS, *(WITHOUT_POWERS if powerless else ()), *program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=out,
@@ -127,6 +133,8 @@ class Machine:
         self.running_core: Process
         self.agent: Process
         self.storage: Process
+        self.agent_program: Sequence[str] = PHOENIX
+        """Another command line may stand in for it, to start agents that differ from the product's."""
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)},
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
@@ -194,7 +202,7 @@ class Machine:
         return self.storage
 
     def start_agent(self, *, wait: bool = True) -> Process:
-        self.agent = self._start("agent", "run", "--data", str(self.data))
+        self.agent = self._start("agent", "run", "--data", str(self.data), program=self.agent_program)
         if wait:
             self.core.wait_connected(self.agent_id)
         return self.agent
@@ -209,9 +217,9 @@ class Machine:
         found: str = json.loads((self.data / "agent" / "peer.json").read_text())["peer_id"]
         return found
 
-    def _start(self, *arguments: str) -> Process:
+    def _start(self, *arguments: str, program: Sequence[str] = PHOENIX) -> Process:
         log = self.folder / f"{self._name}-{arguments[0]}.log"
-        process = Process(arguments, log, self.environment, powerless=self._powerless)
+        process = Process(arguments, log, self.environment, powerless=self._powerless, program=program)
         self._processes.append(process)
         return process
 

@@ -23,10 +23,12 @@ from phoenix_core.vault.tree import read_tree_pages
 LOOK_FOLDERS = 16
 """After so many folders it looks whether it is wanted elsewhere."""
 
+NAME = "phoenix-ahead"
+
 
 def worker_main(connection: Connection) -> None:
     """The process's main function."""
-    run_worker(connection, _work, lambda error: wire.encode(wire.Failed(error)))
+    run_worker(NAME, connection, _work, lambda error: wire.encode(wire.Failed(error)))
 
 
 def _work(connection: Connection) -> None:

@@ -31,10 +31,12 @@ STREAM_BYTES = 64 * 2**20
 FIRST_FAR_PACK_BYTES = 8 * 2**20
 """Over a network the first pack is small, so that the line has something to carry soon."""
 
+NAME = "phoenix-backup"
+
 
 def worker_main(connection: Connection) -> None:
     """The process's main function."""
-    run_worker(connection, _work, lambda error: wire.encode(wire.Failed(error)))
+    run_worker(NAME, connection, _work, lambda error: wire.encode(wire.Failed(error)))
 
 
 def _work(connection: Connection) -> None:

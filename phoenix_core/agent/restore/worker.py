@@ -18,10 +18,12 @@ from phoenix_core.agentlink.tlsfiles import TlsFiles
 
 WORKING_S = 0.4
 
+NAME = "phoenix-restore"
+
 
 def worker_main(connection: Connection) -> None:
     """The process's main function."""
-    run_worker(connection, _work, lambda error: wire.encode(wire.Failed(error)))
+    run_worker(NAME, connection, _work, lambda error: wire.encode(wire.Failed(error)))
 
 
 def _work(connection: Connection) -> None:

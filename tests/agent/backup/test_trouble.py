@@ -17,7 +17,7 @@ from phoenix_core.storage.errors import StorageFull, StorageUnreachable
 from phoenix_core.storage.local import LocalStore
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import RigPorts, VaultRig, one_pack_only
-from tests.agent.workers import workers_of
+from tests.agent.workers import fork_servers_of, workers_of
 
 
 def at_estimate(ports: RigPorts, act: Callable[[], object]) -> None:
@@ -160,6 +160,30 @@ def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(rig: VaultRig, m
     entries = rig.entries(again.snapshot_id)
     path = much / "file-0"
     assert rig.content(entries[os.fsencode(path)]) == path.read_bytes()
+
+
+def test_a_killed_fork_server_fails_the_job_and_the_next_one_has_another(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=2)
+    job = BackupJob(order, ports)
+
+    def kill() -> None:
+        (server,) = fork_servers_of(os.getpid())
+        server.kill()
+
+    with one_pack_only(rig, kill), pytest.raises(WorkerDied, match="process that starts the workers died"):
+        job.run()
+    rig.end(ports)
+    again, _ = back_up(rig, much, workers=2)
+    assert again.files == 12
+
+
+def test_workers_have_a_name_in_top(rig: VaultRig, much: Path) -> None:
+    order, ports = rig.backup_order(much, workers=1)
+    job = BackupJob(order, ports)
+    names: list[str] = []
+    once_sent(ports, lambda: names.extend(psutil.Process(pid).name() for pid in job._pool.process_ids))
+    job.run()
+    assert names == ["phoenix-backup"]
 
 
 def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_agent(rig: VaultRig, much: Path) -> None:

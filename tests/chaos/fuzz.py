@@ -1,94 +1,79 @@
 """Malformed input for every parser: packs, trees, snapshots, wire messages, tokens. Only typed errors, bounded memory.
 
-Each target runs in a process of its own with an address space of half a gigabyte more than it has at its start, so
-that an input that asks for more ends it. `python -m tests.chaos.fuzz TARGET SEED SECONDS` is such a process. An input
-that fails is made as small as it can be and goes, with its view, into `fuzz_found.py`, whose inputs stay tests."""
+Each target runs in a process of its own (`fuzz_process.py`), two of them side by side. An input that fails is made as
+small as it can be and goes, with its view, into `fuzz_found.py`, whose inputs stay tests."""
 
-import faulthandler
+import functools
 import json
-import logging
-import random
-import resource
+import re
 import subprocess
 import sys
-import time
+import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.chaos.campaign import Campaign, Run
-from tests.chaos.fuzz_target import SAMPLED, Crash, Target, View, attempt, measured, smallest
-from tests.chaos.fuzz_vault import DESCRIPTORS, MERGED, PACKS, SNAPSHOTS, TREES
-from tests.chaos.fuzz_wire import TOKENS, WIRE
+from tests.chaos.fuzz_process import GUIDED
+from tests.chaos.fuzz_target import REFUSED, SAVED, Target, repeating
+from tests.chaos.fuzz_targets import TARGETS
 
-TARGETS: tuple[Target, ...] = (PACKS, TREES, SNAPSHOTS, WIRE, TOKENS, DESCRIPTORS, MERGED)
-MORE_MEMORY_BYTES = 512 << 20
-STUCK_S = 60
-"""An input that keeps a parser busy for so long ends the process with a traceback."""
+SIDE_BY_SIDE = 2
+_SAID = {
+    "inputs": r"^stat::number_of_executed_units:\s*(\d+)",
+    "edges": r"^#\d+\s+DONE\s+cov: (\d+)",
+    "peak_mib": r"^stat::peak_rss_mb:\s*(\d+)",
+}
+"""What libFuzzer says at its end."""
 
 
 def body(run: Run) -> None:
-    for target in TARGETS:
-        found = _in_a_process(target, run.seed, run.rounds)
-        run.counts[f"{target.name}: inputs"] += found["inputs"]
-        run.counts[f"{target.name}: refused"] += found["refused"]
-        run.counts["highest peak in KiB"] = max(run.counts["highest peak in KiB"], found["grown_kib"])
-        run.say(f"{target.name}: {found['inputs']:,} inputs")
+    kind = "inputs" if GUIDED else "inputs without guidance"
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "fuzz") as pool:
+        results = pool.map(functools.partial(_in_a_process, seed=run.seed, seconds=run.rounds), TARGETS)
+        for target, counted in zip(TARGETS, results, strict=True):
+            run.counts[f"{target.name}: {kind}"] += counted["inputs"]
+            run.counts[f"{target.name}: refused"] += counted["refused"]
+            if GUIDED:
+                run.counts[f"{target.name}: edges"] += counted["edges"]
+            run.counts["most memory in MiB"] = max(run.counts["most memory in MiB"], counted["peak_mib"])
+            edges = f", {counted['edges']:,} edges" if GUIDED else ""
+            run.say(f"{target.name}: {counted['inputs']:,} {kind}{edges}")
 
 
-def _in_a_process(target: Target, seed: int, seconds: int) -> Counter[str]:
-    command = [sys.executable, "-m", "tests.chaos.fuzz", target.name, str(seed), str(seconds)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2], timeout=seconds * 3 + 300
-    )
-    assert done.returncode == 0, f"{target.name}, seed {seed}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return Counter(json.loads(done.stdout.splitlines()[-1]))
+def _in_a_process(target: Target, *, seed: int, seconds: int) -> Counter[str]:
+    """What was counted. Raises AssertionError with the input that ended it, and how to repeat it."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        command = [sys.executable, "-m", "tests.chaos.fuzz_process", target.name]
+        command += ["--seed", str(seed), "--seconds", str(seconds), "--folder", folder]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd=Path(__file__).parents[2],
+            timeout=seconds * 3 + 300,
+        )
+        told = [line for line in done.stderr.splitlines() if not line.startswith("#")]  # those are libFuzzer's progress
+        ends = f"{done.stdout[-3000:]}\n{chr(10).join(told)[-20_000:]}\n{_saved_in(Path(folder), target)}"
+        assert done.returncode == 0, f"{target.name}, seed {seed}:\n{ends}"
+        if not GUIDED:
+            return Counter(json.loads(done.stdout.splitlines()[-1]))
+        refused = int.from_bytes((Path(folder) / REFUSED).read_bytes(), "little")
+    said = {name: _number(pattern, done.stderr) for name, pattern in _SAID.items()}
+    return Counter({**said, "refused": refused})
 
 
-def fuzz(target: Target, seed: int, seconds: float) -> Counter[str]:
-    """Inputs for the target's views in turn. Raises Crash with the smallest input that fails."""
-    dice = random.Random(f"{seed}/{target.name}")
-    counts: Counter[str] = Counter()
-    _warm_up(target)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for view in target.views:
-            counts["inputs"] += 1
-            data = view.make(dice)
-            counts["refused"] += not _tried(view, data, sampled=counts["inputs"] % SAMPLED == 0)
-            faulthandler.cancel_dump_traceback_later()
-    counts["grown_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return counts
+def _saved_in(folder: Path, target: Target) -> str:
+    """How to repeat the input that libFuzzer saved as it was stopped: too much memory, too much time, a crash in C."""
+    return "\n".join(repeating(target, *target.view_of(path.read_bytes())) for path in folder.glob(f"{SAVED}*"))
 
 
-def _warm_up(target: Target) -> None:
-    """Not everything is refused: such a target would find nothing."""
-    taken = 0
-    for view in target.views:
-        dice = random.Random(view.name)
-        taken += sum(_tried(view, view.make(dice), sampled=False) for _ in range(200))
-    assert taken, f"{target.name} refuses all"
-
-
-def _tried(view: View, data: bytes, *, sampled: bool) -> bool:
-    faulthandler.dump_traceback_later(STUCK_S, exit=True)
-    try:
-        return measured(view, data) if sampled else attempt(view, data)
-    except Crash as crash:
-        faulthandler.cancel_dump_traceback_later()  # this takes its time
-        least = smallest(view, data, crash)
-        raise Crash(f'{view.name}: {crash}\n    ("{view.name}", {least!r}),') from crash
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-
-
-def main() -> None:
-    name, seed, seconds = sys.argv[1:]
-    target = next(each for each in TARGETS if each.name == name)
-    logging.disable(logging.CRITICAL)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY_BYTES, used + MORE_MEMORY_BYTES))
-    print(json.dumps(fuzz(target, int(seed), float(seconds))))
+def _number(pattern: str, text: str) -> int:
+    said = re.search(pattern, text, re.MULTILINE)
+    assert said is not None, f"libFuzzer didn't say {pattern}:\n{text[-3000:]}"
+    return int(said[1])
 
 
 CAMPAIGN = Campaign(
@@ -100,6 +85,3 @@ CAMPAIGN = Campaign(
     full=600,
     unit="seconds per target",
 )
-
-if __name__ == "__main__":
-    main()

@@ -89,7 +89,7 @@ def altered(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
             value = changed(dice, value)
             if len(data := msgspec.msgpack.encode(value)) > LARGEST_BYTES:
                 return mutated(dice, seeds)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, TypeError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, RecursionError):
         return mutated(dice, seeds)
     return data
 
@@ -104,7 +104,7 @@ def altered_json(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
             value = changed(dice, value, texts=True)
             if len(data := json.dumps(value).encode()) > LARGEST_BYTES:
                 return mutated(dice, seeds)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return mutated(dice, seeds)
     return data
 

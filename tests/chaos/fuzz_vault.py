@@ -3,10 +3,9 @@
 Where a seal, a hash or a signature stands before a parser, the malformed plain text is sealed, hashed or signed with
 the right key, as somebody could who has it."""
 
-import functools
 import random
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,22 +43,6 @@ ITEMS = 200
 
 def golden(*names: str) -> list[bytes]:
     return [(GOLDEN / name).read_bytes() for name in names]
-
-
-def with_bytes(seeds: list[bytes]) -> Callable[[random.Random], bytes]:
-    return functools.partial(_swapped, mutated, seeds)
-
-
-def with_parts(seeds: list[bytes]) -> Callable[[random.Random], bytes]:
-    return functools.partial(_swapped, altered, seeds)
-
-
-def with_json(seeds: list[bytes]) -> Callable[[random.Random], bytes]:
-    return functools.partial(_swapped, altered_json, seeds)
-
-
-def _swapped(how: Callable[[random.Random, list[bytes]], bytes], seeds: list[bytes], dice: random.Random) -> bytes:
-    return how(dice, seeds)
 
 
 class Lengthy(BytesPack):
@@ -113,11 +96,11 @@ def _sealed_block(plain: bytes) -> None:
 PACKS = Target(
     "pack",
     (
-        View("head", with_bytes([HEAD]), lambda data: _ignore(parse_head(data))),
-        View("as stored", with_bytes([PACK]), _read),
-        View("behind the tail's seal", with_parts([TAIL]), _sealed_tail),
-        View("behind a block's seal", with_bytes(_BLOCK_SEEDS), _sealed_block),
-        View("footer", with_bytes([PACK[-FOOTER_SIZE:]]), lambda data: _ignore(parse_footer(data, len(PACK)))),
+        View("head", mutated, [HEAD], lambda data: _ignore(parse_head(data))),
+        View("as stored", mutated, [PACK], _read),
+        View("behind the tail's seal", altered, [TAIL], _sealed_tail),
+        View("behind a block's seal", mutated, _BLOCK_SEEDS, _sealed_block),
+        View("footer", mutated, [PACK[-FOOTER_SIZE:]], lambda data: _ignore(parse_footer(data, len(PACK)))),
     ),
 )
 
@@ -141,12 +124,12 @@ class Pool:
 NODES = golden("tree", "large-tree-top", "chunk-list-top", "chunk-list-last", "missing")
 
 
-def _node(dice: random.Random) -> bytes:
+def _node(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
     """A node whose five bytes of header mostly hold, so that its items are looked at."""
-    seed = dice.choice(NODES)
+    seed = dice.choice(seeds)
     header = bytearray(seed[:5])
-    if dice.random() < 0.3:
-        header[dice.randrange(5)] = dice.choice((*b"PXTCEM", 0, 1, 8, 9))
+    if header and dice.random() < 0.3:
+        header[dice.randrange(len(header))] = dice.choice((*b"PXTCEM", 0, 1, 8, 9))
     return bytes(header) + altered(dice, [seed[5:]])
 
 
@@ -182,7 +165,7 @@ def _tree(pool: Pool) -> None:
             _some(entry_chunks(pool, entry))
 
 
-TREES = Target("tree", (View("nodes", _node, _all_lists), View("as stored", with_bytes(NODES), _all_lists)))
+TREES = Target("tree", (View("nodes", _node, NODES, _all_lists), View("as stored", mutated, NODES, _all_lists)))
 
 
 # --- snapshots and records -------------------------------------------------------------------------------------------
@@ -219,11 +202,11 @@ def _signed_record(body: bytes) -> None:
 SNAPSHOTS = Target(
     "snapshot",
     (
-        View("as stored", with_bytes([SNAPSHOT]), _open),
-        View("behind the seal", with_parts([_SIGNED]), _seal),
-        View("behind the signature", with_parts([_BODY]), _sign),
-        View("record", with_bytes(RECORDS), _record),
-        View("signed record", with_parts([each[16:-64] for each in RECORDS]), _signed_record),
+        View("as stored", mutated, [SNAPSHOT], _open),
+        View("behind the seal", altered, [_SIGNED], _seal),
+        View("behind the signature", altered, [_BODY], _sign),
+        View("record", mutated, RECORDS, _record),
+        View("signed record", altered, [each[16:-64] for each in RECORDS], _signed_record),
     ),
 )
 
@@ -268,15 +251,15 @@ def _count(body: bytes) -> int:
 DESCRIPTORS = Target(
     "descriptor",
     (
-        View("vault.json", with_json(golden("vault.json")), _descriptor),
-        View("wrapped keys", with_json(golden("vault.json")), _wrapped),
+        View("vault.json", altered_json, golden("vault.json"), _descriptor),
+        View("wrapped keys", altered_json, golden("vault.json"), _wrapped),
     ),
 )
 MERGED = Target(
     "merged index",
     (
-        View("as stored", with_bytes([_MERGED]), _merged),
-        View("behind the hash", with_parts([_MERGED[16:-32]]), _hashed),
+        View("as stored", mutated, [_MERGED], _merged),
+        View("behind the hash", altered, [_MERGED[16:-32]], _hashed),
     ),
 )
 

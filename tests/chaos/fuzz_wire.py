@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import random
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -30,9 +29,8 @@ from phoenix_core.storage.frames import ConnectionEnded, receive_frame
 from phoenix_core.storage.handover import HandoverServer
 from phoenix_core.storage.handover_client import SocketJobNode
 from tests.agentlink.golden_messages import EXAMPLES
-from tests.chaos.fuzz_mutate import altered_json
+from tests.chaos.fuzz_mutate import altered, altered_json, mutated
 from tests.chaos.fuzz_target import Target, View
-from tests.chaos.fuzz_vault import with_bytes, with_json, with_parts
 from tests.storage.test_wire import PINNED
 from tests.vault.memory_vault import KEY, VAULT_ID
 
@@ -183,13 +181,13 @@ def _framed(data: bytes) -> None:
 WIRE = Target(
     "wire messages",
     (
-        View("link", with_parts(_MESSAGES), _link),
-        View("enrolment", with_json([_ENROL]), _enrol),
-        View("calls over HTTPS", with_parts(_CALLS), _call),
-        View("calls over the socket", with_parts(_FRAMES), _handed),
-        View("answers over the socket", with_parts(_ANSWERS), _answered),
-        View("answers over HTTPS", with_parts(_RESULTS), _result),
-        View("frames", with_bytes([len(each).to_bytes(4, "little") + each for each in _FRAMES]), _framed),
+        View("link", altered, _MESSAGES, _link),
+        View("enrolment", altered_json, [_ENROL], _enrol),
+        View("calls over HTTPS", altered, _CALLS, _call),
+        View("calls over the socket", altered, _FRAMES, _handed),
+        View("answers over the socket", altered, _ANSWERS, _answered),
+        View("answers over HTTPS", altered, _RESULTS, _result),
+        View("frames", mutated, [len(each).to_bytes(4, "little") + each for each in _FRAMES], _framed),
     ),
 )
 
@@ -228,18 +226,20 @@ def _checked(body: bytes) -> None:
     activation.decode("phx1." + base64.urlsafe_b64encode(whole).rstrip(b"=").decode())
 
 
-def _header(dice: random.Random) -> bytes:
-    head = altered_json(dice, [b'{"alg":"EdDSA","typ":"JWT"}', b'{"alg":"HS256","kid":"x","crit":["a"],"b64":false}'])
-    return base64.urlsafe_b64encode(head).rstrip(b"=") + _TOKEN.encode()[_TOKEN.index(".") :]
+_HEADERS = [b'{"alg":"EdDSA","typ":"JWT"}', b'{"alg":"HS256","kid":"x","crit":["a"],"b64":false}']
+
+
+def _headed(header: bytes) -> None:
+    _verify(base64.urlsafe_b64encode(header).rstrip(b"=") + _TOKEN.encode()[_TOKEN.index(".") :])
 
 
 TOKENS = Target(
     "tokens",
     (
-        View("storage token", with_bytes([_TOKEN.encode()]), _verify),
-        View("its header", _header, _verify),
-        View("its claims, signed", with_json([_CLAIMS]), _signed),
-        View("activation token", with_bytes([_ACTIVATION.encode()]), _activate),
-        View("behind its check", with_parts([_ACTIVATION_BODY]), _checked),
+        View("storage token", mutated, [_TOKEN.encode()], _verify),
+        View("its header", altered_json, _HEADERS, _headed),
+        View("its claims, signed", altered_json, [_CLAIMS], _signed),
+        View("activation token", mutated, [_ACTIVATION.encode()], _activate),
+        View("behind its check", altered, [_ACTIVATION_BODY], _checked),
     ),
 )

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.chaos.fuzz import TARGETS
 from tests.chaos.fuzz_found import FOUND
-from tests.chaos.fuzz_target import Crash, View, attempt, measured, smallest
+from tests.chaos.fuzz_mutate import mutated
+from tests.chaos.fuzz_target import Crash, Target, View, attempt, found, measured, smallest
+from tests.chaos.fuzz_targets import TARGETS, named
 
 
 @pytest.mark.parametrize(("target", "view", "data"), FOUND, ids=lambda part: part if isinstance(part, str) else None)
 def test_an_input_that_once_failed_is_taken_or_refused(target: str, view: str, data: bytes) -> None:
-    views = next(each.views for each in TARGETS if each.name == target)
-    measured(next(each for each in views if each.name == view), data)
+    measured(named(target).view(view), data)
 
 
 def test_what_is_no_typed_error_is_a_failure_and_its_input_is_made_small() -> None:
@@ -18,11 +18,27 @@ def test_what_is_no_typed_error_is_a_failure_and_its_input_is_made_small() -> No
         if b"\xff" in data:
             data.decode()
 
-    view = View("a view", lambda dice: b"", take)
+    view = View("a view", mutated, [b""], take)
     data = bytes(100) + b"\xff" + bytes(100)
     with pytest.raises(Crash, match="UnicodeDecodeError") as crash:
         attempt(view, data)
     assert smallest(view, data, crash.value) == b"\xff"
+
+
+def test_a_failure_names_the_command_that_repeats_it() -> None:
+    def take(data: bytes) -> None:
+        raise KeyError(data[0])
+
+    view = View("a view", mutated, [b""], take)
+    crash = found(Target("a target", (view,)), view, b"\x01\xff", Crash("KeyError: 1"))
+    assert "python -m tests.chaos.fuzz_process 'a target' --view 'a view' --input ff" in str(crash)
+
+
+def test_the_first_byte_of_a_guided_input_chooses_among_all_views() -> None:
+    for target in TARGETS:
+        chosen = {target.view_of(bytes([first]) + b"rest")[0].name for first in range(len(target.views))}
+        assert chosen == {view.name for view in target.views}
+        assert target.view_of(b"")[1] == b""
 
 
 def test_memory_out_of_proportion_is_a_failure() -> None:
@@ -30,4 +46,4 @@ def test_memory_out_of_proportion_is_a_failure() -> None:
         bytes(64 << 20)
 
     with pytest.raises(Crash, match="MemoryPeak"):
-        measured(View("a view", lambda dice: b"", take), b"x")
+        measured(View("a view", mutated, [b""], take), b"x")

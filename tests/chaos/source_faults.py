@@ -1,0 +1,81 @@
+"""How the calls fail by which the agent looks at a source."""
+
+import errno
+import os
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+FAILING = ("open", "listdir", "lstat", "fstat", "preadv", "lseek", "listxattr", "getxattr", "readlink")
+ERRORS = {
+    "open": (errno.EIO, errno.EACCES, errno.EBUSY, errno.ESTALE),
+    "lstat": (errno.EIO, errno.EACCES, errno.ESTALE),
+    "fstat": (errno.EIO, errno.ESTALE),
+    "preadv": (errno.EIO, errno.EIO, errno.EBUSY, errno.ESTALE),
+    "getxattr": (errno.EIO, errno.EBUSY, errno.ESTALE),
+}
+MOST = {"open": 90, "lstat": 40, "fstat": 70, "preadv": 25, "listxattr": 60}
+"""About as many calls as a backup makes; of others it makes fewer than ten."""
+_readlink = os.readlink
+
+
+class Fault:
+    """The n-th call of one function of `os` on the source, or on what leads there, fails, or is cut short."""
+
+    def __init__(self, source: Path, name: str, after: int, kind: str, number: int = 0) -> None:
+        """`kind`: `error` with this number, `short` reads, or `end` of the file too early."""
+        self.name = name
+        self._source = os.fsencode(source)
+        self._left = after
+        self._kind = kind
+        self._number = number
+        self._ended = -1
+        self.struck = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Fault":
+        original = getattr(os, self.name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            if not self._concerns(arguments[0]):
+                return original(*arguments, **options)
+            self._left -= 1
+            if self._left == -1 or (self._left < 0 and self._goes_on(arguments)):
+                self.struck += 1
+                return self._strike(original, arguments, options)
+            return original(*arguments, **options)
+
+        self._stack.enter_context(mock.patch.object(os, self.name, call))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _concerns(self, at: object) -> bool:
+        """Not `/`, without which there is no machine, nor, of the open files, the agent's own."""
+        if not isinstance(at, int):
+            return at != b"/"
+        path = _readlink(b"/proc/self/fd/%d" % at)
+        return path != b"/" and (path.startswith(self._source) or self._source.startswith(path + b"/"))
+
+    def _goes_on(self, arguments: tuple[Any, ...]) -> bool:
+        """All reads after the first are short, and a file that ended stays so."""
+        return self._kind == "short" or (self._kind == "end" and arguments[0] == self._ended)
+
+    def _strike(self, original: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if self._kind == "error":
+            raise OSError(self._number, os.strerror(self._number))
+        fd, (view,), offset, *flags = arguments
+        if self._kind == "end":
+            begins, self._ended = self._ended < 0, fd
+            return original(fd, [view[: len(view) // 2]], offset, *flags) if begins and len(view) > 1 else 0
+        return original(fd, [view[: max(1, len(view) // 3)]], offset, *flags)
+
+
+def chosen_fault(source: Path, dice: random.Random) -> Fault:
+    name = dice.choice((*FAILING, "preadv", "preadv", "preadv", "open", "lstat"))
+    kind = dice.choice(("error", "error", "short", "end")) if name == "preadv" else "error"
+    return Fault(source, name, dice.randrange(MOST.get(name, 8)), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))

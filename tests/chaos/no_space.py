@@ -23,6 +23,7 @@ from phoenix_core.vault.verify import verify_vault
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.full_disk import FullDisk, filled, may_mount, small_disk
 from tests.chaos.no_space_agent import AgentRounds
+from tests.chaos.no_space_restore import RestoreRounds
 from tests.chaos.shared_vault import fast_folder
 from tests.vault_maintenance.rig import Files, Rig, content
 
@@ -229,13 +230,15 @@ class VaultRounds:
 
 
 def body(run: Run) -> None:
-    vault, agent = VaultRounds(run), AgentRounds(run)
+    vault, agent, restore = VaultRounds(run), AgentRounds(run), RestoreRounds(run)
     try:
         for number in range(run.rounds):
             dice = run.random(number)
             try:
                 if number % 10 == 5:
                     agent.play(dice)
+                elif number % 10 == 8:
+                    restore.play(dice)
                 else:
                     vault.play(dice)
             except Exception as error:
@@ -246,6 +249,7 @@ def body(run: Run) -> None:
     finally:
         vault.close()
         agent.close()
+        restore.close()
 
 
 CAMPAIGN = Campaign(

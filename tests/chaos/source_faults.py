@@ -18,7 +18,7 @@ ERRORS = {
     "getxattr": (errno.EIO, errno.EBUSY, errno.ESTALE),
 }
 MOST = {"open": 90, "lstat": 40, "fstat": 70, "preadv": 25, "listxattr": 60}
-"""About as many calls as a backup makes; of others it makes fewer than ten."""
+"""About as many calls as a full backup makes; of others it makes fewer than ten, as an incremental one of all."""
 _readlink = os.readlink
 
 
@@ -78,4 +78,5 @@ class Fault:
 def chosen_fault(source: Path, dice: random.Random) -> Fault:
     name = dice.choice((*FAILING, "preadv", "preadv", "preadv", "open", "lstat"))
     kind = dice.choice(("error", "error", "short", "end")) if name == "preadv" else "error"
-    return Fault(source, name, dice.randrange(MOST.get(name, 8)), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))
+    most = dice.choice((MOST.get(name, 8), 12))
+    return Fault(source, name, dice.randrange(most), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))

@@ -108,8 +108,8 @@ class Tree:
 
     def change(self, dice: random.Random) -> None:
         """Some files are other ones since the backup before; times tell, though the changes come fast."""
-        for _ in range(dice.choice((0, 0, 1, 3))):
-            path = self.root / dice.choice(("", "a", "a/deep", "b")) / f"file-{dice.randrange(5)}"
+        for _ in range(dice.choice((0, 1, 1, 3))):
+            path = self.root / dice.choice(("", "a", "a/deep", "a/deep", "b")) / f"file-{dice.randrange(5)}"
             if path.exists() and dice.random() < 0.3:
                 path.unlink()
                 continue
@@ -231,7 +231,7 @@ def body(run: Run) -> None:
                 tree = Tree(folder, dice)
             incremental, is_helped = number % 2 == 1, dice.random() < 0.5
             tree.change(dice)
-            fault = chosen_fault(tree.root, dice)
+            fault = chosen_fault(tree.root, tree.root / "a" / "deep", dice)
             try:
                 with _small_agent(), fault:
                     taken = tree.back_up(incremental=incremental, is_helped=is_helped)

@@ -23,12 +23,14 @@ _readlink = os.readlink
 
 
 class Fault:
-    """The n-th call of one function of `os` on the source, or on what leads there, fails, or is cut short."""
+    """The n-th call of one function of `os` on a part of the source fails, or is cut short."""
 
-    def __init__(self, source: Path, name: str, after: int, kind: str, number: int = 0) -> None:
-        """`kind`: `error` with this number, `short` reads, or `end` of the file too early."""
+    def __init__(self, part: Path, with_way: bool, name: str, after: int, kind: str, number: int = 0) -> None:
+        """`with_way`: or on what leads to the part. `kind`: `error` with this number, `short` reads, or `end` of the
+        file too early."""
         self.name = name
-        self._source = os.fsencode(source)
+        self._part = os.fsencode(part)
+        self._with_way = with_way
         self._left = after
         self._kind = kind
         self._number = number
@@ -40,7 +42,7 @@ class Fault:
         original = getattr(os, self.name)
 
         def call(*arguments: Any, **options: Any) -> Any:
-            if not self._concerns(arguments[0]):
+            if not self._concerns(_path_of(arguments[0], options.get("dir_fd"))):
                 return original(*arguments, **options)
             self._left -= 1
             if self._left == -1 or (self._left < 0 and self._goes_on(arguments)):
@@ -54,12 +56,10 @@ class Fault:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def _concerns(self, at: object) -> bool:
-        """Not `/`, without which there is no machine, nor, of the open files, the agent's own."""
-        if not isinstance(at, int):
-            return at != b"/"
-        path = _readlink(b"/proc/self/fd/%d" % at)
-        return path != b"/" and (path.startswith(self._source) or self._source.startswith(path + b"/"))
+    def _concerns(self, path: bytes) -> bool:
+        """Not `/`, without which there is no machine, nor the agent's own files."""
+        is_inside = (path + b"/").startswith(self._part + b"/")
+        return is_inside or (self._with_way and path != b"/" and self._part.startswith(path + b"/"))
 
     def _goes_on(self, arguments: tuple[Any, ...]) -> bool:
         """All reads after the first are short, and a file that ended stays so."""
@@ -75,8 +75,20 @@ class Fault:
         return original(fd, [view[: max(1, len(view) // 3)]], offset, *flags)
 
 
-def chosen_fault(source: Path, dice: random.Random) -> Fault:
+def _path_of(at: int | bytes, folder: int | None) -> bytes:
+    """What a call is about: an open file, an entry of an open folder, or a path."""
+    if isinstance(at, int):
+        return _readlink(b"/proc/self/fd/%d" % at)
+    if at.startswith(b"/proc/self/fd/"):
+        number, _, name = at.removeprefix(b"/proc/self/fd/").partition(b"/")
+        return _path_of(int(number), None) + b"/" + name
+    return at if folder is None or at.startswith(b"/") else _path_of(folder, None) + b"/" + at
+
+
+def chosen_fault(source: Path, deep: Path, dice: random.Random) -> Fault:
+    """Half of them strike the folder `deep`, the others anything."""
     name = dice.choice((*FAILING, "preadv", "preadv", "preadv", "open", "lstat"))
     kind = dice.choice(("error", "error", "short", "end")) if name == "preadv" else "error"
     most = dice.choice((MOST.get(name, 8), 12))
-    return Fault(source, name, dice.randrange(most), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))
+    part, most = dice.choice(((source, most), (deep, min(most, 6))))
+    return Fault(part, part == source, name, dice.randrange(most), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))

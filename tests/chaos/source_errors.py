@@ -101,7 +101,9 @@ class Tree:
             file.seek(3 << 20)
             file.write(dice.randbytes(9000))
         os.mkfifo(self.root / "b" / "fifo")
-        (self.root / "b" / "other name").hardlink_to(self.root / "a" / "file-3")
+        (self.root / "b" / "other name").hardlink_to(
+            self.root / "file-3"
+        )  # not in `a`: a walk ahead leaves links to the scan
         for path in (self.root / "a", self.root / "a" / "file-2", self.root / "b" / "large", self.root / "file-0"):
             os.setxattr(path, "user.phoenix", dice.randbytes(20))
             os.setxattr(path, "user.second", dice.randbytes(300))

@@ -23,6 +23,7 @@ _TEXTS: Final = {
     "ETXTBSY": "it is being run",
     "EWOULDBLOCK": "it is locked by another program",
     "EIO": "the disk can't read or write it",
+    "ESTALE": "the file server no longer knows it",
 }
 
 

@@ -1,9 +1,13 @@
 """The enrolled peers, in memory: who they are by name and id, and who is connected."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
+import structlog
 
+from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.peers import Peers
 from phoenix_core.catalog.rows import CertificateRow, PeerRow
 from phoenix_core.domain.errors import NotFound
@@ -11,6 +15,8 @@ from phoenix_core.engine.errors import AmbiguousName, ServerRemoved
 
 AGENT = "agent"
 STORAGE = "storage"
+
+log = structlog.get_logger(__name__)
 
 
 class PeerDirectory:
@@ -118,12 +124,14 @@ class PeerDirectory:
 
     async def connect(self, peer_id: str, at: datetime, hostname: str, platform: str, version: str) -> None:
         self._connected.add(peer_id)
-        await self._stored.seen(peer_id, at, hostname, platform, version)
+        with _kept_in_memory(peer_id):
+            await self._stored.seen(peer_id, at, hostname, platform, version)
         self._change(peer_id, last_seen_at=at, hostname=hostname, platform=platform, version=version)
 
     async def disconnect(self, peer_id: str, at: datetime) -> None:
         self._connected.discard(peer_id)
-        await self._stored.last_seen(peer_id, at)
+        with _kept_in_memory(peer_id):
+            await self._stored.last_seen(peer_id, at)
         self._change(peer_id, last_seen_at=at)
 
     async def revoke(self, peer_id: str, at: datetime) -> PeerRow:
@@ -146,3 +154,12 @@ class PeerDirectory:
 
 def _in_use_first(peer: PeerRow) -> tuple[bool, float]:
     return (peer.revoked_at is not None, -peer.enrolled_at.timestamp())
+
+
+@contextmanager
+def _kept_in_memory(peer_id: str) -> Iterator[None]:
+    """When a peer was seen is not worth its connection, nor that its jobs don't learn of the connection's end."""
+    try:
+        yield
+    except CatalogFull as error:
+        log.warning("when the peer was seen can't be recorded", peer=peer_id, error=error.message)

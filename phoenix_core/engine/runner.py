@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from phoenix_core.catalog.errors import CatalogFull, IllegalTransition
+from phoenix_core.catalog.errors import IllegalTransition
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.errors import Cancelled, ErrorView, PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import Claim
 from phoenix_core.engine.errors import JobAborted
 from phoenix_core.engine.ledger import Ledger
@@ -17,7 +18,6 @@ from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 
 JOB_THREADS = 64
-END_RETRY_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -105,8 +105,7 @@ class Runner:
     async def _run(self, workflow: Workflow, run: JobRun) -> None:
         try:
             outcome = await self._outcome(workflow, run)
-            while not await self._finished(run.job.id, *outcome):  # noqa: ASYNC110 - nobody tells when there is space
-                await asyncio.sleep(END_RETRY_S)
+            await once_there_is_space(lambda: self._finish(run.job.id, *outcome))
         except Exception:
             # The catalog refused the job's end; the next start of the core takes the job up again.
             log.exception("job could not be ended", job=run.job.id)
@@ -130,15 +129,6 @@ class Runner:
             log.exception("job failed unexpectedly", job=run.job.id)
             view = PhoenixError(detail=f"{type(error).__name__}: {error}").view()
             return Finish(state=JobState.FAILED), view
-
-    async def _finished(self, job_id: str, finish: Finish, error: ErrorView | None) -> bool:
-        """Whether the job's end could be recorded; False where the catalog has no space for it now."""
-        try:
-            await self._finish(job_id, finish, error)
-        except CatalogFull as full:
-            log.warning("a job's end can't be recorded yet", job=job_id, error=full.message)
-            return False
-        return True
 
     async def _finish(self, job_id: str, finish: Finish, error: ErrorView | None) -> None:
         await self._ledger.end_steps(job_id, error)

@@ -11,8 +11,9 @@ import msgspec
 
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.rows import JobRow, Result
-from phoenix_core.domain.errors import Cancelled, PhoenixError
+from phoenix_core.domain.errors import Cancelled, ErrorView, PhoenixError
 from phoenix_core.domain.states import JobKind, JobState, StepState
+from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import Claim
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.progress import ProgressBoard
@@ -59,25 +60,35 @@ class JobRun:
     async def step(self, step_id: str) -> AsyncIterator[Step]:
         """Record the step's start, and at the end of the block its end and detail, or its error."""
         self.check()
-        await self._ledger.record_step(self.job.id, step_id, StepState.RUNNING)
+        await self._record(step_id, StepState.RUNNING)
         step = Step()
         try:
             yield step
         except PhoenixError as error:
-            await self._ledger.record_step(
-                self.job.id, step_id, StepState.FAILED, detail=step.detail, error=error.view()
-            )
+            await self._record(step_id, StepState.FAILED, detail=step.detail, error=error.view())
             raise
-        await self._ledger.record_step(self.job.id, step_id, StepState.DONE, detail=step.detail)
+        await self._record(step_id, StepState.DONE, detail=step.detail)
+
+    async def _record(
+        self, step_id: str, state: StepState, *, detail: str = "", error: ErrorView | None = None
+    ) -> None:
+        """What is done is done, whether or not there is space to say so now."""
+        await once_there_is_space(
+            lambda: self._ledger.record_step(self.job.id, step_id, state, detail=detail, error=error)
+        )
 
     async def enter(self, step_id: str) -> None:
         """End the step that runs, where one does, and begin this one; for work whose steps follow each other."""
         if step_id == self._entered:
             return
         if self._entered:
-            await self._ledger.record_step(self.job.id, self._entered, StepState.DONE)
+            await self._told(self._entered, StepState.DONE)
         self._entered = step_id
-        await self._ledger.record_step(self.job.id, step_id, StepState.RUNNING)
+        await self._told(step_id, StepState.RUNNING)
+
+    async def _told(self, step_id: str, state: StepState) -> None:
+        """As `_record`, but a thread may wait for it that is to stop."""
+        await once_there_is_space(lambda: self._ledger.record_step(self.job.id, step_id, state), self.stop.is_set)
 
     def enter_from_thread(self, step_id: str) -> None:
         """As `enter`, from a thread, which waits until it is recorded."""
@@ -85,11 +96,11 @@ class JobRun:
             asyncio.run_coroutine_threadsafe(self.enter(step_id), self._loop).result()
 
     async def note(self, text: str, level: str = "info") -> None:
-        await self._ledger.note(self.job.id, text, level)
+        await once_there_is_space(lambda: self._ledger.note(self.job.id, text, level), self.stop.is_set)
 
     async def update(self, **values: Any) -> None:
         """Keep facts about the job in the catalog, so that they survive a restart."""
-        self.job = await self._ledger.update(self.job.id, **values)
+        self.job = await once_there_is_space(lambda: self._ledger.update(self.job.id, **values))
 
     async def reload(self) -> None:
         """Look again at what the catalog knows of the job."""

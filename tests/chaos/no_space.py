@@ -1,4 +1,4 @@
-"""Disks that fill up, at each write: below the vault's store, its index, and the agent's folder.
+"""Disks that fill up, at each write: below the vault's store, its index, the catalog, and the agent's folder.
 
 After each injection: what was going on ended well or with an error of the product's own; every committed snapshot
 comes back; and with space again the same thing succeeds, without a restart."""
@@ -23,6 +23,8 @@ from phoenix_core.vault.verify import verify_vault
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.full_disk import FullDisk, filled, may_mount, small_disk
 from tests.chaos.no_space_agent import AgentRounds
+from tests.chaos.no_space_catalog import CatalogRounds
+from tests.chaos.no_space_restore import RestoreRounds
 from tests.chaos.shared_vault import fast_folder
 from tests.vault_maintenance.rig import Files, Rig, content
 
@@ -229,13 +231,17 @@ class VaultRounds:
 
 
 def body(run: Run) -> None:
-    vault, agent = VaultRounds(run), AgentRounds(run)
+    vault, agent, restore, catalog = VaultRounds(run), AgentRounds(run), RestoreRounds(run), CatalogRounds(run)
     try:
         for number in range(run.rounds):
             dice = run.random(number)
             try:
                 if number % 10 == 5:
                     agent.play(dice)
+                elif number % 10 == 8:
+                    restore.play(dice)
+                elif number % 10 == 2:
+                    catalog.play(dice)
                 else:
                     vault.play(dice)
             except Exception as error:
@@ -243,15 +249,18 @@ def body(run: Run) -> None:
             if number % 200 == 199:
                 run.say(f"round {number + 1}: {run.counts['writes that failed']} writes failed")
         vault.end()
+        catalog.end()
     finally:
+        catalog.close()
         vault.close()
         agent.close()
+        restore.close()
 
 
 CAMPAIGN = Campaign(
     "no-space",
-    "full disks below store, index and agent, at each write: typed errors, nothing committed is lost, and with space "
-    "again all goes on",
+    "full disks below store, index, catalog and agent, at each write: typed errors, nothing committed is lost, and "
+    "with space again all goes on",
     body,
     quick=40,
     full=6000,

@@ -1,43 +1,45 @@
 """Sources that can't be read: every call by which the agent looks at them fails once, or gives less than was asked.
 
-Scan, file reader and tree builder of the agent in this process, over a small tree of every kind of file. Each file is
-in the snapshot as it is, or reported as changed or missing; one that fails never comes back as if it were whole."""
+Scan, walk ahead, file reader and tree builder of the agent in this process, over a small tree of every kind of file.
+Every other backup has the one before for a parent, with all that was missing in that. Each file is in the snapshot as
+it is, or reported as changed or missing; one that fails never comes back as if it were whole, or unchanged."""
 
-import errno
 import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.mounts import Mounts
+from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem, Record
 from phoenix_core.agent.backup.scan import Scan
+from phoenix_core.agent.backup.scanahead import Alone
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.sources import source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.treebuild import TreeBuilder
+from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.kinds import PackKind
-from phoenix_core.vault.tree import entry_chunks
+from phoenix_core.vault.tree import entry_chunks, read_tree
 from phoenix_core.vault.treewalk import walk
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.moving_history import KINDS
 from tests.chaos.shared_vault import fast_folder
+from tests.chaos.source_faults import chosen_fault
 from tests.vault.memory_vault import MemoryVault
 
 ROUNDS_OF_A_TREE = 200
-FAILING = ("open", "listdir", "lstat", "preadv", "lseek", "listxattr", "readlink")
-ERRORS = {
-    "open": (errno.EIO, errno.EACCES, errno.EBUSY, errno.ESTALE),
-    "preadv": (errno.EIO, errno.EIO, errno.EBUSY, errno.ESTALE),
-}
+OPEN_FOLDERS = 2
+"""So that the scan of a small tree has to open folders again on its way up."""
 
 
 @dataclass
@@ -50,49 +52,28 @@ class Taken:
     changed: set[bytes] = field(default_factory=set)
 
 
-class Fault:
-    """The n-th call of one function of `os` fails, or is cut short."""
+@dataclass(frozen=True)
+class Live:
+    """What a backup must have of one path."""
 
-    def __init__(self, name: str, after: int, kind: str, number: int = 0) -> None:
-        """`kind`: `error` with this number, `short` reads, or `end` of the file too early."""
-        self.name = name
-        self._left = after
-        self._kind = kind
-        self._number = number
-        self._ended = -1
-        self.struck = 0
-        self._stack = ExitStack()
+    content: bytes | None
+    """None for all but files."""
+    xattrs: tuple[tuple[bytes, bytes], ...]
 
-    def __enter__(self) -> "Fault":
-        original = getattr(os, self.name)
 
-        def call(*arguments: Any, **options: Any) -> Any:
-            if arguments[0] == b"/":  # there is no machine without it
-                return original(*arguments, **options)
-            self._left -= 1
-            if self._left == -1 or (self._left < 0 and self._goes_on(arguments)):
-                self.struck += 1
-                return self._strike(original, arguments, options)
-            return original(*arguments, **options)
+class WalkedBefore(Alone):
+    """The walk ahead, in this process: it is through before the scan goes on."""
 
-        self._stack.enter_context(mock.patch.object(os, self.name, call))
-        return self
+    def __init__(self, walk_from: Callable[[bytes, bytes], list[Unchanged]]) -> None:
+        self._walk_from = walk_from
+        self._found: dict[bytes, Unchanged] = {}
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+    def entered(self, path: bytes, tree: bytes) -> None:
+        self._found = {folder.path: folder for folder in self._walk_from(path, tree)}
 
-    def _goes_on(self, arguments: tuple[Any, ...]) -> bool:
-        """All reads after the first are short, and a file that ended stays so."""
-        return self._kind == "short" or (self._kind == "end" and arguments[0] == self._ended)
-
-    def _strike(self, original: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self._kind == "error":
-            raise OSError(self._number, os.strerror(self._number))
-        fd, (view,), offset, *flags = arguments
-        if self._kind == "end":
-            begins, self._ended = self._ended < 0, fd
-            return original(fd, [view[: len(view) // 2]], offset, *flags) if begins and len(view) > 1 else 0
-        return original(fd, [view[: max(1, len(view) // 3)]], offset, *flags)
+    def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
+        found = self._found.get(path)
+        return found if found is not None and found.tree == tree else None
 
 
 class Tree:
@@ -102,6 +83,9 @@ class Tree:
         self.folder = folder
         self.root = folder / "source"
         self.vault = MemoryVault()
+        self._parent: bytes | None = None
+        """Root tree of the backup before."""
+        self._edits = 0
         self._make(dice)
         self.live = self._walk()
 
@@ -117,23 +101,52 @@ class Tree:
             file.seek(3 << 20)
             file.write(dice.randbytes(9000))
         os.mkfifo(self.root / "b" / "fifo")
-        (self.root / "b" / "other name").hardlink_to(self.root / "a" / "file-3")
+        (self.root / "b" / "other name").hardlink_to(
+            self.root / "file-3"
+        )  # not in `a`: a walk ahead leaves links to the scan
+        for path in (self.root / "a", self.root / "a" / "file-2", self.root / "b" / "large", self.root / "file-0"):
+            os.setxattr(path, "user.phoenix", dice.randbytes(20))
+            os.setxattr(path, "user.second", dice.randbytes(300))
 
-    def _walk(self) -> dict[bytes, bytes | None]:
-        """Contents of files; None for all else."""
-        found: dict[bytes, bytes | None] = {os.fsencode(self.root): None}
-        for path in self.root.rglob("*"):
+    def change(self, dice: random.Random) -> None:
+        """Some files are other ones since the backup before; times tell, though the changes come fast."""
+        for _ in range(dice.choice((0, 1, 1, 3))):
+            path = self.root / dice.choice(("", "a", "a/deep", "a/deep", "b")) / f"file-{dice.randrange(5)}"
+            if path.exists() and dice.random() < 0.3:
+                path.unlink()
+                continue
+            path.write_bytes(dice.randbytes(dice.choice((0, 10, 4096, 70_000))))
+            if dice.random() < 0.3:
+                os.setxattr(path, "user.phoenix", dice.randbytes(20))
+            self._edits += 1
+            os.utime(path, ns=(self._edits, self._edits))
+        self.live = self._walk()
+
+    def _walk(self) -> dict[bytes, Live]:
+        found: dict[bytes, Live] = {}
+        for path in (self.root, *self.root.rglob("*")):
             is_file = path.is_file() and not path.is_symlink()
-            found[os.fsencode(path)] = path.read_bytes() if is_file else None
+            names = sorted(os.listxattr(path, follow_symlinks=False))
+            xattrs = tuple((os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)) for name in names)
+            found[os.fsencode(path)] = Live(path.read_bytes() if is_file else None, xattrs)
         return found
 
-    def back_up(self) -> Taken:
+    def back_up(self, *, incremental: bool, is_helped: bool) -> Taken:
         taken = Taken()
         records: Spool[Record] = Spool(self.folder, Record)
         reads: Spool[ReadItem] = Spool(self.folder, ReadItem)
         rules = ScanRules(Patterns(()), Mounts.current())
-        scan = Scan(source_tree((os.fsencode(self.root),)), rules, None, records, reads, lambda path: None)
-        scan.run()
+        trees = self.vault.reader(PackKind.META)
+
+        def walk_from(path: bytes, tree: bytes) -> list[Unchanged]:
+            found: list[Unchanged] = []
+            UnchangedWalk(lambda each: read_tree(trees, each), rules, found.extend, lambda: False).run(path, tree)
+            return found
+
+        ahead = WalkedBefore(walk_from) if is_helped else Alone()
+        parent = ParentTrees(trees, self._parent) if incremental and self._parent is not None else None
+        sources = source_tree((os.fsencode(self.root),))
+        Scan(sources, rules, parent, records, reads, lambda path: None, ahead).run()
         with self.vault.writer(PackKind.DATA) as data, self.vault.writer(PackKind.META) as meta:
             reader = FileReader(data.add, 7, Patterns(()))
             results: Iterator[FileResult] = (reader.read(item) for item in reads)
@@ -148,7 +161,8 @@ class Tree:
                 root = builder.build(records)
             finally:
                 reader.close()
-        trees, contents = self.vault.reader(PackKind.META), self.vault.reader(PackKind.DATA)
+        self._parent = root
+        contents = self.vault.reader(PackKind.DATA)
         for path, entry in walk(trees, root):
             taken.entries[path] = entry
             if entry.is_file:
@@ -158,7 +172,8 @@ class Tree:
 
     def check(self, taken: Taken, counts: Any) -> None:
         told = taken.missing.keys() | taken.changed
-        for path, content in self.live.items():
+        for path, live in self.live.items():
+            content = live.content
             entry = taken.entries.get(path)
             if entry is None:
                 assert _is_below(path, taken.missing), f"{path!r} is left out without a word"
@@ -166,6 +181,7 @@ class Tree:
                 continue
             assert path not in taken.missing, f"{path!r} is missing, and in the snapshot"
             assert (content is not None) == (KINDS[entry.type] == "file")
+            assert entry.xattrs == live.xattrs, f"{path!r} is in the snapshot with other attributes"
             if content is not None and path not in taken.changed:
                 assert taken.contents[path] == content, f"{path!r} is in the snapshot, but not as it is"
                 counts["files whole"] += 1
@@ -192,11 +208,18 @@ def _is_below(path: bytes, missing: dict[bytes, str]) -> bool:
     return any(b"/".join(parts[:length]) in missing for length in range(2, len(parts) + 1))
 
 
-def _fault(dice: random.Random) -> Fault:
-    name = dice.choice((*FAILING, "preadv", "preadv", "preadv", "open"))
-    kind = dice.choice(("error", "error", "short", "end")) if name == "preadv" else "error"
-    most = {"open": 90, "lstat": 40, "preadv": 25, "listxattr": 60}.get(name, 8)
-    return Fault(name, dice.randrange(most), kind, dice.choice(ERRORS.get(name, (errno.EIO,))))
+@contextmanager
+def _small_agent() -> Iterator[None]:
+    """Waits for no file to settle, and holds few folders open."""
+    with (
+        mock.patch("phoenix_core.agent.backup.filereader.SETTLE_NS", 0),
+        mock.patch("phoenix_core.agent.backup.scan.OPEN_FOLDERS", OPEN_FOLDERS),
+    ):
+        yield
+
+
+def _kind_of(incremental: bool, is_helped: bool) -> str:
+    return "full" if not incremental else "incremental, with a walk ahead" if is_helped else "incremental"
 
 
 def body(run: Run) -> None:
@@ -208,9 +231,12 @@ def body(run: Run) -> None:
             if tree is None or number % ROUNDS_OF_A_TREE == 0:
                 shutil.rmtree(folder)
                 tree = Tree(folder, dice)
+            incremental, is_helped = number % 2 == 1, dice.random() < 0.5
+            tree.change(dice)
+            fault = chosen_fault(tree.root, tree.root / "a" / "deep", dice)
             try:
-                with mock.patch("phoenix_core.agent.backup.filereader.SETTLE_NS", 0), _fault(dice) as fault:
-                    taken = tree.back_up()
+                with _small_agent(), fault:
+                    taken = tree.back_up(incremental=incremental, is_helped=is_helped)
                 tree.check(taken, run.counts)
                 if not fault.struck:
                     assert not taken.missing
@@ -218,15 +244,15 @@ def body(run: Run) -> None:
             except Exception as error:
                 raise AssertionError(f"seed {run.seed}, round {number}: {fault.name}: {error!r}") from error
             run.counts[f"faults: {fault.name}"] += fault.struck > 0
-            run.counts["backups"] += 1
+            run.counts[f"backups: {_kind_of(incremental, is_helped)}"] += 1
     finally:
         shutil.rmtree(folder)
 
 
 CAMPAIGN = Campaign(
     "source-errors",
-    "EIO, short reads and files that end early at the source, at each call: each file is whole in the snapshot, or "
-    "reported",
+    "EIO, short reads and files that end early at the source, at each call, in full and incremental backups: each file "
+    "is whole in the snapshot, or reported",
     body,
     quick=100,
     full=10_000,

@@ -15,7 +15,8 @@ from phoenix_core.catalog.errors import CatalogFull
 class FullCatalog:
     """So many more transactions succeed; those after them are rolled back, until the context ends."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, *, once: bool = False) -> None:
+        """`once`: only one is rolled back; somebody else frees space at that moment."""
         self._left = after
         self.failed = 0
         self._struck = asyncio.Event()
@@ -26,7 +27,7 @@ class FullCatalog:
             async with writing(catalog) as connection:
                 yield connection
                 self._left -= 1
-                if self._left < 0:
+                if self._left < 0 and not (once and self.failed):
                     self.failed += 1
                     self._struck.set()
                     raise CatalogFull(path="catalog.sqlite")

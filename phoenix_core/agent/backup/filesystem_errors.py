@@ -11,11 +11,12 @@ CHANGED_TYPE = "changed_type"
 
 
 def reason_of(error: OSError) -> str:
-    """`EACCES`, `EIO`, …; `vanished` for what is no longer there. Raises the error itself if it is the agent's own."""
+    """`EACCES`, `EIO`, …; `vanished` for what is no longer there. ESTALE isn't that: a file server that was set up anew
+    says it of files that it still has. Raises the error itself if it is the agent's own."""
     if error.errno in OWN_TROUBLE or error.errno is None:
         raise error
     if error.errno == errno.EWOULDBLOCK:
         return "EWOULDBLOCK"
-    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return VANISHED
     return errno.errorcode.get(error.errno, str(error.errno))

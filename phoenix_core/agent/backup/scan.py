@@ -336,7 +336,7 @@ class Scan:
             except OSError as error:
                 reason_of(error)
                 continue
-            if os.path.samestat(os.fstat(fd), frame.status):
+            if _is_folder_of(fd, frame.status):
                 frame.fd = fd
                 return
             os.close(fd)
@@ -395,3 +395,12 @@ class Scan:
     def _lose(self, path: bytes, reason: str) -> None:
         self.counts.lost += 1
         self._records.append(Lost(path, reason))
+
+
+def _is_folder_of(fd: int, status: os.stat_result) -> bool:
+    """Whether the open folder is the one of this status; false where the kernel can't say."""
+    try:
+        return os.path.samestat(os.fstat(fd), status)
+    except OSError as error:
+        reason_of(error)
+        return False

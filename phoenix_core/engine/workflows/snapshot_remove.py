@@ -5,6 +5,7 @@ import msgspec
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobKind
+from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.commit import Committer
 from phoenix_core.engine.node_patience import once_it_answers
@@ -29,8 +30,10 @@ class RemoveSnapshot(Workflow):
         request = msgspec.json.decode(run.job.request, type=RemoveSnapshotJob)
         async with run.step("remove") as step:
             vault, snapshot = self._seat.get(), SnapshotId(request.snapshot_id)
-            await once_it_answers(
-                run, lambda: self._committer.remove(vault, snapshot), "The removal goes on once it answers."
+            await once_there_is_space(
+                lambda: once_it_answers(
+                    run, lambda: self._committer.remove(vault, snapshot), "The removal goes on once it answers."
+                )
             )
             step.detail = f"snapshot {request.snapshot_id[:12]}"
         return Finish(snapshot_id=request.snapshot_id)

@@ -1,6 +1,7 @@
 """WF5: backup of a Linux file server. WF1.2 to 1.4: how the request, the storage and the data go."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 import structlog
@@ -22,6 +23,7 @@ from phoenix_core.domain.names import parse_shown
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import BACKUP, StorageAssigner
+from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
 from phoenix_core.engine.errors import JobAborted
@@ -196,10 +198,9 @@ class FileBackupLinux(Workflow):
     async def _conclude(self, run: JobRun, request: BackupJob, outcome: ReportBody) -> Finish:
         if not isinstance(outcome, BackupResult):
             raise JobAborted(detail=f"The agent answered a backup with {type(outcome).__name__}")
-        await self._jobs.set_files(run.job.id, "missing", file_pairs(outcome.missing))
-        await self._jobs.set_files(
-            run.job.id, "note", [(path, "changed while it was read") for path in outcome.changed_while_read]
-        )
+        changed = [(path, "changed while it was read") for path in outcome.changed_while_read]
+        for kind, files in (("missing", file_pairs(outcome.missing)), ("note", changed)):
+            await once_there_is_space(partial(self._jobs.set_files, run.job.id, kind, files))
         if not outcome.dry_run:
             await self._record(run, request, outcome)
         return Finish(
@@ -220,13 +221,15 @@ class FileBackupLinux(Workflow):
                 agent_keys=tuple(self._directory.keys_of(run.job.agent_id)),
             )
             snapshot = SnapshotId(outcome.snapshot_id)
-            row, record = await once_it_answers(
-                run,
-                lambda: self._committer.commit(vault, snapshot, claim),
-                "The snapshot is recorded once it answers.",
+            row, record = await once_there_is_space(
+                lambda: once_it_answers(
+                    run,
+                    lambda: self._committer.commit(vault, snapshot, claim),
+                    "The snapshot is recorded once it answers.",
+                )
             )
             step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
-        await self._directory.set_default_paths(request.server_id, request.paths)
+        await once_there_is_space(lambda: self._directory.set_default_paths(request.server_id, request.paths))
         await self._tell(run, row, record.sequence, vault.vault_id)
 
     async def _tell(self, run: JobRun, row: SnapshotRow, sequence: int, vault_id: str) -> None:

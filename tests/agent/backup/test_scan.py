@@ -1,17 +1,20 @@
 """The walk itself: mount points, unreadable folders, depth, folders that are swapped while it runs."""
 
+import errno
 import json
 import os
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from phoenix_core.agent.backup import scan as scan_module
 from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.folders import listing
+from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
 from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record
@@ -183,6 +186,50 @@ def test_a_folder_moved_away_while_it_was_scanned_loses_only_its_rest(
     assert os.fsencode(source / "a" / "b" / "x") in scanned.paths()
     assert scanned.lost() == {os.fsencode(source / "a" / "z"): "vanished"}
     assert os.fsencode(source / "y") in scanned.paths()
+
+
+@pytest.mark.parametrize("failing", ["fstat", "open"])
+def test_a_disk_that_fails_while_a_folder_is_opened_again_does_not_end_the_scan(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    monkeypatch.setattr(scan_module, "OPEN_FOLDERS", 1)
+    (source / "a" / "b").mkdir(parents=True)
+    (source / "a" / "z").write_text("z")
+    reopen, call = Scan._reopen, getattr(os, failing)
+
+    def fails_once(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(os, failing, call)
+        raise OSError(errno.EIO, "Input/output error")
+
+    def reopened(scan: Scan, level: Level, below: int) -> None:
+        monkeypatch.setattr(Scan, "_reopen", reopen)
+        monkeypatch.setattr(os, failing, fails_once)
+        reopen(scan, level, below)
+
+    monkeypatch.setattr(Scan, "_reopen", reopened)
+    scanned = Scanned(tmp_path, source)
+    assert getattr(os, failing) is call
+    assert os.fsencode(source / "a" / "z") in scanned.paths()
+    assert scanned.lost() == {}
+
+
+def test_what_a_file_server_no_longer_knows_by_its_handle_is_missing(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be there all the same: the server was set up anew."""
+    for name in "ab":
+        (source / name).write_text(name)
+    lstat = os.lstat
+
+    def stale(path: Any, **options: Any) -> os.stat_result:
+        if path == b"a":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return lstat(path, **options)
+
+    monkeypatch.setattr(os, "lstat", stale)
+    scanned = Scanned(tmp_path, source)
+    assert names(scanned, source) == {"b"}
+    assert scanned.lost() == {os.fsencode(source / "a"): "ESTALE"}
 
 
 def test_what_is_deleted_while_the_folder_is_listed_is_not_missing(

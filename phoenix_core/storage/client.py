@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
@@ -19,6 +21,7 @@ from phoenix_core.vault.packinfo import PackInfo, PackState
 
 FIRST_AHEAD_BYTES = 1 << 20
 MOST_AHEAD_BYTES = 8 << 20
+"""Held at most twice: what is worked on, and what is on its way."""
 PACKS_AHEAD = 2
 """Packs of a connection that keep what they read ahead."""
 
@@ -31,6 +34,7 @@ class _Caller:
         self._token = token
         self._path = f"{ROOT}/{path}"
         self._ahead: deque[RemotePack] = deque()
+        self._thread: ThreadPoolExecutor | None = None
 
     def ask(self, call: wire.Call, answer_type: Any) -> Any:
         body = wire.encode(call)
@@ -51,6 +55,18 @@ class _Caller:
         status, answer = self._connection.request("GET", f"{ROOT}/packs/{pack_id.hex()}", headers)
         return b"" if status >= 300 else answer
 
+    def begin_get(self, pack_id: PackId, offset: int, length: int) -> Future[bytes]:
+        """`get` in a thread, which may raise the same."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+        return self._thread.submit(self.get, pack_id, offset, length)
+
+    def close(self) -> None:
+        """Waits for what is on its way."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+            self._thread = None
+
     def reads_ahead(self, pack: "RemotePack") -> None:
         """Told before a pack reads ahead: one that didn't so lately forgets what it holds."""
         if pack in self._ahead:
@@ -63,9 +79,19 @@ class _Caller:
         return {"Authorization": f"Bearer {self._token()}"}
 
 
+@dataclass(frozen=True)
+class _Coming:
+    """A range that is being read."""
+
+    start: int
+    length: int
+    data: Future[bytes]
+
+
 class RemotePack:
     """A pack read by ranges. Where it is read in order, ahead of what is asked: the further the longer that goes on, as
-    a line may have a round trip of many milliseconds. Context manager, `OpenPack`."""
+    a line may have a round trip of many milliseconds, and the next range while this one is worked on. Context manager,
+    `OpenPack`."""
 
     def __init__(self, caller: _Caller, pack_id: PackId) -> None:
         self._caller = caller
@@ -73,6 +99,7 @@ class RemotePack:
         self._start = 0
         self._held = b""
         self._ahead_bytes = 0
+        self._coming: _Coming | None = None
 
     def pread(self, length: int, offset: int) -> bytes:
         end = self._start + len(self._held)
@@ -82,14 +109,35 @@ class RemotePack:
             return b""
         in_order = bool(self._held) and self._start <= offset <= end
         kept = self._held[offset - self._start :] if in_order else b""
-        wanted = length - len(kept) + self._further(in_order)
-        self._held = kept + self._caller.get(self._pack_id, offset + len(kept), wanted)
+        further = self._further(in_order)
+        self._held = kept + self._read(offset + len(kept), length - len(kept), further)
         self._start = offset
         return self._held[:length]
 
     def forget(self) -> None:
         self._held = b""
         self._ahead_bytes = 0
+        self._coming = None
+
+    def _read(self, at: int, length: int, further: int) -> bytes:
+        """So many bytes, and some further ones."""
+        data, is_all = self._take_coming(at)
+        if len(data) < length and not is_all:
+            wanted = length + further - len(data)
+            more = self._caller.get(self._pack_id, at + len(data), wanted)
+            data, is_all = data + more, len(more) < wanted
+        if further and not is_all:
+            begin = at + len(data)
+            self._coming = _Coming(begin, further, self._caller.begin_get(self._pack_id, begin, further))
+        return data
+
+    def _take_coming(self, at: int) -> tuple[bytes, bool]:
+        """What is being read, if it begins there, and whether the pack ends with it."""
+        coming, self._coming = self._coming, None
+        if coming is None or coming.start != at:
+            return b"", False
+        data = coming.data.result()
+        return data, len(data) < coming.length
 
     def _further(self, in_order: bool) -> int:
         """How many bytes to read ahead now."""
@@ -139,6 +187,7 @@ class RemoteJobNode:
         self._token = token
 
     def close(self) -> None:
+        self._caller.close()
         self._connection.close()
 
 
@@ -242,4 +291,5 @@ class RemoteCoreNode:
         self._caller.ask(wire.AddIndexKey(domain, epoch, key), None)
 
     def close(self) -> None:
+        self._caller.close()
         self._connection.close()

@@ -1,9 +1,14 @@
 """A pack of a storage node elsewhere is read in few requests where it is read in order, and holds little otherwise."""
 
+import dataclasses
 import os
+from concurrent.futures import Future
+
+import pytest
 
 from phoenix_core.domain.ids import PackId
 from phoenix_core.storage.client import MOST_AHEAD_BYTES, RemotePack, _Caller
+from phoenix_core.storage.errors import StorageUnreachable
 
 MIB = 1 << 20
 CONTENT = os.urandom(32 * MIB)
@@ -53,3 +58,26 @@ def test_of_many_packs_read_in_turn_only_the_last_hold_what_was_read_ahead() -> 
     assert sum(len(opened._held) for opened in packs) <= 2 * (MOST_AHEAD_BYTES + MIB)
     for opened in packs:
         assert opened.pread(MIB, 4 * MIB) == CONTENT[4 * MIB : 5 * MIB]
+
+
+def test_the_next_range_comes_while_this_one_is_worked_on() -> None:
+    caller = CountingCaller()
+    opened = pack(caller)
+    read_in_order(opened, 2)
+    assert opened._coming is not None
+    assert opened._coming.data.result() == CONTENT[opened._coming.start :][: opened._coming.length]
+    caller.close()
+
+
+def test_a_range_that_failed_on_its_way_is_told_and_asked_for_again() -> None:
+    caller = CountingCaller()
+    opened = pack(caller)
+    read_in_order(opened, 2)
+    coming = opened._coming
+    assert coming is not None
+    failed: Future[bytes] = Future()
+    failed.set_exception(StorageUnreachable(place="node", detail="away"))
+    opened._coming = dataclasses.replace(coming, data=failed)
+    with pytest.raises(StorageUnreachable):
+        opened.pread(MIB, coming.start)
+    assert opened.pread(MIB, coming.start) == CONTENT[coming.start : coming.start + MIB]

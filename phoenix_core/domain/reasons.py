@@ -14,6 +14,7 @@ _TEXTS: Final = {
     "too_deep": "it lies too deep",
     "damaged": "its data in the vault is damaged",
     "in_the_way": "something else is in its place",
+    "own_folder": "Phoenix keeps a vault or its own data there; restore to another folder",
     "folder_not_restored": "its folder could not be restored",
     "changed_meanwhile": "it changed at the destination while the job ran",
     "no_link": "a hard link could not be made",

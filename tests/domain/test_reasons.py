@@ -16,6 +16,7 @@ CODES = (
     scan.OWN_DATA,
     damage.DAMAGED,
     errors.IN_THE_WAY,
+    errors.OWN_FOLDER,
     plan.TOO_DEEP,
     write.NO_FOLDER,
     write.CHANGED,

@@ -7,6 +7,8 @@ from phoenix_core.domain.errors import EXIT_USAGE
 
 IN_THE_WAY = "in_the_way"
 """Why an entry is missing: what lies at its place, or on the way to it, is kept."""
+OWN_FOLDER = "own_folder"
+"""Why a folder is missing: at its place Phoenix keeps data of its own."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

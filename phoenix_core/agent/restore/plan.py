@@ -14,9 +14,10 @@ from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder, restored_name
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.destination import SpaceNeeds
-from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reason_of
+from phoenix_core.agent.restore.errors import IN_THE_WAY, OWN_FOLDER, raise_if_general, reason_of
 from phoenix_core.agent.restore.folders import Descent, join
 from phoenix_core.agent.restore.largefile import is_large
+from phoenix_core.agent.restore.ownfolders import kind_of
 from phoenix_core.agent.restore.records import (
     Enter,
     FileRecord,
@@ -235,7 +236,7 @@ class Planner:
         if len(self._levels) >= MAX_DEPTH or len(source) > MAX_PATH_BYTES:
             self._lose(source, TOO_DEEP)
             return False
-        if exists and not self._go_down(name, source):
+        if exists and not self._go_down(name, source, entry):
             return False
         target = join(level.target, name)
         if not exists:
@@ -248,15 +249,29 @@ class Planner:
         self._levels.append(_Level(source, target, exists))
         return True
 
-    def _go_down(self, name: bytes, source: bytes) -> bool:
+    def _go_down(self, name: bytes, source: bytes, entry: Entry) -> bool:
         try:
             self._at.enter(name)
         except OSError as error:
             raise_if_general(error, shown(source))
             self._lose(source, reason_of(error))
             return False
+        if kind_of(self._at.fd):
+            self._at.leave()
+            self._stay_out(source, entry)
+            return False
         self._needs.at(self._at.device, self._at.fd)
         return True
+
+    def _stay_out(self, source: bytes, entry: Entry) -> None:
+        """A folder that Phoenix keeps its data in stays as it is; what the snapshot would put into it is missing."""
+        try:
+            holds = next(read_tree(self._source, entry.tree), None) is not None
+        except PhoenixError as error:
+            self._lose_damaged(source, error)
+        else:
+            if holds:
+                self._lose(source, OWN_FOLDER)
 
     def _leave(self) -> None:
         level = self._levels.pop()

@@ -50,6 +50,14 @@ def test_a_check_of_a_restore_has_restored_nothing(capsys: pytest.CaptureFixture
     assert last == ("It can be restored: 3 files, 1 folder, 1 Byte; 1.0 MiB needed, 1.0 GiB free. Nothing was written.")
 
 
+def test_what_a_restore_takes_away_is_told_below_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = {"files": 1, "directories": 0, "bytes": 1, "removed_folders": 1, "removed_entries": 2}
+    told = "1 folder with 2 entries is removed for a file of the same name: /r/f."
+    for check_only in (True, False):
+        *_, last = printed(capsys, JobKind.FILE_RESTORE, **numbers, removed=told, check_only=check_only)
+        assert last == told
+
+
 def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     (verify,) = printed(capsys, JobKind.VERIFY, snapshots=1, files=1, packs=1, bytes_read=0)
     assert verify == "1 snapshot, 1 file, 1 pack looked at; 0 Bytes read."

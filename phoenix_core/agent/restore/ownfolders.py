@@ -26,6 +26,7 @@ _DATA_MARKS = tuple(
     os.fsencode(path.name)
     for path in (_data.config, _data.catalog, _data.core_lock, _data.core_socket, _data.key_holder, _data.pki)
 )
+_SCRATCH = os.fsencode(_data.spool.name)
 _MARKS_NEEDED = 2
 """Of a data directory: any one of the names may stand elsewhere too."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -52,8 +53,8 @@ def kind_of(folder: int) -> str:
 
 def kind_around(path: bytes) -> tuple[str, bytes]:
     """What a path, absolute and without links, lies in or is: the kind and its folder; empty where that is nothing of
-    Phoenix's."""
-    at = path
+    Phoenix's. The scratch space of a data directory holds nothing that must be kept: quickstart restores into it."""
+    at, above = path, b""
     while True:
         with suppress(OSError):
             folder = open_root(at)
@@ -61,11 +62,11 @@ def kind_around(path: bytes) -> tuple[str, bytes]:
                 kind = kind_of(folder)
             finally:
                 os.close(folder)
-            if kind:
+            if kind and not (kind == DATA and above == _SCRATCH):
                 return kind, at
         if at == b"/":
             return "", b""
-        at = os.path.dirname(at)
+        at, above = os.path.split(at)
 
 
 def _is_vault(folder: int) -> bool:

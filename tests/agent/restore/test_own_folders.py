@@ -67,6 +67,12 @@ def test_a_link_does_not_lead_into_it(rig: RestoreRig, place: Path) -> None:
         rig.restore(rig.backup(), to=rig.folder / "link" / "below")
 
 
+def test_the_scratch_space_of_a_data_directory_is_a_destination(rig: RestoreRig, place: Path) -> None:
+    """Quickstart restores into it."""
+    a_data_directory(rig.target)
+    assert rig.restore(rig.backup(), to=rig.target / "spool" / "quickstart-x").files == 2
+
+
 @pytest.mark.parametrize("make", KINDS)
 def test_nothing_goes_back_to_an_original_place_in_it(rig: RestoreRig, place: Path, make: Make) -> None:
     snapshot = rig.backup()

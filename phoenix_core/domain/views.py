@@ -96,6 +96,8 @@ class JobView(msgspec.Struct, frozen=True):
     (backup)."""
     agent_name: str = ""
     """The server whose agent does the work; of a restore, the one that the data goes to."""
+    check_only: bool = False
+    """Of a restore: it only checks, and writes nothing."""
 
 
 class LogLineView(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What a finished job prints: what it did, in words that fit the numbers."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_check_of_a_restore_has_restored_nothing(capsys: pytest.CaptureFixture
 
 
 def test_what_a_restore_takes_away_is_told_below_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    numbers = {"files": 1, "directories": 0, "bytes": 1, "removed_folders": 1, "removed_entries": 2}
+    numbers: dict[str, Any] = {"files": 1, "directories": 0, "bytes": 1, "removed_folders": 1, "removed_entries": 2}
     told = "1 folder with 2 entries is removed for a file of the same name: /r/f."
     for check_only in (True, False):
         *_, last = printed(capsys, JobKind.FILE_RESTORE, **numbers, removed=told, check_only=check_only)

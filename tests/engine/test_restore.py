@@ -55,6 +55,7 @@ async def test_what_gives_way_to_a_restore_is_in_its_result(rig: Rig, check_only
     agent.on_restore = displacing
     job = await rig.client.restore(RestoreRequest(server="web1", destination="/r", check_only=check_only))
     done = await rig.ended(job.id)
+    assert done.check_only is check_only
     expected = f"4 folders with 8 entries {verb} removed for files of the same name: /r/0, /r/1, /r/2 and 1 more."
     assert done.result["removed"] == expected
     assert done.result["beside"] == "1 entry stands under another name: /r/f as f (restored)."

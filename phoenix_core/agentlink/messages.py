@@ -318,6 +318,15 @@ class RestoreResult(Message, frozen=True):
     """Metadata that this user may not set (owner, device nodes, capabilities), per path."""
     not_applied_count: int = 0
     check_only: bool = False
+    displaced: tuple[MissingFile, ...] = ()
+    """Paths at the destination: folders removed for what isn't one, links replaced by folders, and what stands under
+    another name than its own; the first hundred of each. Of a check: what a restore would do."""
+    removed_folders: int = 0
+    """Folders that held something and gave way to what isn't a folder."""
+    removed_entries: int = 0
+    """All that was below them."""
+    replaced_links: int = 0
+    renamed: int = 0
 
 
 class JobFailed(Message, frozen=True):

@@ -148,8 +148,9 @@ def _restored(job: JobView) -> str:
     result = {name: int(value) for name, value in job.result.items() if not isinstance(value, str)}
     found = f"{amount(result['files'], 'file')}, {amount(result['directories'], 'folder')}, {size(result['bytes'])}"
     skipped = f", {result['skipped']} left as they were" if result.get("skipped") else ""
+    told = "".join(f"\n{job.result[name]}" for name in ("removed", "replaced", "beside") if name in job.result)
     if not result.get("check_only"):
-        return f"{found} restored{skipped}."
+        return f"{found} restored{skipped}.{told}"
     which = "All but what is missing" if job.missing_count else "It"
     space = f"{size(result.get('needed_bytes', 0))} needed, {size(result.get('free_bytes', 0))} free"
-    return f"{which} can be restored: {found}{skipped}; {space}. Nothing was written."
+    return f"{which} can be restored: {found}{skipped}; {space}. Nothing was written.{told}"

@@ -14,6 +14,14 @@ _TEXTS: Final = {
     "too_deep": "it lies too deep",
     "damaged": "its data in the vault is damaged",
     "in_the_way": "something else is in its place",
+    "link_in_the_way": "a symbolic link is there, where the snapshot has a folder, and a restore to the original place "
+    "keeps it; restore to another folder, or remove the link first; it leads to",
+    "file_in_the_way": "a file is there, where the snapshot has a folder, and a restore to the original place "
+    "keeps it; restore to another folder, or move the file away first",
+    "folder_removed": "a folder was there, removed for what has its name; entries in it",
+    "link_replaced": "a symbolic link was there, replaced by a folder; it led to",
+    "renamed": "the restored one stands beside what was there, as",
+    "own_folder": "Phoenix keeps a vault or its own data there; restore to another folder",
     "folder_not_restored": "its folder could not be restored",
     "changed_meanwhile": "it changed at the destination while the job ran",
     "no_link": "a hard link could not be made",

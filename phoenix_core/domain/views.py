@@ -92,9 +92,12 @@ class JobView(msgspec.Struct, frozen=True):
     retry_of: str = ""
     attempt: int = 1
     notes: tuple[MissingView, ...] = ()
-    """Metadata not applied (restore) and files that changed while read (backup)."""
+    """What gave way or stands under another name, and metadata not applied (restore); files that changed while read
+    (backup)."""
     agent_name: str = ""
     """The server whose agent does the work; of a restore, the one that the data goes to."""
+    check_only: bool = False
+    """Of a restore: it only checks, and writes nothing."""
 
 
 class LogLineView(msgspec.Struct, frozen=True):

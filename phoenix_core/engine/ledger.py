@@ -18,6 +18,7 @@ from phoenix_core.domain.views import JobView, LogLineView, MissingView, StepVie
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.progress import ProgressBoard
+from phoenix_core.engine.requests import is_check
 
 FILES_IN_VIEW = 1000
 _LEVEL_OF_END = {
@@ -231,6 +232,7 @@ class Ledger:
             retry_of=job.retry_of,
             attempt=job.attempt,
             agent_name=self._directory.name_of(job.agent_id) if job.agent_id else "",
+            check_only=job.kind is JobKind.FILE_RESTORE and is_check(job.request),
         )
 
     def _with_steps(self, job: JobRow, steps: Sequence[StepRow]) -> JobView:

@@ -28,6 +28,15 @@ class RestoreJob(msgspec.Struct, frozen=True):
     check_only: bool = False
 
 
+class _Check(msgspec.Struct, frozen=True):
+    check_only: bool = False
+
+
+def is_check(request: str) -> bool:
+    """Whether a restore, as the catalog keeps it, is one that only checks."""
+    return msgspec.json.decode(request, type=_Check).check_only
+
+
 class VerifyJob(msgspec.Struct, frozen=True):
     depth: VerifyDepth = VerifyDepth.STRUCTURE
     snapshots: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from phoenix_core.client import CoreClient
-from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_tui.actions import actions_of
 from phoenix_tui.context import Context
 from phoenix_tui.formats import Formats
@@ -147,15 +147,24 @@ class ConsoleScreen(Screen[None]):
 
     # --- intentions --------------------------------------------------------------------------------------------------
 
-    def attempt(self, work: Coroutine[Any, Any, T], name: str, then: Callable[[T], object] | None = None) -> None:
+    def attempt(
+        self,
+        work: Coroutine[Any, Any, T],
+        name: str,
+        then: Callable[[T], object] | None = None,
+        refused: Callable[[ErrorView], object] | None = None,
+    ) -> None:
         """Do this in the background, then what follows, if the screen is still there. An error of Phoenix becomes a
-        toast, any other ends the console."""
+        toast, unless `refused` shows it; any other ends the console."""
 
         async def attempted() -> None:
             try:
                 result = await work
             except PhoenixError as error:
-                toast_error(self, error)
+                if refused is None:
+                    toast_error(self, error)
+                elif self.is_running:
+                    refused(error.view())
                 return
             if then is not None and self.is_running:
                 then(result)

@@ -92,7 +92,8 @@ class DashboardScreen(ConsoleScreen):
         running = self.model.active_jobs()
         self.query_one("#running", RowTable).show(running)
         self.on_tick()
-        self.query_one("#results", RowTable).show(self.model.finished_jobs()[:RESULTS_SHOWN])
+        results = [job for job in self.model.finished_jobs() if not job.check_only]
+        self.query_one("#results", RowTable).show(results[:RESULTS_SHOWN])
         for part, table in (
             ("#attention-part", "#attention"),
             ("#running-part", "#running"),

@@ -96,7 +96,7 @@ class RestoreScreen(ConsoleScreen):
         source.show(servers, snapshots)
         if not self._begun:
             self._begin(source, snapshots)
-        if self.step == "check":
+        if self.step == "check" and self._check_id:
             self.query_one(RestoreCheck).show_check(self.model.jobs.get(self._check_id))
         self._show_head()
 
@@ -242,7 +242,8 @@ class RestoreScreen(ConsoleScreen):
         self.query_one(RestoreCheck).show_check(None)
         request = self._request(check_only=True)
         if request is not None:
-            self.attempt(self.client.restore(request), "check a restore", self._checking)
+            check = self.query_one(RestoreCheck)
+            self.attempt(self.client.restore(request), "check a restore", self._checking, check.show_refusal)
 
     def _checking(self, job: JobView) -> None:
         self._check_id = job.id

@@ -280,4 +280,6 @@ def _state(vault: VaultView) -> Content:
         return Content.assemble((f"  ✗ {wrong}", BAD))
     if not vault.index_complete:
         return Content.assemble((_("  ! The index is not complete. Press i to rebuild it."), WARN))
+    if vault.last_verify_at is None:
+        return Content(_("  · No damage is known; the vault was never verified as a whole. Press v to do it."))
     return Content.assemble((_("  ✓ The vault is in order."), GOOD))

@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button, Static
 
+from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.views import JobView, StepView
 from phoenix_tui.formats import size
@@ -58,11 +59,21 @@ class RestoreCheck(Vertical):
         self.query_one(RowTable).show(job.steps if job else ())
         self.query_one("#verdict", Static).update(_verdict(job))
         begin = self.query_one("#begin", Button)
+        begin.display = True
         begin.disabled = job is None or (final and job.state not in _GOOD)
         self.query_one("#again", Button).disabled = not final
         if final and not self._was_final:
             focus_now(self.query_one("#again") if begin.disabled else begin)
         self._was_final = final
+
+    def show_refusal(self, error: ErrorView) -> None:
+        """The checks were not begun: nothing can be restored as it was asked for."""
+        self.show_check(None)
+        self.query_one("#verdict", Static).update(_wrong(error.message, error.hint))
+        self.query_one("#begin").display = False
+        again = self.query_one("#again", Button)
+        again.disabled = False
+        focus_now(again)
 
     def _cells(self, step: StepView) -> list[Cell]:
         tone = DIM if step.state in {StepState.PENDING, StepState.SKIPPED} else ""
@@ -75,6 +86,10 @@ class RestoreCheck(Vertical):
         self.post_message(self.Begin() if event.button.id == "begin" else self.CheckAgain())
 
 
+def _wrong(message: str, hint: str) -> Content:
+    return Content.assemble((f"✗ {message}", BAD), "\n", hint)
+
+
 def _verdict(job: JobView | None) -> Content:
     if job is None:
         return Content.styled(_("… asking for the checks"), DIM)
@@ -83,11 +98,14 @@ def _verdict(job: JobView | None) -> Content:
         text = _("✓ It can be restored.")
         if isinstance(needed, int) and isinstance(free, int):
             text += " " + _("It needs {needed}; {free} are free there.").format(needed=size(needed), free=size(free))
-        return Content.styled(text, GOOD)
+        gives_way = [str(job.result[name]) for name in ("removed", "replaced") if name in job.result]
+        return Content("\n").join(
+            [Content.styled(text, GOOD), *[Content.styled(f"! {each}", WARN) for each in gives_way]]
+        )
     if job.state.is_final:
         error = job.error
         message = error.message if error else _("The checks ended: {state}.").format(state=job.state)
-        return Content.assemble((f"✗ {message}", BAD), "\n", error.hint if error else "")
+        return _wrong(message, error.hint if error else "")
     if job.state is JobState.WAITING_FOR_AGENT:
         return Content.styled(_("… the agent is away. A restore that is begun now waits for it as well."), WARN)
     return Content.styled(_("▸ checking …"), LIVE)

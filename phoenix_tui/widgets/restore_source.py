@@ -34,6 +34,7 @@ class RestoreSource(Horizontal):
                 (Column(_("Name")),),
                 key=lambda server: server.id,
                 cells=lambda server: [server.name],
+                keeps_mark=True,
                 id="servers",
             )
         with Vertical(classes="part", id="source-snapshots"):

@@ -21,6 +21,7 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.widgets.columns import Column, Layout
 
 T = TypeVar("T")
+CHOSEN_MARK = "›"
 SEARCHED_MAX = 5000
 """In a longer table, what is in sight is painted anew rather than looking for the row's place."""
 Cell = Content | str
@@ -64,10 +65,14 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         key: Callable[[T], str],
         cells: Callable[[T], Sequence[Cell]],
         header: bool = True,
+        keeps_mark: bool = False,
         id: str | None = None,  # noqa: A002 (the name that all widgets have for it)
         classes: str | None = None,
     ) -> None:
+        """`keeps_mark`: the row that the cursor is on stays marked while another widget is in use, since what is shown
+        there depends on it."""
         super().__init__(id=id, classes=classes)
+        self._idle_mark = CHOSEN_MARK if keeps_mark else ""
         self._columns = tuple(columns)
         self._key_of = key
         self._cells_of = cells
@@ -237,10 +242,11 @@ class RowTable(ScrollView, Generic[T], can_focus=True):
         if at >= len(self._order):
             return Strip.blank(width, self.rich_style)
         if at == self._at and self.has_focus:
-            line = Content(self._line(at, "›").plain, strip_control_codes=False)
+            line = Content(self._line(at, CHOSEN_MARK).plain, strip_control_codes=False)
             return self._strip(line, self.get_visual_style("row-table--cursor"), width)
         if at == self._at:
-            return self._strip(self._line(at, ""), self.get_visual_style("row-table--cursor-idle"), width)
+            line = self._line(at, self._idle_mark)
+            return self._strip(line, self.get_visual_style("row-table--cursor-idle"), width)
         return self._strip(self._line(at, ""), self.visual_style, width)
 
     def _line(self, at: int, mark: str) -> Content:

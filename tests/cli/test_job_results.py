@@ -1,6 +1,7 @@
 """What a finished job prints: what it did, in words that fit the numbers."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_a_check_of_a_restore_has_restored_nothing(capsys: pytest.CaptureFixture
         snapshot_at=TAKEN,
     )
     assert last == ("It can be restored: 3 files, 1 folder, 1 Byte; 1.0 MiB needed, 1.0 GiB free. Nothing was written.")
+
+
+def test_what_a_restore_takes_away_is_told_below_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers: dict[str, Any] = {"files": 1, "directories": 0, "bytes": 1, "removed_folders": 1, "removed_entries": 2}
+    told = "1 folder with 2 entries is removed for a file of the same name: /r/f."
+    for check_only in (True, False):
+        *_, last = printed(capsys, JobKind.FILE_RESTORE, **numbers, removed=told, check_only=check_only)
+        assert last == told
 
 
 def test_one_of_a_kind_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:

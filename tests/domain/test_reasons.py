@@ -4,6 +4,7 @@ import pytest
 
 from phoenix_core.agent.backup import filesystem_errors, scan
 from phoenix_core.agent.restore import damage, errors, plan, write
+from phoenix_core.domain import displaced
 from phoenix_core.domain.reasons import reason_text
 
 CODES = (
@@ -16,7 +17,13 @@ CODES = (
     scan.OWN_DATA,
     damage.DAMAGED,
     errors.IN_THE_WAY,
+    errors.LINK_IN_THE_WAY,
+    errors.FILE_IN_THE_WAY,
+    errors.OWN_FOLDER,
     plan.TOO_DEEP,
+    displaced.FOLDER_REMOVED,
+    displaced.LINK_REPLACED,
+    displaced.RENAMED,
     write.NO_FOLDER,
     write.CHANGED,
     write.NO_LINK,

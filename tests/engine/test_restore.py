@@ -9,6 +9,7 @@ import pytest
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     JobFailed,
+    MissingFile,
     OwnRestoreRequest,
     RestoreOrder,
     RestoreResult,
@@ -34,6 +35,32 @@ async def test_a_restore_gives_the_agent_exactly_what_was_backed_up(rig: Rig) ->
     assert agent.restored == agent.files
     assert all(step.state is StepState.DONE for step in done.steps), done.steps
     assert done.result["files"] == 2
+
+
+@pytest.mark.parametrize(("check_only", "verb"), [(True, "are"), (False, "were")])
+async def test_what_gives_way_to_a_restore_is_in_its_result(rig: Rig, check_only: bool, verb: str) -> None:
+    """In numbers, in words with the first names, and entry by entry."""
+    agent = await rig.agent()
+    await backed_up(rig, "web1")
+    gone = tuple(MissingFile(f"/r/{number}", "folder_removed: 2") for number in range(4))
+    beside = MissingFile("/r/f", "renamed: f (restored)")
+
+    async def displacing(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, RestoreOrder)
+        done = RestoreResult(
+            displaced=(*gone, beside), removed_folders=4, removed_entries=8, renamed=1, check_only=order.check_only
+        )
+        await agent.report(order.job, done)
+
+    agent.on_restore = displacing
+    job = await rig.client.restore(RestoreRequest(server="web1", destination="/r", check_only=check_only))
+    done = await rig.ended(job.id)
+    assert done.check_only is check_only
+    expected = f"4 folders with 8 entries {verb} removed for files of the same name: /r/0, /r/1, /r/2 and 1 more."
+    assert done.result["removed"] == expected
+    assert done.result["beside"] == "1 entry stands under another name: /r/f as f (restored)."
+    assert (done.result["removed_folders"], "replaced_links" in done.result) == (4, False)
+    assert [note.path for note in done.notes] == ["/r/0", "/r/1", "/r/2", "/r/3", "/r/f"]
 
 
 async def test_a_restore_of_one_file_reads_only_its_packs_and_blocks(rig: Rig) -> None:

@@ -139,3 +139,17 @@ async def test_a_job_whose_agent_is_lost_says_so_and_since_when(core: ScriptedCo
         assert "running" not in shown(pilot).splitlines()[1]
         core.send("server", server=sample.WEB1)
         await until(pilot, lambda: "0:07 left" in shown(pilot))
+
+
+async def test_checks_of_restores_are_no_results_on_the_dashboard(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    check = msgspec.structs.replace(
+        sample.FAILED, id="j9check", title="Check of a restore of web1", finished_at=sample.NOW, check_only=True
+    )
+    core.put_job(check)
+    async with open_console() as pilot:
+        table = pilot.app.screen.query_one("#results", RowTable)
+        await until(pilot, lambda: sample.FAILED.id in table.keys)
+        assert check.id in console_of(pilot).live.model.jobs
+        assert check.id not in table.keys

@@ -9,6 +9,7 @@ from phoenix_core.domain.states import JobState
 from phoenix_tui.screens.job import JobScreen
 from phoenix_tui.screens.restore import RestoreScreen
 from phoenix_tui.widgets.restore_files import RestoreFiles
+from phoenix_tui.widgets.row_table import RowTable
 from phoenix_tui.widgets.snapshot_tree import SnapshotTree
 from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, console_of, until
@@ -36,10 +37,12 @@ async def open_files(pilot: ConsolePilot) -> SnapshotTree:
     return tree
 
 
-async def end_check(pilot: ConsolePilot, core: ScriptedCore, state: JobState, error: ErrorView | None = None) -> None:
+async def end_check(
+    pilot: ConsolePilot, core: ScriptedCore, state: JobState, error: ErrorView | None = None, **result: int | str
+) -> None:
     await until(pilot, lambda: any(job.title.startswith("Check") for job in core.jobs.values()))
     job = next(job for job in core.jobs.values() if job.title.startswith("Check"))
-    core.put_job(msgspec.structs.replace(job, state=state, error=error))
+    core.put_job(msgspec.structs.replace(job, state=state, error=error, result=job.result | result))
     await until(pilot, lambda: console_of(pilot).live.model.jobs[job.id].state is state)
 
 
@@ -88,6 +91,53 @@ async def test_nothing_is_restored_when_the_check_finds_no_space(core: ScriptedC
         assert sample.NO_SPACE.message in shown
         assert sample.NO_SPACE.hint in shown
     assert [body["check_only"] for body in core.asked("POST", "/v1/restores")] == [True]
+
+
+async def test_the_check_says_what_gives_way(core: ScriptedCore, open_console: OpenConsole) -> None:
+    removed = "1 folder with 2 entries is removed for a file of the same name: /r/f."
+    async with open_console() as pilot:
+        await open_files(pilot)
+        await pilot.press("ctrl+n", "ctrl+n")
+        await until(pilot, lambda: core.asked("POST", "/v1/restores"))
+        await end_check(pilot, core, JobState.SUCCESSFUL, removed_folders=1, removed=removed)
+        verdict = screen_of(pilot).query_one("#verdict")
+        await until(pilot, lambda: removed in str(verdict.render()))
+
+
+async def test_the_check_of_a_snapshot_that_went_says_so_in_place(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    gone = ErrorView(code="not_found", message="There is no snapshot named 1234.", hint="See phoenix snapshot list.")
+    async with open_console() as pilot:
+        await open_files(pilot)
+        await pilot.press("ctrl+n")
+        core.refuse["/v1/restores"] = gone
+        await pilot.press("ctrl+n")
+        verdict = screen_of(pilot).query_one("#verdict")
+        await until(pilot, lambda: gone.message in str(verdict.render()) and gone.hint in str(verdict.render()))
+        assert not screen_of(pilot).query_one("#begin").display
+        again = screen_of(pilot).query_one("#again", Button)
+        assert pilot.app.focused is again
+        core.refuse.clear()
+        await pilot.press("enter")
+        await until(pilot, lambda: core.asked("POST", "/v1/restores"))
+        await end_check(pilot, core, JobState.SUCCESSFUL)
+        await until(pilot, lambda: screen_of(pilot).query_one("#begin").display)
+
+
+async def test_the_chosen_server_keeps_a_sign_while_the_cursor_is_in_the_snapshots(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen) and screen_of(pilot).query("#servers"))
+        servers = screen_of(pilot).query_one("#servers", RowTable)
+        await until(pilot, lambda: servers.has_focus)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: screen_of(pilot).query_one("#snapshots").has_focus)
+        lines = [servers.render_line(y).text for y in range(1, 1 + servers.row_count)]
+        assert [line[:1] for line in lines].count("›") == 1
+        assert servers.render_line(1 + servers.cursor_at).text.startswith("›")
 
 
 async def test_restore_to_another_server_needs_server_and_folder(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -54,7 +54,10 @@ async def test_a_sound_vault_is_in_order_and_tells_how_deep_it_was_verified(
 
 async def test_a_vault_that_was_never_verified_says_so(core: ScriptedCore, open_console: OpenConsole) -> None:
     never: dict[str, object] = {"last_verify_at": None, "last_verify_state": None, "last_verify_depth": None}
-    assert "never of all snapshots" in await vault_screen(core, open_console, **never)
+    text = await vault_screen(core, open_console, **never)
+    assert "never of all snapshots" in text
+    assert "never verified as a whole. Press v" in text
+    assert IN_ORDER not in text
 
 
 async def test_a_prune_counts_packs_and_jobs_as_what_they_are(core: ScriptedCore, open_console: OpenConsole) -> None:

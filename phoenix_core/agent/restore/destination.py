@@ -17,6 +17,7 @@ from phoenix_core.agent.restore.errors import (
     NotEnoughSpace,
 )
 from phoenix_core.agent.restore.folders import open_root, proc_path
+from phoenix_core.agent.restore.ownfolders import kind_around
 from phoenix_core.domain.amounts import size
 from phoenix_core.domain.names import shown
 from phoenix_core.vault.entry import Entry, EntryType
@@ -56,19 +57,29 @@ def validate(destination: bytes, targets: Sequence[bytes], state_dir: Path) -> D
     nothing. Raises a `RestoreError`."""
     if not destination:
         for target in targets:
+            _check_not_own(os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target)), state_dir)
             _check_writable(_nearest(target, of_folder=False), is_restored=True)
         return Destination(b"/", is_original=True, existing=b"/")
     if not destination.startswith(b"/") or b"\0" in destination:
         raise DestinationNotAbsolute(path=shown(destination))
     path = os.path.realpath(destination)
-    own = os.path.realpath(os.fsencode(state_dir))
-    if path == own or path.startswith(own + b"/"):
-        raise DestinationForbidden(path=shown(path), detail="it is the agent's own folder")
+    _check_not_own(path, state_dir)
     existing = _nearest(path, of_folder=True)
     if _is_made_up(existing):
         raise DestinationForbidden(path=shown(path), detail="the kernel makes up what is there; it keeps no files")
     _check_writable(existing, is_restored=False)
     return Destination(path, is_original=False, existing=existing)
+
+
+def _check_not_own(path: bytes, state_dir: Path) -> None:
+    """`path`: absolute, without links."""
+    own = os.path.realpath(os.fsencode(state_dir))
+    if path == own or path.startswith(own + b"/"):
+        raise DestinationForbidden(path=shown(path), detail="it is the agent's own folder")
+    kind, place = kind_around(path)
+    if kind:
+        detail = f"it is {kind}" if place == path else f"{shown(place)} is {kind}"
+        raise DestinationForbidden(path=shown(path), detail=detail)
 
 
 def _nearest(path: bytes, *, of_folder: bool) -> bytes:

@@ -7,6 +7,12 @@ from phoenix_core.domain.errors import EXIT_USAGE
 
 IN_THE_WAY = "in_the_way"
 """Why an entry is missing: what lies at its place, or on the way to it, is kept."""
+LINK_IN_THE_WAY = "link_in_the_way"
+"""The same of a symbolic link on the way to what is restored to its original place; followed by its target."""
+FILE_IN_THE_WAY = "file_in_the_way"
+"""The same of anything else there that is no folder."""
+OWN_FOLDER = "own_folder"
+"""Why a folder is missing: at its place Phoenix keeps data of its own."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

@@ -15,7 +15,8 @@ from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reas
 from phoenix_core.agent.restore.folders import Descent, join, proc_path
 from phoenix_core.agent.restore.journal import Journal
 from phoenix_core.agent.restore.records import Enter, Folder, FolderRecord
-from phoenix_core.agent.restore.slots import temp_prefix
+from phoenix_core.agent.restore.slots import link_target, temp_prefix
+from phoenix_core.agent.restore.tally import Displaced
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
 
@@ -43,14 +44,18 @@ class Level:
 class FolderMaker:
     """Follows the plan's records down and up. `fates` says of each `Enter`, in order, what became of the folder."""
 
-    def __init__(self, root: int, rule: ConflictRule, journal: Journal, *, original: bool, lose: Lose) -> None:
-        """`root` is the open destination. `lose` is told folders that could not be made."""
+    def __init__(
+        self, root: int, rule: ConflictRule, journal: Journal, displaced: Displaced, *, original: bool, lose: Lose
+    ) -> None:
+        """`root` is the open destination. `displaced` is told of links that gave way and of folders under another name,
+        `lose` of folders that could not be made."""
         self.fates = bytearray()
         self.restored = 0
         """Folders made or found, those on the way left out."""
         self._descent = Descent(root)
         self._rule = rule
         self._journal = journal
+        self._displaced = displaced
         self._original = original
         self._lose = lose
         self._levels = [Level(b"", b"", fresh=False)]
@@ -94,7 +99,9 @@ class FolderMaker:
         try:
             os.mkdir(record.name, 0o700, dir_fd=folder)
         except FileExistsError:
-            made_here = self._give_way(record)
+            made_here = self._give_way(record, level)
+        if record.name != record.entry.name:
+            self._displaced.add_renamed(join(self.level.target, record.entry.name), record.name)
         self._descent.enter(record.name)
         try:
             return self._make_ready(record, level, made_here=made_here)
@@ -118,7 +125,7 @@ class FolderMaker:
         self._make_usable()
         return APPLIED
 
-    def _give_way(self, record: Enter) -> bool:
+    def _give_way(self, record: Enter, level: Level) -> bool:
         """Something is there under the folder's name: true if it was removed and the folder made."""
         folder = self._descent.fd
         existing = os.lstat(record.name, dir_fd=folder)
@@ -127,7 +134,7 @@ class FolderMaker:
         keeps = record.on_the_way and self._original
         if keeps or decide(self._rule, record.entry, existing) is not Action.WRITE:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        aside = self._aside
+        aside, target = self._aside, link_target(folder, record.name)
         os.rename(record.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
         try:
             os.mkdir(record.name, 0o700, dir_fd=folder)
@@ -135,6 +142,8 @@ class FolderMaker:
             os.rename(aside, record.name, src_dir_fd=folder, dst_dir_fd=folder)
             raise
         os.unlink(aside, dir_fd=folder)
+        if target is not None:
+            self._displaced.add_link(level.target, target)
         return True
 
     def _make_usable(self) -> None:

@@ -11,12 +11,19 @@ from itertools import islice
 import msgspec
 
 from phoenix_core.agent.backup.spool import Spool
-from phoenix_core.agent.restore.conflict import Action, decide, is_folder, restored_name
+from phoenix_core.agent.restore.conflict import Action, decide, is_folder, may_empty_folders, restored_name
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.destination import SpaceNeeds
-from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reason_of
+from phoenix_core.agent.restore.errors import (
+    FILE_IN_THE_WAY,
+    LINK_IN_THE_WAY,
+    OWN_FOLDER,
+    raise_if_general,
+    reason_of,
+)
 from phoenix_core.agent.restore.folders import Descent, join
 from phoenix_core.agent.restore.largefile import is_large
+from phoenix_core.agent.restore.ownfolders import kind_of
 from phoenix_core.agent.restore.records import (
     Enter,
     FileRecord,
@@ -27,7 +34,9 @@ from phoenix_core.agent.restore.records import (
     PutLarge,
     joined_chunks,
 )
-from phoenix_core.agent.restore.slots import is_type, status_of
+from phoenix_core.agent.restore.remove import count_below
+from phoenix_core.agent.restore.slots import is_type, link_target, status_of
+from phoenix_core.agent.restore.tally import Displaced
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.names import shown
@@ -95,17 +104,19 @@ class Planner:
         needs: SpaceNeeds,
         rule: ConflictRule,
         stamp: str,
+        place: bytes,
         *,
         original: bool,
         will_make: Callable[[bytes], None],
         lose: Callable[[bytes, str], None],
         tick: Callable[[bytes], None],
     ) -> None:
-        """`source` gives trees; `hint` is told which will be wanted. `original`: folders on the way to what is restored
-        are the host's own and never replaced. `will_make` is told the folders that aren't there yet, by their paths
-        below the destination. `lose` is told what can't be restored. `tick` is called often, with the
-        current path; what it raises ends the plan."""
+        """`source` gives trees; `hint` is told which will be wanted. `place`: the destination's path. `original`:
+        folders on the way to what is restored are the host's own and never replaced. `will_make` is told the folders
+        that aren't there yet, by their paths below the destination. `lose` is told what can't be restored. `tick` is
+        called often, with the current path; what it raises ends the plan."""
         self.counts = PlanCounts()
+        self.displaced = Displaced(place)
         self._source = source
         self._hint = hint
         self._records = records
@@ -209,10 +220,23 @@ class Planner:
             return
         level = self._levels[-1]
         existing = self._existing(level, entry.name)
+        if existing is not None and is_folder(existing) and not self._may_take_place(level, entry, existing):
+            return
         if entry.links > 1:
             self._add_linked(level, entry, existing)
         else:
             self._add(level, entry, existing, 0)
+
+    def _may_take_place(self, level: _Level, entry: Entry, existing: os.stat_result) -> bool:
+        """Of a folder there: false if it can't give way. What goes with it is counted."""
+        if not may_empty_folders(self._rule) or decide(self._rule, entry, existing) is not Action.WRITE:
+            return True
+        count = count_below(self._at.fd, entry.name, lambda: self._tick(level.source))
+        if count < 0:
+            self._lose(level.source + b"/" + entry.name, OWN_FOLDER)
+        elif count:
+            self.displaced.add_folder(join(level.target, entry.name), count)
+        return count >= 0
 
     def _enter(self, entry: Entry, *, on_the_way: bool) -> bool:
         level = self._levels[-1]
@@ -223,7 +247,8 @@ class Planner:
             exists, older = True, existing.st_mtime_ns < entry.mtime_ns
         elif existing is not None:
             if on_the_way and self._original:
-                self._lose(source, IN_THE_WAY)
+                link = link_target(self._at.fd, entry.name)
+                self._lose(source, FILE_IN_THE_WAY if link is None else f"{LINK_IN_THE_WAY}: {shown(link)}")
                 return False
             action = decide(self._rule, entry, existing)
             if action is Action.SKIP:
@@ -232,10 +257,13 @@ class Planner:
             if action is Action.RENAME:
                 name = restored_name(entry.name, self._stamp)
                 exists = self._existing(level, name) is not None
+            link = link_target(self._at.fd, entry.name) if action is Action.WRITE else None
+            if link is not None:
+                self.displaced.add_link(join(level.target, entry.name), link)
         if len(self._levels) >= MAX_DEPTH or len(source) > MAX_PATH_BYTES:
             self._lose(source, TOO_DEEP)
             return False
-        if exists and not self._go_down(name, source):
+        if exists and not self._go_down(name, source, entry):
             return False
         target = join(level.target, name)
         if not exists:
@@ -248,15 +276,29 @@ class Planner:
         self._levels.append(_Level(source, target, exists))
         return True
 
-    def _go_down(self, name: bytes, source: bytes) -> bool:
+    def _go_down(self, name: bytes, source: bytes, entry: Entry) -> bool:
         try:
             self._at.enter(name)
         except OSError as error:
             raise_if_general(error, shown(source))
             self._lose(source, reason_of(error))
             return False
+        if kind_of(self._at.fd):
+            self._at.leave()
+            self._stay_out(source, entry)
+            return False
         self._needs.at(self._at.device, self._at.fd)
         return True
+
+    def _stay_out(self, source: bytes, entry: Entry) -> None:
+        """A folder that Phoenix keeps its data in stays as it is; what the snapshot would put into it is missing."""
+        try:
+            holds = next(read_tree(self._source, entry.tree), None) is not None
+        except PhoenixError as error:
+            self._lose_damaged(source, error)
+        else:
+            if holds:
+                self._lose(source, OWN_FOLDER)
 
     def _leave(self) -> None:
         level = self._levels.pop()

@@ -189,6 +189,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False, array_like=True):
     ctime_ns: int = 0
     name: bytes = b""
     """Its name at the destination, where it was written."""
+    removed_entries: int = 0
+    """What was in the folder that it took the place of."""
 
     @property
     def is_there(self) -> bool:

@@ -22,10 +22,11 @@ from phoenix_core.agent.restore.leftovers import remove_half_done, remove_leftov
 from phoenix_core.agent.restore.plan import PlanCounts, Planner, Records, tops
 from phoenix_core.agent.restore.records import FileRecord, FolderRecord, LatePut
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
-from phoenix_core.agent.restore.tally import Tally
+from phoenix_core.agent.restore.tally import Displaced, Tally
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
 from phoenix_core.domain.amounts import amount, size
+from phoenix_core.domain.displaced import removed_text, renamed_text, replaced_text
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
 
@@ -103,14 +104,16 @@ class RestoreJob:
         self, node: PatientNode, trees: SnapshotTrees, destination: Destination, journal: Journal
     ) -> RestoreResult:
         with self._steps.step("WF6.4") as step:
-            counts = self._plan(trees, destination, journal)
+            planner = self._plan(trees, destination, journal)
+            counts = planner.counts
             self._needs.check()
             step.detail = f"{size(self._needs.needed_bytes)} needed, {size(self._needs.free_bytes)} free"
         found = f"{amount(counts.files, 'file')}, {amount(counts.folders, 'folder')}, {size(counts.bytes)}"
         found += f", {amount(counts.others, 'other entry', 'other entries')}" if counts.others else ""
         self._steps.done("WF6.5", found + (", going on with an interrupted restore" if journal.is_resumed else ""))
         if self._order.check_only:
-            return self._checked(destination, counts)
+            return self._checked(destination, planner)
+        self._warn(planner.displaced)
         journal.begin()
         with self._steps.step("WF6.6") as step:
             root = destination.open()
@@ -124,9 +127,12 @@ class RestoreJob:
             )
             if result.missing_count:
                 step.detail += f", {result.missing_count} missing"
+        renamed = renamed_text(result.renamed, [(each.path, each.reason) for each in result.displaced])
+        if renamed:
+            self._steps.log("info", renamed)
         return result
 
-    def _plan(self, trees: SnapshotTrees, destination: Destination, journal: Journal) -> PlanCounts:
+    def _plan(self, trees: SnapshotTrees, destination: Destination, journal: Journal) -> Planner:
         planner = Planner(
             trees.source,
             trees.hint,
@@ -134,6 +140,7 @@ class RestoreJob:
             self._needs,
             self._order.conflict,
             stamp_of(journal.began_ns),
+            destination.path,
             original=destination.is_original,
             will_make=journal.will_make,
             lose=self._tally.lose,
@@ -145,7 +152,17 @@ class RestoreJob:
         finally:
             os.close(folder)
         self._tally.skipped += planner.counts.skipped
-        return planner.counts
+        return planner
+
+    def _warn(self, displaced: Displaced) -> None:
+        """Before it happens: a restore that is cut short names it all the same."""
+        listed = [(each.path, each.reason) for each in displaced.listed]
+        for text in (
+            removed_text(displaced.folders.count, displaced.entries, listed, done=False),
+            replaced_text(displaced.links.count, listed, done=False),
+        ):
+            if text:
+                self._steps.log("warning", text)
 
     def _planned(self, counts: PlanCounts, path: bytes) -> None:
         watch = self._watch
@@ -169,7 +186,15 @@ class RestoreJob:
         watch.enter("download")
         target = Target(destination.path, *identity_of(os.fstat(root)), stamp_of(journal.began_ns))
         crew.begin(counts, target, node, watch.tick)
-        folders = FolderMaker(root, order.conflict, journal, original=destination.is_original, lose=self._tally.lose)
+        self._tally.displaced.root = destination.path
+        folders = FolderMaker(
+            root,
+            order.conflict,
+            journal,
+            self._tally.displaced,
+            original=destination.is_original,
+            lose=self._tally.lose,
+        )
         filler = Filler(
             trees.source,
             BlockPlan(node.locate, self._ports.block_keys),
@@ -216,7 +241,9 @@ class RestoreJob:
         wanted = sorted(shown(path) for path in self._order.paths)
         return " ".join((self._order.snapshot_id, shown(destination.path), *wanted))
 
-    def _checked(self, destination: Destination, counts: PlanCounts) -> RestoreResult:
+    def _checked(self, destination: Destination, planner: Planner) -> RestoreResult:
+        counts = planner.counts
+        self._tally.displaced = planner.displaced
         return msgspec.structs.replace(
             self._result(destination, counts.folders),
             files=counts.files,
@@ -242,6 +269,11 @@ class RestoreJob:
             missing_count=tally.missing.count,
             not_applied=tuple(tally.not_applied.kept),
             not_applied_count=tally.not_applied.count,
+            displaced=tally.displaced.listed,
+            removed_folders=tally.displaced.folders.count,
+            removed_entries=tally.displaced.entries,
+            replaced_links=tally.displaced.links.count,
+            renamed=tally.displaced.renamed.count,
         )
 
     def _use_fresh_token(self) -> None:

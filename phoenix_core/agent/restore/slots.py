@@ -52,13 +52,32 @@ def status_of(folder: int, name: bytes) -> os.stat_result | None:
         return None
 
 
+def link_target(folder: int, name: bytes) -> bytes | None:
+    """Where the symbolic link leads to; None for anything else."""
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError:
+        return None
+
+
 def is_type(status: os.stat_result, kind: EntryType) -> bool:
     return stat.S_IFMT(status.st_mode) == FORMATS[kind]
 
 
-def there(state: str, status: os.stat_result, name: bytes, problems: tuple[str, ...] = ()) -> Outcome:
+def there(
+    state: str, status: os.stat_result, name: bytes, problems: tuple[str, ...] = (), removed_entries: int = 0
+) -> Outcome:
     """The outcome for an entry that is in place."""
-    return Outcome(state, "", problems, status.st_ino, status.st_ctime_ns, name)
+    return Outcome(state, "", problems, status.st_ino, status.st_ctime_ns, name, removed_entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An entry that has its name."""
+
+    status: os.stat_result
+    removed_entries: int = 0
+    """What was in the folder that it took the place of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +115,18 @@ class Slots:
             return Outcome(SKIPPED)
         return self._other_name(folder, item, settle) if action is Action.RENAME else Slot(entry.name, existing)
 
-    def move(self, folder: int, temp: bytes, slot: Slot) -> os.stat_result:
-        """Give a finished entry its name; returns its lstat then. Raises OSError: FileExistsError where the name was
+    def move(self, folder: int, temp: bytes, slot: Slot) -> Moved:
+        """Give a finished entry its name. Raises OSError: FileExistsError where the name was
         free and isn't any more, unless the rule is to overwrite. In a folder that this restore made that can only be
         another of its entries, whose name this file system takes for the same."""
         if slot.existing is None and (slot.fresh or self._rule is not ConflictRule.OVERWRITE):
             rename_to_free_name(folder, temp, slot.name)
-            return os.lstat(slot.name, dir_fd=folder)
+            return Moved(os.lstat(slot.name, dir_fd=folder))
+        removed = 0
         if slot.existing is not None and is_folder(slot.existing):
-            remove_folder(folder, slot.name, with_content=may_empty_folders(self._rule))
+            removed = remove_folder(folder, slot.name, with_content=may_empty_folders(self._rule))
         os.rename(temp, slot.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return os.lstat(slot.name, dir_fd=folder)
+        return Moved(os.lstat(slot.name, dir_fd=folder), removed)
 
     def _settled(self, item: Item, slot: Slot, settle: Callable[[Slot], Outcome | None]) -> Outcome | None:
         """What is there is what is to be there: complete since an interrupted run, or found equal."""

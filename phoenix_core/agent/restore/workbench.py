@@ -81,7 +81,8 @@ class Workbench:
             outcome = put(folder.item(entry, wanted.known, wanted.begun))
             if outcome.is_there:
                 completes.append(completed(path, outcome.inode, outcome.ctime_ns))
-            if outcome.state != WRITTEN or outcome.problems or wanted.tell:
+            is_plain = not (outcome.problems or outcome.removed_entries) and outcome.name == entry.name
+            if outcome.state != WRITTEN or not is_plain or wanted.tell:
                 told.append((number, outcome))
             elif entry.is_file:
                 files += 1

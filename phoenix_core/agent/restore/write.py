@@ -119,14 +119,15 @@ class EntryWriter:
             reason, problems = make(folder, temp, item)
             if reason:
                 return Outcome(NOT_MADE, reason)
-            status = self.slots.move(folder, temp, slot)
+            moved = self.slots.move(folder, temp, slot)
+            status = moved.status
             if self._makes_plain(item) and not self.metadata.made_as_wanted(status, item.entry):
                 status, problems = self._apply_afterwards(folder, slot.name, item)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temp, dir_fd=folder)
             raise
-        return there(WRITTEN, status, slot.name, tuple(problems))
+        return there(WRITTEN, status, slot.name, tuple(problems), moved.removed_entries)
 
     def _make_in_place(self, folder: int, entry: Entry) -> Outcome:
         chunks = entry.chunks
@@ -235,7 +236,8 @@ class EntryWriter:
             reason = self._make_link(here, temp, anchor)
             if reason:
                 return missing(reason)
-            return there(WRITTEN, self.slots.move(here, temp, slot), slot.name)
+            moved = self.slots.move(here, temp, slot)
+            return there(WRITTEN, moved.status, slot.name, (), moved.removed_entries)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temp, dir_fd=here)

@@ -94,7 +94,8 @@ class LargeWriter:
                 problems = writer.metadata.apply(fd, item.entry, clean=item.fresh)
             finally:
                 os.close(fd)
-            return there(WRITTEN, writer.slots.move(folder, work.temp, slot), slot.name, tuple(problems))
+            moved = writer.slots.move(folder, work.temp, slot)
+            return there(WRITTEN, moved.status, slot.name, tuple(problems), moved.removed_entries)
         except BaseException:
             self._drop(folder, work)
             raise

@@ -12,6 +12,7 @@ from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.displaced import removed_text, renamed_text, replaced_text
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import PackId, SnapshotId
 from phoenix_core.domain.names import parse_shown
@@ -41,6 +42,7 @@ from phoenix_core.vault.errors import PathNotInSnapshot
 from phoenix_core.vault.maintenance_node import PackTarget
 
 GRANT_BATCH = 10_000
+_DISPLACED = ("displaced", "removed_folders", "removed_entries", "replaced_links", "renamed")
 
 
 class FileRestore(Workflow):
@@ -211,11 +213,12 @@ class FileRestore(Workflow):
         if not isinstance(outcome, RestoreResult):
             raise JobAborted(detail=f"The agent answered a restore with {type(outcome).__name__}")
         await self._jobs.set_files(run.job.id, "missing", file_pairs(outcome.missing))
-        await self._jobs.set_files(run.job.id, "note", file_pairs(outcome.not_applied))
+        await self._jobs.set_files(run.job.id, "note", file_pairs(outcome.displaced + outcome.not_applied))
         request = msgspec.json.decode(run.job.request, type=RestoreJob)
         return Finish(
             state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count else JobState.SUCCESSFUL,
-            result=numbers(outcome, without=("missing", "missing_count", "not_applied")),
+            result=numbers(outcome, without=("missing", "missing_count", "not_applied", *_DISPLACED))
+            | _displaced(outcome),
             snapshot_id=request.snapshot_id,
             missing_count=outcome.missing_count,
         )
@@ -236,6 +239,18 @@ class _FreshTarget:
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         self._node.use_token(self._token())
         self._node.put_pack(pack_id, fd, length)
+
+
+def _displaced(outcome: RestoreResult) -> dict[str, int | float | str | bool]:
+    """What of it there is: the numbers, and in words with the first names."""
+    done, listed = not outcome.check_only, file_pairs(outcome.displaced)
+    texts = {
+        "removed": removed_text(outcome.removed_folders, outcome.removed_entries, listed, done=done),
+        "replaced": replaced_text(outcome.replaced_links, listed, done=done),
+        "beside": renamed_text(outcome.renamed, listed),
+    }
+    counts = {name: getattr(outcome, name) for name in _DISPLACED if name != "displaced"}
+    return {name: value for name, value in (counts | texts).items() if value}
 
 
 def _goes_elsewhere(request: RestoreJob) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from phoenix_core.agent.restore import largefile, restore_job
 from phoenix_core.agent.restore.conflict import NAME_MAX_BYTES, restored_name, stamp_of
+from phoenix_core.agent.restore.errors import OWN_FOLDER
 from phoenix_core.domain.states import ConflictRule
 from tests.agent.restore.rig import RestoreRig
 
@@ -126,6 +127,70 @@ def test_a_folder_in_the_way_of_a_file(
     assert {name: found[name] for name in found if not name.startswith("folder")} == expected
     reasons = [each.reason for each in result.missing]
     assert reasons == (["ENOTEMPTY"] if rule is ConflictRule.IF_OLDER else [])
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("check_only", [True, False])
+def test_folders_that_give_way_with_what_is_in_them_are_told(
+    filled: RestoreRig, check_only: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files, links and further hard links, not of empty folders; the job's log has it beforehand."""
+    if large:
+        monkeypatch.setattr(largefile, "LARGE_BYTES", 1)
+    os.link(filled.source / "file.txt", filled.source / "hard")
+    (filled.source / "soft").symlink_to("file.txt")
+    (filled.source / "simple").write_bytes(b"simple")
+    (filled.restored / "file.txt").unlink()
+    for name in ("file.txt/a/b/c", "soft/a", "hard/a", "simple/d"):
+        (filled.restored / name).mkdir(parents=True)
+    (filled.restored / "simple" / "d").rmdir()
+    (filled.restored / "file.txt" / "a" / "link").symlink_to("/")
+    order, ports = filled.order(filled.backup(), check_only=check_only)
+    result = restore_job.RestoreJob(order, ports).run()
+    assert {each.path: each.reason for each in result.displaced} == {
+        str(filled.restored / name): f"folder_removed: {count}"
+        for name, count in (("file.txt", 4), ("soft", 1), ("hard", 1))
+    }
+    assert (result.removed_folders, result.removed_entries) == (3, 6)
+    told = [text for text in ports.logged() if "3 folders with 6 entries are removed for files" in text]
+    assert len(told) == (0 if check_only else 1)
+    assert (filled.restored / "file.txt").is_dir() is check_only
+
+
+@pytest.mark.parametrize("check_only", [True, False])
+def test_a_folder_with_a_vault_in_it_gives_way_to_nothing(filled: RestoreRig, check_only: bool) -> None:
+    (filled.restored / "file.txt").unlink()
+    for name in ("packs/meta", "snapshots", "records"):
+        (filled.restored / "file.txt" / "deeper" / name).mkdir(parents=True)
+    result = filled.restore(filled.backup(), check_only=check_only)
+    assert [(each.path, each.reason) for each in result.missing] == [(str(filled.source / "file.txt"), OWN_FOLDER)]
+    assert (filled.restored / "file.txt" / "deeper" / "records").is_dir()
+    assert result.removed_folders == 0
+
+
+@pytest.mark.parametrize("check_only", [True, False])
+@pytest.mark.parametrize(("rule", "told"), [(ConflictRule.OVERWRITE, 1), (ConflictRule.SKIP, 0)])
+def test_links_that_give_way_to_folders_are_told(
+    filled: RestoreRig, rule: ConflictRule, told: int, check_only: bool
+) -> None:
+    (filled.restored / "folder").rename(filled.folder / "elsewhere")
+    (filled.restored / "folder").symlink_to(filled.folder / "elsewhere")
+    result = filled.restore(filled.backup(), conflict=rule, check_only=check_only)
+    reasons = {str(filled.restored / "folder"): f"link_replaced: {filled.folder / 'elsewhere'}"}
+    assert {each.path: each.reason for each in result.displaced} == (reasons if told else {})
+    assert result.replaced_links == told
+
+
+def test_the_other_names_of_keep_both_are_told(filled: RestoreRig) -> None:
+    (filled.restored / "folder" / "inside").unlink()
+    (filled.restored / "folder").rmdir()
+    (filled.restored / "folder").write_bytes(b"in the way")
+    order, ports = filled.order(filled.backup(), conflict=ConflictRule.KEEP_BOTH)
+    result = restore_job.RestoreJob(order, ports).run()
+    names = sorted(name for name in os.listdir(filled.restored) if "restored" in name)
+    assert sorted(each.reason for each in result.displaced) == [f"renamed: {name}" for name in names]
+    assert result.renamed == 2
+    assert [text for text in ports.logged() if "2 entries stand under another name" in text and names[0] in text]
 
 
 def test_a_folder_in_the_way_of_links_and_nodes(rig: RestoreRig) -> None:

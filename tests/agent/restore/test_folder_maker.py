@@ -13,6 +13,7 @@ from phoenix_core.agent.restore.foldermaker import FolderMaker
 from phoenix_core.agent.restore.folders import open_root
 from phoenix_core.agent.restore.journal import Journal
 from phoenix_core.agent.restore.records import Enter
+from phoenix_core.agent.restore.tally import Displaced
 from phoenix_core.domain.states import ConflictRule
 from phoenix_core.vault.entry import Entry, EntryType
 from tests.agent.restore.rig import RestoreRig
@@ -38,7 +39,12 @@ def maker(tmp_path: Path, lost: list[tuple[bytes, str]]) -> Iterator[FolderMaker
     root = open_root(os.fsencode(tmp_path / "target"))
     journal = Journal(tmp_path, "target", "j1", 1)
     made = FolderMaker(
-        root, ConflictRule.OVERWRITE, journal, original=False, lose=lambda path, why: lost.append((path, why))
+        root,
+        ConflictRule.OVERWRITE,
+        journal,
+        Displaced(),
+        original=False,
+        lose=lambda path, why: lost.append((path, why)),
     )
     yield made
     made.close()

@@ -44,6 +44,7 @@ from phoenix_core.engine.peer_events import PeerConversation
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
+from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
@@ -111,6 +112,9 @@ class Parts:
         self._link_urls = link_urls
         self.seat = seat
         self._keep_records(catalog)
+        self.records = RecordWatch(
+            seat, self.snapshots, self.facts, self.settings, self.directory.name_of, self._vault_changed, clock
+        )
         self.opening = VaultOpening(
             seat,
             data,
@@ -118,8 +122,7 @@ class Parts:
             locked_by,
             self.settings,
             self.directory,
-            self.snapshots,
-            self.facts,
+            self.records,
             tls,
             clock,
             take_over=config.take_over,
@@ -146,11 +149,11 @@ class Parts:
         self.news = SnapshotNews(self.events, self.views.snapshot)
         self.server_news = ServerNews(self.directory, self.views, self.events)
         self.vault_news = VaultNews(self.views, self.events)
-        self.committer = Committer(self.snapshots, self.facts)
+        self.committer = Committer(self.snapshots, self.facts, self.records)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self._clock)
         self.keys = KeyDesk()
-        self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss)
+        self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.directory, self.snapshots, self.lost)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
@@ -174,6 +177,9 @@ class Parts:
     def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
         return remembered(self._data, vault_id)
 
+    def _vault_changed(self) -> None:
+        self.vault_news.changed()
+
     def _tell_of_loss(self, snapshot: SnapshotRow) -> None:
         self.news.changed(snapshot)
         self.vault_news.changed()
@@ -185,6 +191,7 @@ class Parts:
                 self.directory,
                 self.snapshots,
                 self.lost,
+                self.records,
                 self.jobs,
                 self.settings,
                 self.assigner,
@@ -218,7 +225,7 @@ class Parts:
                 self._open_job_node,
                 self._clock,
             ),
-            PruneVault(self.seat, self.jobs, self._open_job_node, self._clock),
+            PruneVault(self.seat, self.records, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),
         )

@@ -46,6 +46,22 @@ class PatternInvalid(AgentError):
     exit_code = EXIT_USAGE
 
 
+class VaultBehind(AgentError):
+    """The vault lacks the record that answered a backup of this server: it was rolled back, and the core may not
+    know."""
+
+    code = "vault_behind_agent"
+    template = (
+        "Record {expected}, which answered job {job} of this server, is not in the vault any more: its records end at "
+        "{found}."
+    )
+    hint = (
+        "Find out who changed the storage, and put what is missing back into the vault. Where it is lost for good, "
+        "accept that with `phoenix setting set vault.accept_rollback {expected}`; until then this server is not "
+        "backed up."
+    )
+
+
 class ParentUnsteady(AgentError):
     code = "parent_unsteady"
     template = "The parent snapshot's folder {path} was read twice, and differed."

@@ -43,6 +43,7 @@ class Runnable(Protocol):
 
 
 MakeJob = Callable[[WorkOrder, JobPorts], Runnable]
+CheckOrder = Callable[[BackupOrder], None]
 
 
 def make_job(order: WorkOrder, ports: JobPorts) -> Runnable:
@@ -62,12 +63,21 @@ class AgentJobs:
     """`start`, `cancel` and `keep_only` return at once and may be called on an event loop."""
 
     def __init__(
-        self, link: JobLink, state_dir: Path, cache: KeyCache, *, make: MakeJob = make_job, at_once: int = AT_ONCE
+        self,
+        link: JobLink,
+        state_dir: Path,
+        cache: KeyCache,
+        *,
+        make: MakeJob = make_job,
+        check: CheckOrder = lambda order: None,
+        at_once: int = AT_ONCE,
     ) -> None:
+        """`check` is called in a backup's thread before it begins; what it raises fails the backup."""
         self._link = link
         self._state_dir = state_dir
         self._cache = cache
         self._make = make
+        self._check = check
         self._turns = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
@@ -134,6 +144,8 @@ class AgentJobs:
         """Do the job; what is to be its last report."""
         log.info("job begins", job=order.job, kind=type(order).__name__)
         try:
+            if isinstance(order, BackupOrder):
+                self._check(order)
             self._await_turn(ports)
             try:
                 if self.notice:

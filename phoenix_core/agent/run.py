@@ -62,7 +62,7 @@ class _Agent:
     def __init__(self, state_dir: Path, state: AgentState, cache: KeyCache) -> None:
         self._state = state
         self._link = Link(state_dir, self)
-        self._jobs = AgentJobs(self._link, state_dir, cache)
+        self._jobs = AgentJobs(self._link, state_dir, cache, check=self._check)
         self._named: set[str] = set()
         self._told = ""
 
@@ -95,6 +95,12 @@ class _Agent:
             log.error("the vault was rolled back", newest=welcome.last_record, seen=self._state.seen.last_record)
             report = LogReport(level="error", text=wrong)
             await asyncio.to_thread(self._link.report, self._state.seen.last_job, report)
+
+    def _check(self, order: BackupOrder) -> None:
+        """Raises `VaultBehind`, `StateUnusable`."""
+        self._state.check(order)
+        if order.last_record >= 0:
+            self._jobs.notice = ""
 
     async def on_order(self, order: Order) -> None:
         if isinstance(order, BackupOrder | RestoreOrder):

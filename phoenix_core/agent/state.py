@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from phoenix_core.agent.errors import AgentRunning, StateUnusable
+from phoenix_core.agent.errors import AgentRunning, StateUnusable, VaultBehind
+from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.host.atomicfile import write_atomic
 from phoenix_core.host.processlock import LockHeld, ProcessLock
 
@@ -21,6 +22,8 @@ class Seen(msgspec.Struct, frozen=True):
     """The job that it answered."""
     vault: str = ""
     """The vault whose record it is."""
+    rollback_accepted: str = ""
+    """As in the newest order: when an administrator last accepted the loss of records."""
 
 
 class AgentState:
@@ -35,7 +38,20 @@ class AgentState:
 
     def recorded(self, job: str, record: int, vault: str = "") -> None:
         """Remember the record that answered one of our commits. Raises `StateUnusable`."""
-        self.seen = Seen(record, job, vault)
+        self._keep(Seen(record, job, vault, self.seen.rollback_accepted))
+
+    def check(self, order: BackupOrder) -> None:
+        """Whether the vault that the order tells of still has the record that is remembered, or its loss was accepted
+        since. Raises `VaultBehind`, `StateUnusable`."""
+        seen = self.seen
+        if order.last_record < 0 or order.vault_id != seen.vault or order.last_record >= seen.last_record:
+            return
+        if order.rollback_accepted in ("", seen.rollback_accepted):
+            raise VaultBehind(expected=seen.last_record, found=order.last_record, job=seen.last_job)
+        self._keep(Seen(order.last_record, "", seen.vault, order.rollback_accepted))
+
+    def _keep(self, seen: Seen) -> None:
+        self.seen = seen
         try:
             write_atomic(self._path, msgspec.json.encode(self.seen))
         except OSError as error:

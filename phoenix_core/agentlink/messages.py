@@ -124,6 +124,10 @@ class BackupOrder(Message, frozen=True):
     """Worker processes; 0: as many as the agent sees fit."""
     nice: int = 0
     """How far the backup's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
+    last_record: int = -1
+    """Number of the vault's newest record; -1: not told."""
+    rollback_accepted: str = ""
+    """When an administrator last accepted the loss of records, in ISO form; empty: never."""
 
 
 class RestoreOrder(Message, frozen=True):

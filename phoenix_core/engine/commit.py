@@ -7,6 +7,7 @@ agent's report that the catalog keeps until the job is final.
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 
@@ -37,17 +38,27 @@ class CommitClaim(msgspec.Struct, frozen=True):
     """Public keys of the certificates that the agent was given."""
 
 
+class RecordCheck(Protocol):
+    """See `record_watch.RecordWatch`."""
+
+    turn: asyncio.Lock
+
+    async def check_in_turn(self, vault: OpenVault) -> None: ...
+
+
 class Committer:
     """Commits one snapshot after the other."""
 
-    def __init__(self, snapshots: Snapshots, facts: Facts) -> None:
+    def __init__(self, snapshots: Snapshots, facts: Facts, records: RecordCheck) -> None:
         self._snapshots = snapshots
         self._facts = facts
-        self._turn = asyncio.Lock()
+        self._records = records
 
     async def commit(self, vault: OpenVault, snapshot: SnapshotId, claim: CommitClaim) -> tuple[SnapshotRow, Record]:
-        """Raises CommitRefused, RecordsBroken, and what vault and node raise (LeaseLapsed, ObjectMissing, …)."""
-        async with self._turn:
+        """Raises CommitRefused, RecordsBroken, VaultRolledBack, and what vault and node raise (LeaseLapsed,
+        ObjectMissing, …)."""
+        async with self._records.turn:
+            await self._records.check_in_turn(vault)
             body, record = await asyncio.to_thread(_commit, vault, snapshot, claim)
             await remember_last_record(self._facts, vault)
             known = await self._snapshots.get(snapshot)
@@ -58,8 +69,10 @@ class Committer:
             return row, record
 
     async def remove(self, vault: OpenVault, snapshot: SnapshotId) -> None:
-        """Append the removal's record (unless it is there), then delete the object and the catalog's row."""
-        async with self._turn:
+        """Append the removal's record (unless it is there), then delete the object and the catalog's row. Raises
+        RecordsBroken, VaultRolledBack, and what the node raises."""
+        async with self._records.turn:
+            await self._records.check_in_turn(vault)
             await asyncio.to_thread(_remove, vault, snapshot)
             await remember_last_record(self._facts, vault)
             await self._snapshots.drop([snapshot])

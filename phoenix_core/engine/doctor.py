@@ -95,10 +95,9 @@ class Doctor:
         return FindingView("index", ERROR, text, "Make it anew: `phoenix vault rebuild-index`.")
 
     def _records(self, view: VaultView) -> FindingView:
-        vault = self._seat.opened
-        for error in (self._seat.rolled_back, vault.chain.broken if vault else None):
-            if error is not None:
-                return FindingView("records", ERROR, error.message, error.what_to_do)
+        error = self._seat.records_problem
+        if error is not None:
+            return FindingView("records", ERROR, error.message, error.what_to_do)
         records = amount(view.records, "record")
         return FindingView("records", OK, f"{records}, each signed and following the one before.")
 

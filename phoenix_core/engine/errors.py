@@ -68,12 +68,24 @@ class VaultRolledBack(PhoenixError):
     """The vault lacks records that this core has seen: the store dropped them, or was put back to an older state."""
 
     code = "vault_rolled_back"
-    template = "Record {expected}, which this core has seen, is not in the vault any more: its records end at {found}."
+    template = "Record {expected}, which this core has seen, is not in the vault any more: {instead}."
     hint = (
-        "Find out who changed the storage, and put what is missing back. Where it is lost for good, accept that with "
-        "`phoenix setting set vault.accept_rollback {expected}`; until then nothing is pruned."
+        "Find out who changed the storage, and put {missing} back into its folder records; then all goes on. Where "
+        "that is lost for good, accept it with `phoenix setting set vault.accept_rollback {expected}`.{gives_up} Until "
+        "then nothing is committed or deleted."
     )
     http_status = 409
+
+    def __init__(self, *, found: int, expected: int, gives_up: str = "") -> None:
+        """`found`: number of the newest record that is there. `gives_up`: a sentence on what accepting loses."""
+        first = min(found + 1, expected)
+        super().__init__(
+            found=found,
+            expected=expected,
+            instead=f"its records end at {found}" if found < expected else "another record has its number",
+            missing=f"record {expected}" if first == expected else f"records {first} to {expected}",
+            gives_up=gives_up,
+        )
 
 
 class RecordsBroken(PhoenixError):
@@ -81,8 +93,22 @@ class RecordsBroken(PhoenixError):
 
     code = "records_broken"
     template = "The vault's records can't be trusted from number {sequence} on: {detail}."
-    hint = "Find out who changed the storage. Nothing is committed or deleted until the records are right again."
+    hint = (
+        "Find out who changed the storage, and put the right records back into its folder records; then all goes on. "
+        "Where they are lost for good, move record {sequence} and all after it out of that folder{then}.{gives_up} "
+        "Until then nothing is committed or deleted."
+    )
     http_status = 409
+
+    def __init__(self, *, sequence: int, detail: str, last_seen: int = 0, gives_up: str = "") -> None:
+        """`last_seen`: number of the newest record that this core has seen. `gives_up`: as of VaultRolledBack."""
+        accept = f", then `phoenix setting set vault.accept_rollback {last_seen}`"
+        super().__init__(
+            sequence=sequence,
+            detail=detail,
+            then=accept if last_seen >= sequence else "",
+            gives_up=gives_up,
+        )
 
 
 class CommitRefused(PhoenixError):
@@ -217,7 +243,7 @@ class DamageFound(PhoenixError):
 
     code = "damage_found"
     template = "The vault is damaged. Damages: {damages}; files that they hit: {files}, in snapshots: {snapshots}."
-    hint = "`phoenix job show {job}` names them. The next backup stores what its files still hold anew."
+    hint = "`phoenix job show {job}` names them.{advice}"
 
 
 class PruneHeldUp(PhoenixError):

@@ -12,6 +12,7 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.engine.commit import read_body
 from phoenix_core.engine.reconcile import read_row
+from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 
 LOOK_WAIT_S = 5.0
@@ -28,19 +29,21 @@ class LostSnapshots:
         snapshots: Snapshots,
         name_of: Callable[[str], str],
         changed: Callable[[SnapshotRow], None],
+        records: RecordWatch,
     ) -> None:
         """`name_of`: a server's name by its id. `changed` is told of each snapshot that was lost or found again."""
         self._seat = seat
         self._snapshots = snapshots
         self._name_of = name_of
         self._changed = changed
+        self._records = records
         self._looking: asyncio.Task[None] | None = None
         """One at a time, so that a store that doesn't answer holds up one thread only."""
 
     async def look(self) -> None:
-        """Compare the catalog with the names in the store, which reads no object but those of lost snapshots that are
-        there again. Leaves the catalog as it is while the store can't be asked, and waits no longer than LOOK_WAIT_S
-        for one that is slow to answer."""
+        """Compare the catalog with the names in the store, which reads no object but the newest record and those of
+        lost snapshots that are there again. Leaves the catalog as it is while the store can't be asked, and waits no
+        longer than LOOK_WAIT_S for one that is slow to answer."""
         under_way = self._looking
         if under_way is not None:
             await asyncio.wait((under_way,), timeout=LOOK_WAIT_S)
@@ -85,8 +88,9 @@ class LostSnapshots:
         if vault is None:
             return
         try:
+            await self._records.look()
             known = await self._snapshots.readable_by_id()
-            if self._seat.rolled_back is None:
+            if self._seat.records_problem is None:
                 await self._drop(vault, await asyncio.to_thread(_removed, vault, known))
             gone, back = await asyncio.to_thread(_differences, vault, known)
             for snapshot in gone:
@@ -125,10 +129,8 @@ class LostSnapshots:
 
 
 def _removed(vault: OpenVault, known: dict[str, bool]) -> list[SnapshotId]:
-    """Snapshots of the catalog that a record removed. Blocks. Where the records can't be believed to the end, none."""
+    """Snapshots of the catalog that a record removed. Blocks."""
     vault.chain.take_up()
-    if vault.chain.broken is not None:
-        return []
     return sorted(vault.chain.removed() & known.keys())
 
 

@@ -1,49 +1,53 @@
-"""At a core's start: the catalog's snapshots are made what the vault's records say, and a roll-back is found out."""
+"""The catalog's snapshots are made what the vault's records say, and a roll-back is found out: at a core's start, and
+where the store has other records than before."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.engine.commit import (
     forget_last_record,
+    last_record_seen,
     lost_snapshot_row,
     read_body,
     remember_last_record,
     rolled_back,
     snapshot_row,
 )
-from phoenix_core.engine.errors import VaultRolledBack
+from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.record import Record
+
+SNAPSHOTS_NAMED = 20
 
 log = structlog.get_logger(__name__)
 
 
 async def reconcile(
     vault: OpenVault, snapshots: Snapshots, facts: Facts, name_of: Callable[[str], str], *, accepted: int = 0
-) -> VaultRolledBack | None:
-    """Load the records, repair the catalog's snapshots. Returns what a roll-back left behind, if there was one.
+) -> RecordsBroken | VaultRolledBack | None:
+    """Load the records, repair the catalog's snapshots. Returns why the records can't be believed to the end.
 
     `accepted`: number of the record whose loss an operator accepted."""
     await asyncio.to_thread(vault.chain.load)
-    found = await rolled_back(facts, vault)
-    if found is not None and found.fields["expected"] == accepted:
-        log.warning("the loss of records is accepted", record=accepted)
+    live, removed = vault.chain.live(), vault.chain.removed()
+    known = {SnapshotId(row.id): row for row in await snapshots.listed()}
+    gone = [each for each in known if each not in live]
+    found = await _problem(vault, facts, known)
+    if isinstance(found, VaultRolledBack) and found.fields["expected"] == accepted:
+        log.warning("the loss of records is accepted", record=accepted, snapshots=vault.chain.given_up(known))
         await forget_last_record(facts, vault)
         found = None
-    if found is not None:
-        log.error("the vault was rolled back", found=found.fields["found"], expected=found.fields["expected"])
-    live = vault.chain.live()
-    known = {row.id: row for row in await snapshots.listed()}
     present = set(await asyncio.to_thread(vault.node.snapshots))
-    gone = [each for each in known if each not in live]
-    if found is None and vault.chain.broken is None:
+    if found is None:
+        # Each record holds the hash of the one before, so that with the newest all are there that were ever seen.
         await snapshots.drop(gone)
     else:
         # The records can't be believed to the end: what is known stays, so that it isn't lost silently.
@@ -57,14 +61,46 @@ async def reconcile(
         elif row.readable and snapshot not in present:
             log.error("a committed snapshot is gone from the vault", snapshot=snapshot)
             await snapshots.mark([snapshot], readable=False)
-    for snapshot in vault.chain.removed() & present:
+    if found is not None:
+        return found
+    for snapshot in removed & present:
         # A removal whose record was written, and the core ended before the object went.
         try:
             await asyncio.to_thread(vault.node.delete_snapshot, snapshot)
         except PhoenixError as error:
             log.warning("a removed snapshot is still there", snapshot=snapshot, error=error.message)
     await remember_last_record(facts, vault)
-    return found
+    return None
+
+
+async def _problem(
+    vault: OpenVault, facts: Facts, known: Mapping[SnapshotId, SnapshotRow]
+) -> RecordsBroken | VaultRolledBack | None:
+    """A break first: what is behind it may be all there."""
+    gives_up = _gives_up(vault.chain.given_up(known), known)
+    if vault.chain.broken is not None:
+        sequence, detail = vault.chain.last + 1, str(vault.chain.broken.fields["detail"])
+        last_seen = await last_record_seen(facts, vault)
+        vault.chain.broken = RecordsBroken(
+            sequence=sequence, detail=detail, last_seen=last_seen, gives_up=gives_up and f" That gives up {gives_up}."
+        )
+        return vault.chain.broken
+    found = await rolled_back(facts, vault)
+    if found is None or not gives_up:
+        return found
+    there, expected = vault.chain.last, int(str(found.fields["expected"]))
+    return VaultRolledBack(found=there, expected=expected, gives_up=f" That gives up {gives_up}.")
+
+
+def _gives_up(snapshots: list[SnapshotId], known: Mapping[SnapshotId, SnapshotRow]) -> str:
+    if not snapshots:
+        return ""
+    names = [
+        f"{each[:SHORT_ID_DIGITS]} of {known[each].server_name}" if each in known else each[:SHORT_ID_DIGITS]
+        for each in snapshots[:SNAPSHOTS_NAMED]
+    ]
+    more = len(snapshots) - len(names)
+    return f"{amount(len(snapshots), 'snapshot')}: {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
 def read_row(vault: OpenVault, snapshot: SnapshotId, record: Record, name_of: Callable[[str], str]) -> SnapshotRow:

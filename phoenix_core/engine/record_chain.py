@@ -1,6 +1,8 @@
 """The vault's signed records, verified at the core's start and extended by each commit and removal."""
 
 import threading
+from collections.abc import Iterable
+from enum import Enum
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +26,15 @@ from phoenix_core.vault.record import (
 )
 
 
+class Stored(Enum):
+    """What the store has, against the records that are known."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    NONE = "none"
+    """Not a single record, as where a disk isn't mounted."""
+
+
 class RecordChain:
     """Thread-safe. All methods but `last` and `live` block on the storage node."""
 
@@ -45,20 +56,38 @@ class RecordChain:
         behind, records whose own signature holds still tell of snapshots."""
         public_key = self._key.public_key().public_bytes_raw()
         with self._lock:
-            self._records, self._hashes, self._behind, self._unanswered, self.broken = [], [], [], [], None
+            records: list[Record] = []
+            hashes: list[bytes] = []
+            behind: list[Record] = []
+            broken: RecordsBroken | None = None
             previous = FIRST_PREVIOUS
             for sequence, encoded in self._node.records():
-                if self.broken is None:
+                if broken is None:
                     try:
-                        self._records += verify_chain(
-                            [(sequence, encoded)], public_key, after=len(self._records), previous=previous
+                        records += verify_chain(
+                            [(sequence, encoded)], public_key, after=len(records), previous=previous
                         )
                         previous = record_hash(encoded)
-                        self._hashes.append(previous)
+                        hashes.append(previous)
                         continue
                     except (RecordDamaged, UnknownVersion) as error:
-                        self.broken = RecordsBroken(sequence=len(self._records) + 1, detail=error.message.rstrip("."))
-                self._behind += _believable(encoded, public_key, sequence)
+                        broken = RecordsBroken(sequence=len(records) + 1, detail=error.message.rstrip("."))
+                behind += _believable(encoded, public_key, sequence)
+            self._records, self._hashes, self._behind, self.broken = records, hashes, behind, broken
+            self._unanswered = [each for each in self._unanswered if each.previous == self.last_hash]
+
+    def compare(self) -> Stored:
+        """Whether the store still has these records: their count, and the newest one's bytes. Takes up a record whose
+        answer was lost. Raises what the node raises."""
+        with self._lock:
+            self._take_up()
+            newest = [(number, record_hash(encoded)) for number, encoded in self._node.records(max(self.last - 1, 0))]
+            stored = self._node.status().records
+            if not stored and self.last:
+                return Stored.NONE
+            known = [(self.last, self.last_hash)] if self.last else []
+            same = newest == known and stored == self.last and self.broken is None
+            return Stored.SAME if same else Stored.CHANGED
 
     @property
     def last(self) -> int:
@@ -76,6 +105,14 @@ class RecordChain:
         """The snapshots that count, each with its commit's record."""
         with self._lock:
             return live_snapshots([*self._records, *self._behind])
+
+    def given_up(self, known: Iterable[SnapshotId]) -> list[SnapshotId]:
+        """Of the snapshots that are known, or that a record behind a break tells of, those that would count no more
+        if the records ended at `last`."""
+        with self._lock:
+            told = {record.snapshot_id for record in self._records}
+            live = live_snapshots([*self._records, *self._behind])
+        return [snapshot for snapshot in dict.fromkeys([*known, *live]) if snapshot not in told]
 
     def removed(self) -> set[SnapshotId]:
         """Snapshots whose removal is the last word on them."""

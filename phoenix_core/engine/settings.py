@@ -125,9 +125,8 @@ KNOWN: dict[str, _Known] = {
         _Known(
             "vault.accept_rollback",
             "0",
-            "Number of the vault's record whose loss is accepted; takes effect at the core's next start.",
+            "Number of the vault's record whose loss is accepted; the core sets it to 0 again once it has done so.",
             _whole(0, 2**53),
-            at_start=True,
         ),
         _Known("warm_days", "90", "Days after which a snapshot counts as cold.", _whole(1, 36500)),
     )

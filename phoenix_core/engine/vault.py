@@ -2,7 +2,7 @@
 
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.errors import NoVault, RecordsBroken, VaultRolledBack
 from phoenix_core.engine.record_chain import RecordChain
 from phoenix_core.storage.node_api import CoreNode
 from phoenix_core.vault.chunkreader import ChunkReader
@@ -51,8 +51,8 @@ class VaultSeat:
         self.descriptor: VaultDescriptor | None = None
         self.locked_by: PhoenixError | None = None
         """Why the vault can't be opened, though one was made."""
-        self.rolled_back: PhoenixError | None = None
-        """What the records say against what this core has seen."""
+        self.records_problem: RecordsBroken | VaultRolledBack | None = None
+        """Why the records can't be believed to the end; None while they are what this core has seen."""
         self.key_holder = ""
         self._open: OpenVault | None = None
         self._key: VaultKey | None = None

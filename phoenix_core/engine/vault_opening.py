@@ -6,15 +6,13 @@ from pathlib import Path
 import structlog
 
 from phoenix_core.agentlink.tlsfiles import TlsFiles
-from phoenix_core.catalog.settings import Facts
-from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.engine.descriptor_copy import remember_first
 from phoenix_core.engine.errors import NoVault, VaultLocked
 from phoenix_core.engine.node_access import EmbeddedNode, NodeAccess, RemoteNode
 from phoenix_core.engine.peer_directory import PeerDirectory
-from phoenix_core.engine.reconcile import reconcile
+from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.storage_nodes import node_url
 from phoenix_core.engine.vault import OpenVault, VaultSeat
@@ -40,8 +38,7 @@ class VaultOpening:
         locked_by: PhoenixError | None,
         settings: Settings,
         directory: PeerDirectory,
-        snapshots: Snapshots,
-        facts: Facts,
+        records: RecordWatch,
         tls: TlsFiles,
         clock: Clock,
         *,
@@ -55,8 +52,7 @@ class VaultOpening:
         self._locked_by = locked_by
         self._settings = settings
         self._directory = directory
-        self._snapshots = snapshots
-        self._facts = facts
+        self._records = records
         self._tls = tls
         self._clock = clock
         self._take_over = take_over
@@ -85,13 +81,7 @@ class VaultOpening:
         try:
             vault = OpenVault(self._seat.descriptor, self._seat.key(), self.access.core_node, self._clock)
             await asyncio.to_thread(self.access.serve)
-            self._seat.rolled_back = await reconcile(
-                vault,
-                self._snapshots,
-                self._facts,
-                self._directory.name_of,
-                accepted=self._settings.whole("vault.accept_rollback"),
-            )
+            await self._records.open(vault)
             self._seat.put(vault)
         except PhoenixError as error:
             self._refuse(error)

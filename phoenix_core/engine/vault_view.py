@@ -12,7 +12,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
-from phoenix_core.engine.errors import DamageFound, NoVault
+from phoenix_core.engine.errors import DamageFound, NoVault, VaultRolledBack
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
 from phoenix_core.engine.requests import VerifyJob
@@ -162,12 +162,11 @@ class Views:
         try:
             vault = self._seat.get()
             status, unproved = await asyncio.to_thread(_asked, vault)
-            if vault.chain.broken is not None:
-                problem = vault.chain.broken.message
         except PhoenixError as error:
             problem = error.message
-        if self._seat.rolled_back is not None:
-            problem = " ".join(filter(None, (problem, self._seat.rolled_back.message)))
+        records = self._seat.records_problem
+        if records is not None:
+            problem = " ".join(filter(None, (problem, records.message)))
         verify = await self._last_verify()
         snapshots = await self._snapshots.totals()
         return VaultView(
@@ -196,7 +195,7 @@ class Views:
             last_verify_state=verify.state if verify else None,
             last_verify_depth=_request(verify).depth if verify else None,
             last_verify_job=verify.id if verify else "",
-            rolled_back=self._seat.rolled_back is not None,
+            rolled_back=isinstance(records, VaultRolledBack),
             problem=problem,
         )
 

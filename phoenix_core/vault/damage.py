@@ -17,11 +17,14 @@ class Damage(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     """The first 1,000, in shown form, each with its snapshot's short id in front: `3f2a9c0d1e2b:/etc/hosts`."""
     file_count: int
+    of_records: bool = False
+    """Records are damaged or gone: no backup heals that."""
 
 
 class _Open:
     def __init__(self, what: str) -> None:
         self.what = what
+        self.of_records = False
         self.stands_alone = False
         """It is damage even where no snapshot needs what is damaged."""
         self.snapshots: dict[SnapshotId, int] = {}
@@ -35,13 +38,16 @@ class DamageBook:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
 
-    def open(self, cause: str, what: str) -> None:
+    def open(self, cause: str, what: str, *, of_records: bool = False) -> None:
         """Note a damage, known under `cause`, whether or not it hits anything."""
-        self._open.setdefault(cause, _Open(what)).stands_alone = True
+        entry = self._open.setdefault(cause, _Open(what))
+        entry.stands_alone = True
+        entry.of_records = of_records
 
-    def hit(self, cause: str, what: str, snapshot: SnapshotId, path: bytes) -> None:
+    def hit(self, cause: str, what: str, snapshot: SnapshotId, path: bytes, *, of_records: bool = False) -> None:
         """A file or folder of a snapshot can't be restored because of `cause`."""
         entry = self._open.setdefault(cause, _Open(what))
+        entry.of_records = of_records
         entry.snapshots[snapshot] = entry.snapshots.get(snapshot, 0) + 1
         if len(entry.files) < FILES_NAMED:
             entry.files.append((snapshot, f"{snapshot[:SHORT_ID_DIGITS]}:{shown(path)}"))
@@ -65,6 +71,7 @@ class DamageBook:
                 tuple(entry.snapshots),
                 tuple(path for _, path in entry.files),
                 sum(entry.snapshots.values()),
+                entry.of_records,
             )
             for entry in self._open.values()
         )

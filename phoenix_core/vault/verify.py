@@ -162,7 +162,7 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
     expected = 1
     for sequence, encoded in node.records():
         for gone in range(expected, min(sequence, expected + GAPS_NAMED)):
-            book.open(f"record {gone}", RecordDamaged(sequence=gone, detail="it is gone").message)
+            book.open(f"record {gone}", RecordDamaged(sequence=gone, detail="it is gone").message, of_records=True)
             previous = None
         try:
             record = verify(encoded, key.record_public_key(), sequence=sequence)
@@ -173,14 +173,13 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
             chain.append(record)
             previous = hash_of_record(encoded)
         except (RecordDamaged, UnknownVersion) as error:
-            book.open(f"record {sequence}", error.message)
+            book.open(f"record {sequence}", error.message, of_records=True)
             chain += _believable(encoded, key, sequence)
             previous = None  # what it was isn't known, so the next one isn't accused of not following it
         expected = sequence + 1
     if expected - 1 < last_record:
-        book.open(
-            "rollback", f"The vault has {expected - 1} records; this core has seen {last_record}: it was rolled back."
-        )
+        text = f"The vault has {expected - 1} records; this core has seen {last_record}: it was rolled back."
+        book.open("rollback", text, of_records=True)
     return chain
 
 
@@ -194,7 +193,7 @@ def _check_expected(node: MaintenanceNode, key: VaultKey, unknown: Sequence[Snap
     for name in unknown:
         if name not in told:
             what = f"Snapshot {name[:SHORT_ID_DIGITS]} was committed, and no record tells of it any more."
-            book.hit(f"snapshot {name}", what, name, b"/")
+            book.hit(f"snapshot {name}", what, name, b"/", of_records=True)
 
 
 def _check_upkeep(upkeep: Upkeep, key: VaultKey, known: VaultDescriptor | None, book: DamageBook) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_core.agent.errors import VaultBehind
 from phoenix_core.agent.jobs import AgentJobs, WorkOrder
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ports import JobPorts
@@ -182,6 +183,48 @@ def test_another_vault_with_fewer_records_is_no_roll_back(tmp_path: Path) -> Non
     assert state.roll_back(1, "bb" * 16) == ""
     assert state.roll_back(0, "") == ""
     assert "number 0" in state.roll_back(0, "aa" * 16)
+
+
+def told(last_record: int, accepted: str = "", vault: str = "aa" * 16) -> BackupOrder:
+    domain = DomainAccess("default", 1, bytes(32), bytes(32), bytes(32), 1)
+    return BackupOrder(
+        "told",
+        "s1",
+        vault,
+        b"",
+        domain,
+        StorageAccess("", ""),
+        (),
+        last_record=last_record,
+        rollback_accepted=accepted,
+    )
+
+
+def test_no_backup_goes_to_a_vault_that_lacks_a_record_until_its_loss_is_accepted(tmp_path: Path) -> None:
+    state = AgentState(tmp_path)
+    state.recorded("j1", 12, "aa" * 16)
+    for fine in (told(12), told(13), told(-1), told(3, vault="bb" * 16)):
+        state.check(fine)
+    with pytest.raises(VaultBehind) as refused:
+        state.check(told(11))
+    assert "vault.accept_rollback 12`" in refused.value.what_to_do
+    state.check(told(11, "2026-01-01T00:00:00"))
+    state = AgentState(tmp_path)
+    state.check(told(11, "2026-01-01T00:00:00"))
+    with pytest.raises(VaultBehind):
+        state.check(told(10, "2026-01-01T00:00:00"))
+
+
+def test_a_backup_that_its_agent_refuses_fails_with_the_reason(link: LinkDouble, tmp_path: Path) -> None:
+    def refuse(order: BackupOrder) -> None:
+        raise VaultBehind(expected=2, found=1, job="j1")
+
+    jobs = AgentJobs(link, tmp_path, KeyCache(tmp_path), make=Work, check=refuse)
+    jobs.start(told(1))
+    assert link.last.acquire(timeout=10)
+    ((_, body),) = link.reports
+    assert isinstance(body, JobFailed)
+    assert body.error.code == "vault_behind_agent"
 
 
 def test_a_backup_gives_way_and_a_restore_does_not(link: LinkDouble, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import PruneHeldUp
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
+from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -34,8 +35,16 @@ class PruneVault(Workflow):
         ("sweep", "Delete"),
     )
 
-    def __init__(self, seat: VaultSeat, jobs: Jobs, open_job_node: Callable[[str], JobNode], clock: Clock) -> None:
+    def __init__(
+        self,
+        seat: VaultSeat,
+        records: RecordWatch,
+        jobs: Jobs,
+        open_job_node: Callable[[str], JobNode],
+        clock: Clock,
+    ) -> None:
         self._seat = seat
+        self._records = records
         self._jobs = jobs
         self._open_job_node = open_job_node
         self._clock = clock
@@ -46,10 +55,7 @@ class PruneVault(Workflow):
     async def run(self, run: JobRun) -> Finish:
         request = msgspec.json.decode(run.job.request, type=PruneJob)
         vault = self._seat.get()
-        if self._seat.rolled_back is not None:
-            raise self._seat.rolled_back
-        if vault.chain.broken is not None:
-            raise vault.chain.broken
+        await self._records.check()
         await run.enter("plan")
         await close_old_leases(vault, self._jobs)
         marker = Marker(vault.node, vault.key, run.stop.is_set)

@@ -139,7 +139,14 @@ class RepairVault(Workflow):
             await run.note(damage.what, "error")
         hit = {each for damage in (*plan.found.damages, *left.damages) for each in damage.snapshots}
         await self._lost.check(hit)
-        servers = await self._servers({each for damage in left.damages for each in damage.snapshots})
+        if any(damage.of_records for damage in left.damages):
+            await run.note(
+                "Records can't be made up, and no backup heals them: `phoenix doctor` says which to put back, and what "
+                "else to do.",
+                "warning",
+            )
+        healing = {each for damage in left.damages if not damage.of_records for each in damage.snapshots}
+        servers = await self._servers(healing)
         for name, unreadable in servers.items():
             await run.note(
                 f"Back {name} up again: what it still has of the missing data heals its older snapshots too.", "warning"

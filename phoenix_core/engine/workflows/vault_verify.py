@@ -118,7 +118,20 @@ class VerifyVault(Workflow):
             damages=len(report.damages),
             files=sum(damage.file_count for damage in report.damages),
             snapshots=len({each for damage in report.damages for each in damage.snapshots}),
+            advice=_advice(report),
         )
+
+
+def _advice(report: VerifyReport) -> str:
+    """What follows for the damage found; what hits no snapshot says so itself."""
+    advice = ""
+    if any(damage.snapshots and not damage.of_records for damage in report.damages):
+        advice += " The next backup stores what its files still hold anew."
+    if any(damage.of_records for damage in report.damages):
+        advice += (
+            " No backup and no repair heals records: `phoenix doctor` says which to put back, and what else to do."
+        )
+    return advice
 
 
 def _numbers(report: VerifyReport) -> dict[str, int | float | str | bool]:

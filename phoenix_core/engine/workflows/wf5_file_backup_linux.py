@@ -31,6 +31,7 @@ from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import BackupJob
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
@@ -74,6 +75,7 @@ class FileBackupLinux(Workflow):
         directory: PeerDirectory,
         snapshots: Snapshots,
         lost: LostSnapshots,
+        records: RecordWatch,
         jobs: Jobs,
         settings: Settings,
         assigner: StorageAssigner,
@@ -86,6 +88,7 @@ class FileBackupLinux(Workflow):
         self._directory = directory
         self._snapshots = snapshots
         self._lost = lost
+        self._records = records
         self._jobs = jobs
         self._settings = settings
         self._assigner = assigner
@@ -116,7 +119,7 @@ class FileBackupLinux(Workflow):
                 step.detail = f"{self._directory.name_of(run.job.agent_id)} is connected"
             async with run.step("WF1.2") as step:
                 self._directory.server_in_use(request.server_id)
-                self._seat.get()
+                await self._records.check()
                 step.detail = ", ".join(request.paths)
         vault = self._seat.get()
         domain = vault.current_domain()
@@ -188,6 +191,8 @@ class FileBackupLinux(Workflow):
             dry_run=request.dry_run,
             workers=self._settings.whole("backup.workers"),
             nice=self._settings.whole("backup.nice"),
+            last_record=vault.chain.last,
+            rollback_accepted=self._records.accepted_at,
         )
 
     def _own_folders(self, agent_id: str) -> tuple[bytes, ...]:

@@ -151,7 +151,7 @@ class Parts:
         self.agents = AgentJobs(self.switch, self.settings, self._clock)
         self.keys = KeyDesk()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss)
-        self.sources = Sources(self.directory, self.snapshots, self.lost)
+        self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
         self.queue = JobQueue(self.jobs, self.ledger, self.runner, self.workflows, self.directory.connected)

@@ -147,7 +147,8 @@ class SnapshotOfOther(PhoenixError):
     code = "snapshot_of_other_server"
     template = "Snapshot {snapshot} is of {owner}, not of {server}."
     hint = (
-        "To restore it on {server}: `phoenix restore {owner} --snapshot {snapshot} --to-server {server} --to FOLDER`."
+        "To restore it on {server}, name {owner} as the server, and add --to-server {server} and a destination folder "
+        "with --to; what else was asked for stays."
     )
     exit_code = EXIT_USAGE
     http_status = 404
@@ -160,6 +161,10 @@ class SnapshotLost(PhoenixError):
     template = "Snapshot {snapshot} of {server}, taken {time}, is lost: its object is gone from the vault, or damaged."
     hint = "{advice}"
     http_status = 410
+
+    def __init__(self, *, snapshot: str, server: str, time: str, advice: str, instead: str = "") -> None:
+        """`instead`: the snapshot, named in the advice, that holds what was asked for; empty: none does."""
+        super().__init__(snapshot=snapshot, server=server, time=time, advice=advice, instead=instead)
 
 
 class AmbiguousName(PhoenixError):

@@ -81,10 +81,37 @@ async def test_latest_is_no_older_snapshot_than_the_newest_one(rig: Rig, agent: 
     error = await refusal(rig, "latest")
     assert error.code == "snapshot_lost"
     assert newest.snapshot_id[:12] in error.message
-    assert f"phoenix restore web1 --snapshot {older.snapshot_id[:12]}" in error.hint
+    assert f"is {older.snapshot_id[:12]}, taken " in error.hint
+    assert error.fields["instead"] == older.snapshot_id[:12]
     assert agent.restored == {}
     done = await rig.ended((await rig.client.restore(RestoreRequest("web1", older.snapshot_id))).id)
     assert done.state is JobState.SUCCESSFUL, done.error
+
+
+async def test_another_is_named_only_where_it_holds_the_path_that_is_wanted(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {"/srv/a": b"a", "/srv/b": b"b"}
+    with_both = await backed_up(rig)
+    agent.files = {"/srv/a": b"a"}
+    with_a = await backed_up(rig)
+    agent.files = {"/srv/a": b"a", "/srv/b": b"b", "/srv/c": b"c"}
+    newest = await backed_up(rig)
+    await lose(rig, newest.snapshot_id)
+    for path, holder in (("/srv/a", with_a), ("/srv/b", with_both), ("/srv/c", None)):
+        with pytest.raises(RemoteError) as refused:
+            await rig.client.restore(RestoreRequest(server="web1", snapshot=newest.snapshot_id, paths=(path,)))
+        error = refused.value.view()
+        assert error.code == "snapshot_lost"
+        assert error.fields["instead"] == (holder.snapshot_id[:12] if holder else ""), path
+        assert "phoenix restore" not in error.hint
+
+
+async def test_one_whose_object_is_gone_too_is_not_named(rig: Rig, agent: FakeAgent) -> None:
+    older = await backed_up(rig)
+    between = await backed_up(rig)
+    newest = await backed_up(rig)
+    await lose(rig, between.snapshot_id)
+    await lose(rig, newest.snapshot_id)
+    assert (await refusal(rig, newest.snapshot_id)).fields["instead"] == older.snapshot_id[:12]
 
 
 async def test_a_lost_snapshot_that_is_named_is_not_said_to_be_unknown(rig: Rig, agent: FakeAgent) -> None:

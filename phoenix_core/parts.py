@@ -148,7 +148,7 @@ class Parts:
         self.vault_news = VaultNews(self.views, self.events)
         self.committer = Committer(self.snapshots, self.facts)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
-        self.agents = AgentJobs(self.switch, self.settings, self._clock)
+        self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)

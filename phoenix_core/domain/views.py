@@ -95,6 +95,8 @@ class JobView(msgspec.Struct, frozen=True):
     """Metadata not applied (restore) and files that changed while read (backup)."""
     agent_name: str = ""
     """The server whose agent does the work; of a restore, the one that the data goes to."""
+    held_up: str = ""
+    """What outside of it a running job stands still for, such as an agent that the core has lost; empty: nothing."""
 
 
 class LogLineView(msgspec.Struct, frozen=True):

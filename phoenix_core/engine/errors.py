@@ -1,6 +1,7 @@
 """Errors of the engine."""
 
 from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, UsageError
+from phoenix_core.domain.states import JobKind
 
 
 class CoreEmbedded(PhoenixError):
@@ -188,11 +189,39 @@ class JobAborted(PhoenixError):
 
     code = "aborted"
     template = "{detail}."
-    hint = "Run it again with `phoenix job retry {job}`; what was uploaded is used again."
+    hint = "Run it again with `phoenix job retry {job}`{kept}."
     retryable = True
 
-    def __init__(self, *, detail: str, job: str = "JOB") -> None:
-        super().__init__(detail=detail, job=job)
+    def __init__(self, *, detail: str, job: str = "JOB", kept: str = "") -> None:
+        super().__init__(detail=detail, job=job, kept=kept)
+
+    def of_job(self, job: str, kind: JobKind) -> "JobAborted":
+        """The same, of this job."""
+        return JobAborted(detail=str(self.fields["detail"]), job=job, kept=_kept(kind))
+
+
+class AgentLost(JobAborted):
+    """The agent that worked on the job went and did not come back."""
+
+    code = "agent_lost"
+    template = "The agent of {server} did not come back within {seconds} s."
+    hint = (
+        "Start it first, with `phoenix agent run` on {server} or as its service, then run the job again with "
+        "`phoenix job retry {job}`{kept}."
+    )
+
+    def __init__(self, *, server: str, seconds: str, job: str = "JOB", kept: str = "") -> None:
+        PhoenixError.__init__(self, server=server, seconds=seconds, job=job, kept=kept)
+
+    def of_job(self, job: str, kind: JobKind) -> "AgentLost":
+        return AgentLost(
+            server=str(self.fields["server"]), seconds=str(self.fields["seconds"]), job=job, kept=_kept(kind)
+        )
+
+
+def _kept(kind: JobKind) -> str:
+    """What a run of the job that was aborted leaves to the next one."""
+    return "; what was uploaded is used again" if kind is JobKind.FILE_BACKUP else ""
 
 
 class BadSetting(PhoenixError):

@@ -251,7 +251,15 @@ class DamageFound(PhoenixError):
 
     code = "damage_found"
     template = "The vault is damaged. Damages: {damages}; files that they hit: {files}, in snapshots: {snapshots}."
-    hint = "`phoenix job show {job}` names them. The next backup stores what its files still hold anew."
+    hint = (
+        "`phoenix job show {job}` names them. `phoenix vault repair` says what can be saved, and writes nothing; "
+        "`phoenix vault repair --execute` saves it.{then}"
+    )
+
+    def __init__(self, *, job: str, damages: int, files: int, snapshots: int, backups: str = "") -> None:
+        """`backups`: the commands that back up what the damage hits."""
+        then = f" What the servers still have of the rest, a backup stores anew: {backups}." if backups else ""
+        super().__init__(job=job, damages=damages, files=files, snapshots=snapshots, then=then)
 
 
 class PruneHeldUp(PhoenixError):

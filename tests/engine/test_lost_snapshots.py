@@ -140,12 +140,17 @@ async def test_an_object_that_is_not_what_was_committed_is_lost_once_a_restore_r
 
 
 async def test_a_verify_marks_the_snapshots_that_it_can_not_open(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {f"/srv/{number}": b"x" for number in range(7)}
     only = await backed_up(rig)
     stored = object_of(rig, only.snapshot_id)
     await asyncio.to_thread(stored.unlink)
     await asyncio.to_thread(stored.write_bytes, b"something else")
     assert await tiers(rig) == ["warm"]
-    assert (await rig.ended((await rig.client.verify()).id)).state is JobState.FAILED
+    verified = await rig.ended((await rig.client.verify()).id)
+    assert verified.state is JobState.FAILED
+    assert verified.error is not None
+    assert "files that they hit: 7," in verified.error.message
+    assert [each.file_count for each in await rig.client.damage(verified.id)] == [7]
     assert await tiers(rig) == ["lost"]
 
 

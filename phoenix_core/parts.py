@@ -37,6 +37,7 @@ from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
+from phoenix_core.engine.last_seen import LastSeen
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
@@ -239,6 +240,7 @@ class Parts:
             self.server_news.changed,
             self._clock,
         )
+        self.last_seen = LastSeen(self.directory, self._clock)
         self.hub = Hub(conversation, self._ca, self._clock, certificate_days=self._certificate_days)
         self.switch.hub = self.hub
         self.enrolments = Enrolments(

@@ -186,3 +186,23 @@ def test_the_console_without_a_terminal_says_what_else_there_is(running: Command
     done = running.run(code=2)
     assert "ssh -t" in done.err
     assert "phoenix --help" in done.err
+
+
+def test_a_core_that_dies_leaves_the_command_with_the_jobs_id_and_what_becomes_of_it(vault: Commands) -> None:
+    core = vault.start_core()
+    try:
+        token = vault.json("server", "token", "--name", "web1")["token"]
+        vault.run("agent", "enroll", "-", stdin=token + "\n", code=0)
+        command = vault.begin("backup", "web1", "/etc")
+        assert command.stderr is not None
+        while "is away" not in command.stderr.readline():
+            assert command.poll() is None
+        (job,) = vault.json("job", "list", "--state", "active")
+    finally:
+        core.kill()
+        core.communicate()
+    _, said = command.communicate(timeout=WAIT_S)
+    assert command.returncode == 1
+    assert f"The core went while job {job['id']} ran: the core that ran there has ended." in said
+    assert "goes on once a core is there again" in said
+    assert f"`phoenix job show {job['id']}`" in said

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from phoenix_core.agentlink.ca import CertificateAuthority
 from phoenix_core.agentlink.enrolment import EnrolmentService
@@ -50,7 +51,7 @@ from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.sources import Sources
-from phoenix_core.engine.storage_nodes import vault_for_node
+from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.vault_view import VaultNews, Views
@@ -135,6 +136,7 @@ class Parts:
         self.facts = Facts(catalog)
         self.settings = Settings(StoredSettings(catalog), self._clock)
         self.directory = PeerDirectory(self.peers)
+        self.settings.guard("storage.node", partial(check_choice, self.directory))
         self.events = EventBus(self._clock)
         self.progress = ProgressBoard(self.events, self._clock)
         self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)

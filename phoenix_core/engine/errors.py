@@ -130,8 +130,16 @@ class NoSnapshot(PhoenixError):
 class StorageNodeUnknown(PhoenixError):
     code = "storage_node_unknown"
     template = "No storage node named {name} is enrolled."
-    hint = "`phoenix vault status` names those that are; `phoenix setting set storage.node NAME` chooses one."
+    hint = (
+        "{known}. `phoenix setting set storage.node NAME` chooses one, `phoenix setting set storage.node ''` the "
+        "core's own folder; either takes effect when the core starts next."
+    )
+    exit_code = EXIT_USAGE
     http_status = 404
+
+    def __init__(self, *, name: str, known: str = "None is enrolled") -> None:
+        """`known`: a phrase with the names of those that are enrolled."""
+        super().__init__(name=name, known=known)
 
 
 class SnapshotIdShort(PhoenixError):

@@ -32,7 +32,9 @@ class CoreLost(PhoenixError):
 class CoreRunning(PhoenixError):
     code = "core_running"
     template = "A core runs on {path} (process {pid}); {action} needs it stopped."
-    hint = "Stop it (systemctl stop phoenix, or Ctrl-C where it runs), then try again."
+    hint = (
+        "Stop it with `phoenix core stop`, or where it is a service with `systemctl stop phoenix-core`, then try again."
+    )
 
 
 class AgentStayedAway(PhoenixError):

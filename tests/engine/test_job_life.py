@@ -163,8 +163,8 @@ async def test_an_agent_that_comes_back_within_the_grace_keeps_its_job(rig: Rig)
     assert [each.held_up for each in await rig.client.jobs()] == [lost]
     await agent.start()
     gate.set()
-    done = await rig.ended(job.id)
-    assert (done.state, done.held_up) == (JobState.SUCCESSFUL, "")
+    ended = await rig.ended(job.id)
+    assert (ended.state, ended.held_up) == (JobState.SUCCESSFUL, "")
     told = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
     assert told == [lost, "The agent of web1 is back."]
     assert [order.job for order in agent.orders] == [job.id]

@@ -137,6 +137,7 @@ class Core:
         await self._listen(parts, ready)
         self._start_task(parts.progress.run, "progress")
         self._start_task(parts.server_news.run, "server news")
+        self._start_task(parts.last_seen.run, "last seen")
         self._start_task(parts.vault_news.run, "vault news")
         self._start_task(parts.prover.run, "proof of new packs")
         self._ready = ready

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from phoenix_core.agentlink.ca import CertificateAuthority
 from phoenix_core.agentlink.enrolment import EnrolmentService
@@ -37,6 +38,7 @@ from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
+from phoenix_core.engine.last_seen import LastSeen
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
@@ -50,7 +52,7 @@ from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.sources import Sources
-from phoenix_core.engine.storage_nodes import vault_for_node
+from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.vault_view import VaultNews, Views
@@ -137,6 +139,7 @@ class Parts:
         self.facts = Facts(catalog)
         self.settings = Settings(StoredSettings(catalog), self._clock)
         self.directory = PeerDirectory(self.peers)
+        self.settings.guard("storage.node", partial(check_choice, self.directory))
         self.events = EventBus(self._clock)
         self.progress = ProgressBoard(self.events, self._clock)
         self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
@@ -151,10 +154,10 @@ class Parts:
         self.vault_news = VaultNews(self.views, self.events)
         self.committer = Committer(self.snapshots, self.facts, self.records)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
-        self.agents = AgentJobs(self.switch, self.settings, self._clock)
+        self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
-        self.sources = Sources(self.directory, self.snapshots, self.lost)
+        self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
         self.queue = JobQueue(self.jobs, self.ledger, self.runner, self.workflows, self.directory.connected)
@@ -246,6 +249,7 @@ class Parts:
             self.server_news.changed,
             self._clock,
         )
+        self.last_seen = LastSeen(self.directory, self._clock)
         self.hub = Hub(conversation, self._ca, self._clock, certificate_days=self._certificate_days)
         self.switch.hub = self.hub
         self.enrolments = Enrolments(

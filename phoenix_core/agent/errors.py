@@ -36,7 +36,10 @@ class PathUnreadable(AgentError):
 class PathExcluded(AgentError):
     code = "path_excluded"
     template = "{path} is never backed up: {reason}."
-    hint = "Name another path, or take the exclude pattern away."
+    hint = "{advice}"
+
+    def __init__(self, *, path: str, reason: str, advice: str = "Name another path.") -> None:
+        super().__init__(path=path, reason=reason, advice=advice)
 
 
 class PatternInvalid(AgentError):

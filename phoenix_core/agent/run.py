@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -29,7 +30,17 @@ FLUSH_S = 2.0
 log = structlog.get_logger(__name__)
 
 
-async def run_agent(state_dir: Path, *, stop: asyncio.Event) -> None:
+class LinkNews(Protocol):
+    """Told of the link, for whoever started the agent."""
+
+    def connected(self, name: str) -> None:
+        """`name`: what the core calls this server."""
+
+    def down(self, reason: PhoenixError) -> None:
+        """No connection came to be, or it ended; told again with each try."""
+
+
+async def run_agent(state_dir: Path, *, stop: asyncio.Event, news: LinkNews | None = None) -> None:
     """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within some seconds.
 
     Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
@@ -40,7 +51,7 @@ async def run_agent(state_dir: Path, *, stop: asyncio.Event) -> None:
     try:
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
-            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache).run(stop)
+            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache, news).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -59,7 +70,8 @@ async def run_until_signalled(state_dir: Path) -> None:
 class _Agent:
     """The handler behind the link."""
 
-    def __init__(self, state_dir: Path, state: AgentState, cache: KeyCache) -> None:
+    def __init__(self, state_dir: Path, state: AgentState, cache: KeyCache, news: LinkNews | None) -> None:
+        self._news = news
         self._state = state
         self._link = Link(state_dir, self)
         self._jobs = AgentJobs(self._link, state_dir, cache, check=self._check)
@@ -88,6 +100,8 @@ class _Agent:
         return tuple(self._named)
 
     async def on_connect(self, welcome: Welcome) -> None:
+        if self._news is not None:
+            self._news.connected(welcome.name)
         wrong = self._state.roll_back(welcome.last_record, welcome.vault)
         self._jobs.notice = wrong
         if wrong and wrong != self._told:
@@ -115,3 +129,5 @@ class _Agent:
 
     async def on_disconnect(self, reason: PhoenixError) -> None:
         """Jobs go on without the core; the link waits and dials again."""
+        if self._news is not None:
+            self._news.down(reason)

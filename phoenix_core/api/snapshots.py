@@ -81,15 +81,13 @@ class SnapshotResource:
 
     async def _look(self, request: web.Request, look: Callable[[SnapshotReader], T]) -> web.Response:
         vault = self._seat.get()  # without its key, no snapshot of it may be known
-        row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""))
+        path = request.query.get("path", "/")
+        paths = () if path == "/" else (path,)
+        row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""), paths)
         try:
             return json_answer(await asyncio.to_thread(lambda: look(SnapshotReader(vault, row, self._cache))))
         except PathNotInSnapshot as error:
-            raise await self._sources.path_missing(error, row, vault, _browsing) from error
-
-
-def _browsing(snapshot: str, path: str) -> tuple[str, ...]:
-    return ("snapshot", "browse", snapshot, path)
+            raise await self._sources.path_missing(error, row, vault, paths) from error
 
 
 def _page(request: web.Request) -> int:

@@ -1,5 +1,6 @@
 """Queries on enrolled peers, their certificates and activation tokens."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,8 +34,9 @@ class Peers:
     async def seen(self, peer_id: str, at: datetime, hostname: str, platform: str, version: str) -> None:
         await self._update(peer_id, last_seen_at=at, hostname=hostname, platform=platform, version=version)
 
-    async def last_seen(self, peer_id: str, at: datetime) -> None:
-        await self._update(peer_id, last_seen_at=at)
+    async def last_seen(self, peer_ids: Collection[str], at: datetime) -> None:
+        async with self._catalog.writing() as connection:
+            await connection.execute(sa.update(peers).where(peers.c.id.in_(peer_ids)).values(last_seen_at=at))
 
     async def revoke(self, peer_id: str, at: datetime) -> None:
         await self._update(peer_id, revoked_at=at)

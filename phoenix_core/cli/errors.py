@@ -10,10 +10,31 @@ class CoreNotRunning(PhoenixError):
     retryable = True
 
 
+class CoreLost(PhoenixError):
+    """The core went while a command waited for its job."""
+
+    code = "core_lost"
+    template = "The core went while job {job} ran: {detail}."
+    hint = "{advice}"
+    retryable = True
+
+    def __init__(self, *, job: str, detail: str, goes_on: bool) -> None:
+        """`goes_on`: a core that is started takes the job up again."""
+        advice = f"Start a core with `phoenix core run`; `phoenix job show {job}` then says how the job ended."
+        if goes_on:
+            advice = (
+                "The job goes on once a core is there again: start one with `phoenix core run`, and see what becomes "
+                f"of the job with `phoenix job show {job}` or `phoenix job watch {job}`."
+            )
+        super().__init__(job=job, detail=detail, advice=advice)
+
+
 class CoreRunning(PhoenixError):
     code = "core_running"
     template = "A core runs on {path} (process {pid}); {action} needs it stopped."
-    hint = "Stop it (systemctl stop phoenix, or Ctrl-C where it runs), then try again."
+    hint = (
+        "Stop it with `phoenix core stop`, or where it is a service with `systemctl stop phoenix-core`, then try again."
+    )
 
 
 class AgentStayedAway(PhoenixError):

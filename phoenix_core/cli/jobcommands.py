@@ -23,7 +23,7 @@ async def list_all(data: DataDirectory, state: str, server: str, kind: str, limi
                 job.state.replace("_", " "),
                 when(job.started_at),
                 duration(job.started_at, job.finished_at),
-                job.title,
+                f"{job.title}. {job.held_up}" if job.held_up else job.title,
             )
             for job in jobs
         ],

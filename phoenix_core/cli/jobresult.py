@@ -28,6 +28,8 @@ def print_result(job: JobView, *, as_json: bool) -> None:
     if numbers:
         say(numbers)
     _print_missing(job)
+    if job.held_up:
+        say(job.held_up)
     if job.error is not None:
         print_error(job.error, as_json=False)
     elif job.state is JobState.WAITING_FOR_AGENT:

@@ -1,9 +1,13 @@
 """What the commands that start a job have in common."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
+import msgspec
+
 from phoenix_core.cli.attach import attached
+from phoenix_core.cli.instead import Command, naming, with_command
 from phoenix_core.cli.jobresult import print_result
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, left_queue, wait_for_job
@@ -24,16 +28,20 @@ async def run_job(
     detach: bool = False,
     wait_agent_s: float | None = None,
     agent: bool = False,
+    instead: Command | None = None,
 ) -> int:
     """Start a job, wait unless detached, print its result; the exit code. A core embedded just for this can't go on
-    after the command, so `detach` then needs a running one."""
+    after the command, so `detach` then needs a running one. `instead`: the command, of another snapshot."""
     async with attached(data, embed=not detach, agent=agent) as client:
-        job = await start(client)
+        with naming(instead) if instead else nullcontext():
+            job = await start(client)
         if detach:
             job = await left_queue(client, job)
             print_result(job, as_json=as_json)
             return EXIT_QUEUED if job.state is JobState.WAITING_FOR_AGENT else EXIT_DONE
         job = await wait_for_job(client, job, job_display(as_json=as_json), wait_agent_s=wait_agent_s)
+        if instead is not None and job.error is not None:
+            job = msgspec.structs.replace(job, error=with_command(job.error, instead))
         print_result(job, as_json=as_json)
         return exit_code(job)
 

@@ -15,6 +15,7 @@ from phoenix_core.domain.states import StepState
 from phoenix_core.domain.views import JobView, ProgressView
 
 LINE_EVERY_S = 5.0
+WORK_GOES_ON = "The work goes on."
 
 
 class JobDisplay(Protocol):
@@ -58,8 +59,12 @@ class LineDisplay(SilentDisplay):
         self._label = f"{label}: " if label else ""
         self._told: set[str] = set()
         self._last = time.monotonic()
+        self._held_up = ""
 
     def job(self, view: JobView) -> None:
+        if view.held_up != self._held_up and not view.state.is_final:
+            warn(f"{self._label}{view.held_up or WORK_GOES_ON}")
+            self._held_up = view.held_up
         for step in () if self._label else view.steps:
             if step.state in {StepState.DONE, StepState.FAILED} and step.id not in self._told:
                 self._told.add(step.id)
@@ -87,6 +92,7 @@ class BarDisplay(SilentDisplay):
             expand=True,
         )
         self._task: TaskID | None = None
+        self._held_up = ""
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -99,6 +105,9 @@ class BarDisplay(SilentDisplay):
     def job(self, view: JobView) -> None:
         if view.state.is_waiting and self._task is not None:
             self._progress.update(self._task, detail=view.state.replace("_", " "))
+        if view.held_up != self._held_up and not view.state.is_final:
+            self._progress.console.print(view.held_up or WORK_GOES_ON, markup=False, highlight=False)
+            self._held_up = view.held_up
 
     def progress(self, view: ProgressView) -> None:
         if self._task is None:

@@ -18,6 +18,7 @@ from phoenix_core.cli.quickstart_report import Phase, QuickstartReport, print_re
 from phoenix_core.cli.vaultinit import RECOVERY_ADVICE, location, make_vault, refuse_while_core_runs
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.client import CoreClient
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISSING_FILES, RemoteError, UsageError
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import JobState
@@ -28,6 +29,7 @@ from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.space import space_at
 from phoenix_core.vault.wrap import new_passphrase
 
+ESTIMATE = "estimate"
 SPARE_BYTES = 64 * 2**20
 GOOD = frozenset({JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS})
 
@@ -45,7 +47,7 @@ async def run_quickstart(data: DataDirectory, path: Path, *, as_json: bool) -> i
     source = _source(path)
     tell = (lambda text: None) if as_json else say
     data.create()
-    _check_space(data, 0, 0)
+    _check_space(data, 0, 0, at_least=True)
     passphrase = await _vault(data, tell, tell_passphrase=warn if as_json else say)
     async with _core_and_agent(data, tell) as (client, server):
         try:
@@ -88,10 +90,10 @@ async def _vault(data: DataDirectory, tell: Callable[[str], None], tell_passphra
     return passphrase
 
 
-def _check_space(data: DataDirectory, changed_bytes: int, whole: int) -> None:
+def _check_space(data: DataDirectory, changed_bytes: int, whole: int, *, at_least: bool = False) -> None:
     """Raises NoSpace. The vault may need all that is new, if nothing of it compresses; the restore all there is.
 
-    Both in bytes without holes, which are neither stored nor written."""
+    Both in bytes without holes, which are neither stored nor written. `at_least`: how much there is isn't known yet."""
     vault = space_at(Path(location(data)))
     temporary = space_at(data.spool)
     if vault.device == temporary.device:
@@ -101,9 +103,8 @@ def _check_space(data: DataDirectory, changed_bytes: int, whole: int) -> None:
     for space, bare, purpose in needs:
         needed = bare + SPARE_BYTES
         if space.free_bytes < needed:
-            raise NoSpace(
-                place=space.path, free=size(space.free_bytes), needed=size(needed), purpose=purpose, option="--data"
-            )
+            told = f"at least {size(needed)}" if at_least else size(needed)
+            raise NoSpace(place=space.path, free=size(space.free_bytes), needed=told, purpose=purpose, option="--data")
 
 
 @contextlib.asynccontextmanager
@@ -146,7 +147,7 @@ class _Quickstart:
         path = shown(os.fsencode(self._source))
         request = BackupRequest(server=self._server.id, paths=(path,))
         estimate = await self._job(
-            "estimate", lambda: self._client.backup(BackupRequest(server=self._server.id, paths=(path,), dry_run=True))
+            ESTIMATE, lambda: self._client.backup(BackupRequest(server=self._server.id, paths=(path,), dry_run=True))
         )
         changed, whole = _whole(estimate, "estimated_changed_bytes"), _whole(estimate, "estimated_data_bytes")
         _check_space(self._data, changed, whole)
@@ -197,7 +198,7 @@ class _Quickstart:
         if job.state not in GOOD:
             raise _JobEnded(job)
         if not self._as_json:
-            say(f"{label[0].upper()}{label[1:]}: done in {_took(job):.1f} s.")
+            say(_ended(label, job))
         return job
 
     async def _compare(self, target: Path, backup: JobView) -> tuple[Comparison, float]:
@@ -214,6 +215,14 @@ class _Quickstart:
             missing=[missing.path for missing in await self._client.missing(backup.id)],
         )
         return comparison, time.monotonic() - started
+
+
+def _ended(label: str, job: JobView) -> str:
+    """One line on a part of the quickstart that is done."""
+    if label == ESTIMATE:
+        found = f"{amount(_whole(job, 'estimated_files'), 'file')}, {size(_whole(job, 'estimated_bytes'))}"
+        return f"Estimate: {found} to back up. Looking at them took {_took(job):.1f} s."
+    return f"{label[0].upper()}{label[1:]}: done in {_took(job):.1f} s."
 
 
 def _source(path: Path) -> Path:

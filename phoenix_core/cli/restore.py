@@ -48,6 +48,18 @@ def restore(
     from phoenix_core.client import CoreClient
     from phoenix_core.domain.views import JobView, RestoreRequest
 
+    def same_of(other: str) -> list[str]:
+        words = ["restore", server, "--snapshot", other]
+        for each in path or ():
+            words += ["--path", each]
+        words += ["--to", to] if to else []
+        words += ["--to-server", to_server] if to_server else []
+        words += ["--conflict", conflict] if conflict is not None else []
+        words += ["--check"] if check else []
+        words += ["--detach"] if detach else []
+        words += ["--wait-agent", f"{wait_agent:g}"] if wait_agent is not None else []
+        return words + (["--json"] if as_json else [])
+
     async def work() -> int:
         request = RestoreRequest(
             server=server,
@@ -63,7 +75,13 @@ def restore(
             return await client.restore(request)
 
         return await run_job(
-            data_directory(data), start, detach=detach, wait_agent_s=wait_agent, as_json=as_json, agent=True
+            data_directory(data),
+            start,
+            detach=detach,
+            wait_agent_s=wait_agent,
+            as_json=as_json,
+            agent=True,
+            instead=same_of,
         )
 
     execute(work(), as_json=as_json)

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from phoenix_core.cli.output import print_json, say, warn
+from phoenix_core.cli.output import print_error, print_json, say, warn
 from phoenix_core.domain.errors import EXIT_DONE, PhoenixError
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 
@@ -75,7 +75,23 @@ async def stop_core(data: DataDirectory, *, as_json: bool) -> int:
     return EXIT_DONE
 
 
-async def run_agent_role(data: DataDirectory, state: Path | None) -> int:
+class _LinkWords:
+    """Prints that the agent is connected, and each reason once why it isn't."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def connected(self, name: str) -> None:
+        say(f"The agent is connected to its core, as {name}.")
+        self._told.clear()
+
+    def down(self, reason: PhoenixError) -> None:
+        if reason.message not in self._told:
+            self._told.add(reason.message)
+            print_error(reason.view(), as_json=False)
+
+
+async def run_agent_role(data: DataDirectory, state: Path | None, *, quiet: bool) -> int:
     from phoenix_core.agent.run import run_agent
     from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
@@ -83,8 +99,8 @@ async def run_agent_role(data: DataDirectory, state: Path | None) -> int:
     folder = state or data.agent
     await asyncio.to_thread(PeerState.load, folder)  # before anything is made there
     logs = data.logs if state is None else folder / "logs"
-    configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() else None)
-    await run_agent(folder, stop=_stop_on_signals())
+    configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
+    await run_agent(folder, stop=_stop_on_signals(), news=None if quiet else _LinkWords())
     return EXIT_DONE
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.errors import SnapshotsUnknown
+from phoenix_core.cli.instead import naming
 from phoenix_core.cli.jobresult import print_result
 from phoenix_core.cli.output import print_json, print_table, say, size, when
 from phoenix_core.cli.progress import job_display
@@ -61,15 +62,26 @@ def _proof(snapshot: SnapshotView) -> str:
 
 
 async def browse(data: DataDirectory, snapshot: str, path: str, *, as_json: bool) -> None:
-    async with attached(data) as client:
-        await _print_entries(lambda after: client.entries(snapshot, path, after=after), "It is empty.", as_json=as_json)
+    def same_of(other: str) -> list[str]:
+        return ["snapshot", "browse", other, path, *(["--json"] if as_json else [])]
+
+    with naming(same_of):
+        async with attached(data) as client:
+            await _print_entries(
+                lambda after: client.entries(snapshot, path, after=after), "It is empty.", as_json=as_json
+            )
 
 
 async def find(data: DataDirectory, snapshot: str, pattern: str, path: str, *, as_json: bool) -> None:
-    async with attached(data) as client:
-        await _print_entries(
-            lambda after: client.find(snapshot, pattern, path=path, after=after), "Nothing fits.", as_json=as_json
-        )
+    def same_of(other: str) -> list[str]:
+        below = ["--path", path] if path != "/" else []
+        return ["snapshot", "find", other, pattern, *below, *(["--json"] if as_json else [])]
+
+    with naming(same_of):
+        async with attached(data) as client:
+            await _print_entries(
+                lambda after: client.find(snapshot, pattern, path=path, after=after), "Nothing fits.", as_json=as_json
+            )
 
 
 async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool) -> None:

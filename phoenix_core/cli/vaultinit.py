@@ -10,9 +10,10 @@ from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.passphrases import read_passphrase
 from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
-from phoenix_core.domain.errors import UsageError
+from phoenix_core.domain.errors import PhoenixError, UsageError
 from phoenix_core.domain.names import shown
-from phoenix_core.engine.vaults import create_vault
+from phoenix_core.engine.errors import VaultExists
+from phoenix_core.engine.vaults import create_vault, find_vault
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 from phoenix_core.host.keyholder import Holder, KeyHolder
@@ -26,6 +27,7 @@ RECOVERY_ADVICE = "Write it down and keep it away from this machine: with it alo
 async def init(
     data: DataDirectory, file: Path | None, command: str | None, *, ask: bool, holder: str, as_json: bool
 ) -> None:
+    await asyncio.to_thread(_refuse_beside_vault, data)
     await refuse_while_core_runs(data, "making a vault")
     made_here = file is None and command is None and not ask
     passphrase = (
@@ -61,6 +63,15 @@ def make_vault(data: DataDirectory, passphrase: str, holder: str = "") -> tuple[
     finally:
         lock.release()
     return descriptor, chosen
+
+
+def _refuse_beside_vault(data: DataDirectory) -> None:
+    """Raises VaultExists: then nothing needs to be stopped for another. Blocks."""
+    try:
+        find_vault(data, Path(location(data)))
+    except PhoenixError:
+        return  # there is none, or what is wrong with it is said when one is made
+    raise VaultExists(path=location(data))
 
 
 def shown_place(data: DataDirectory) -> str:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from phoenix_core.cli.errors import CoreLost
 from phoenix_core.cli.output import warn
 from phoenix_core.cli.progress import JobDisplay
-from phoenix_core.client import CoreClient
+from phoenix_core.client import CoreClient, CoreUnreachable
 from phoenix_core.domain.errors import (
     EXIT_CANCELLED,
     EXIT_DONE,
@@ -14,7 +15,7 @@ from phoenix_core.domain.errors import (
     EXIT_QUEUED,
     RemoteError,
 )
-from phoenix_core.domain.states import JobState
+from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView
 
 POLL_S = 2.0
@@ -22,6 +23,9 @@ POLL_S = 2.0
 
 QUEUE_S = 1.0
 """So long may the queue take to look at a new job."""
+
+TAKEN_UP_AGAIN = frozenset({JobKind.FILE_BACKUP, JobKind.FILE_RESTORE})
+"""A core that is started goes on with such jobs; others that ran are aborted, and those that waited wait on."""
 
 EXIT_OF_STATE = {
     JobState.SUCCESSFUL: EXIT_DONE,
@@ -50,9 +54,11 @@ async def wait_for_job(
 ) -> JobView:
     """The job at its end; or as it is when its agent was waited for longer than `wait_agent_s`.
 
-    Interrupted, it cancels the job at the core and waits for that, unless it only watches."""
+    Interrupted, it cancels the job at the core and waits for that, unless it only watches. Raises CoreLost."""
     try:
         return await _watch(client, job, display, wait_agent_s)
+    except CoreUnreachable as error:
+        raise CoreLost(job=job.id, detail=str(error.fields["detail"]), goes_on=job.kind in TAKEN_UP_AGAIN) from error
     except asyncio.CancelledError:
         if not cancel_on_interrupt:
             raise

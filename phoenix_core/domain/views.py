@@ -98,6 +98,8 @@ class JobView(msgspec.Struct, frozen=True):
     """The server whose agent does the work; of a restore, the one that the data goes to."""
     check_only: bool = False
     """Of a restore: it only checks, and writes nothing."""
+    held_up: str = ""
+    """What outside of it a running job stands still for, such as an agent that the core has lost; empty: nothing."""
 
 
 class LogLineView(msgspec.Struct, frozen=True):

@@ -13,8 +13,10 @@ from phoenix_core.engine.workflow import JobRun
 class AgentJobs:
     """Used from the event loop only."""
 
-    def __init__(self, sender: Sender, settings: Settings, clock: Clock) -> None:
+    def __init__(self, sender: Sender, settings: Settings, name_of: Callable[[str], str], clock: Clock) -> None:
+        """`name_of`: a server's name by its id."""
         self._sender = sender
+        self._name_of = name_of
         self._settings = settings
         self._clock = clock
         self._works: dict[str, AgentWork] = {}
@@ -28,6 +30,7 @@ class AgentJobs:
         work = AgentWork(
             run.job.id,
             run.job.agent_id,
+            self._name_of(run.job.agent_id),
             self._sender,
             make_order,
             self._clock,

@@ -18,7 +18,7 @@ import structlog
 from phoenix_core.agentlink.messages import BackupOrder, CancelOrder, JobCancelled, Message, ReportBody, RestoreOrder
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import Cancelled, PhoenixError
-from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.errors import AgentLost, JobAborted
 
 SETTLE_S = 10.0
 """How long a report may be under way after a connection that no longer names its job."""
@@ -42,32 +42,35 @@ class AgentWork:
         self,
         job_id: str,
         peer_id: str,
+        name: str,
         sender: Sender,
         make_order: Callable[[], Awaitable[Order]],
         clock: Clock,
         *,
         grace_s: Callable[[], float],
         cancel_grace_s: Callable[[], float],
-        tell: Callable[[str], Awaitable[None]],
+        tell: Callable[[str, bool], Awaitable[None]],
     ) -> None:
-        """`grace_s`: how long a lost agent is waited for; `cancel_grace_s`: how long it has to stop a cancelled job.
-        `tell`: for the job's log, that the agent is away or back."""
+        """`name`: the server's. `grace_s`: how long a lost agent is waited for; `cancel_grace_s`: how long it has to
+        stop a cancelled job. `tell`: for the job's log, that the agent is away or back, and whether the job stands
+        still for that."""
         self.job_id = job_id
         self.peer_id = peer_id
+        self._name = name
         self._sender = sender
         self._make_order = make_order
         self._clock = clock
         self._grace_s = grace_s
         self._cancel_grace_s = cancel_grace_s
         self._tell = tell
-        self._news: list[str] = []
+        self._news: list[tuple[str, bool]] = []
         self._wake = asyncio.Event()
         self._outcome: ReportBody | None = None
         self._must_order = False
         self._alive = False
         self._connected = False
         self._lost_until: float | None = None
-        self._lost_reason = ""
+        self._loss: JobAborted | None = None
         self._cancelled_by = ""
         self._must_cancel = False
         self._cancel_until: float | None = None
@@ -86,14 +89,16 @@ class AgentWork:
     def connected(self, *, named: bool) -> None:
         """The agent connected, and named the job as running or not."""
         if not self._connected and self._lost_until is not None:
-            self._news.append("The agent is back." if named else "The agent is back, without the job.")
+            back = f"The agent of {self._name} is back"
+            self._news.append((f"{back}.", False) if named else (f"{back}, without the job.", True))
         self._connected = True
         if named:
             self._alive = True
             self._lost_until = None
             self._must_cancel = bool(self._cancelled_by)
         elif self._alive:
-            self._lose(min(SETTLE_S, self._grace_s()), "The agent was started again and no longer works on it")
+            restarted = JobAborted(detail=f"The agent of {self._name} was started again and no longer works on it")
+            self._lose(min(SETTLE_S, self._grace_s()), restarted)
         else:
             self._lost_until = None
             self._must_order = True
@@ -102,13 +107,14 @@ class AgentWork:
     def disconnected(self) -> None:
         self._connected = False
         grace_s = self._grace_s()
-        self._news.append(f"The connection to the agent is lost; it is waited for up to {grace_s:g} s.")
-        self._lose(grace_s, f"The agent did not come back within {grace_s:g} s")
+        lost = f"The connection to the agent of {self._name} is lost; it is waited for up to {grace_s:g} s."
+        self._news.append((lost, True))
+        self._lose(grace_s, AgentLost(server=self._name, seconds=f"{grace_s:g}"))
 
     def gone_for_good(self) -> None:
         """The agent may not come back."""
         self._connected = False
-        self._lose(0, "The server was removed")
+        self._lose(0, JobAborted(detail=f"The server {self._name} was removed"))
 
     def cancel(self, who: str) -> None:
         self._cancelled_by = who
@@ -116,9 +122,9 @@ class AgentWork:
         self._cancel_until = self._clock.monotonic_s() + self._cancel_grace_s()
         self._wake.set()
 
-    def _lose(self, wait_s: float, reason: str) -> None:
+    def _lose(self, wait_s: float, loss: JobAborted) -> None:
         self._lost_until = self._clock.monotonic_s() + wait_s
-        self._lost_reason = reason
+        self._loss = loss
         self._wake.set()
 
     # --- the work ----------------------------------------------------------------------------------------------------
@@ -126,7 +132,7 @@ class AgentWork:
     async def outcome(self, *, order: bool) -> ReportBody:
         """Send the order (unless the agent has it since before a restart of the core) and wait for the last report.
 
-        Raises JobAborted where the agent is lost, Cancelled where it was to stop."""
+        Raises AgentLost or JobAborted where the agent is lost, Cancelled where it was to stop."""
         self._must_order = self._must_order or order
         if not order and self._lost_until is None and not self._connected:
             self.disconnected()
@@ -135,7 +141,7 @@ class AgentWork:
                 raise Cancelled(who=self._cancelled_by)  # The agent has no order: there is nothing to stop.
             self._wake.clear()
             while self._news:
-                await self._tell(self._news.pop(0))
+                await self._tell(*self._news.pop(0))
             await self._speak()
             await self._pause()
         if isinstance(self._outcome, JobCancelled):
@@ -164,7 +170,8 @@ class AgentWork:
         if self._lost_until is not None and now >= self._lost_until:
             if self._cancelled_by:
                 raise Cancelled(who=self._cancelled_by)
-            raise JobAborted(detail=self._lost_reason)
+            assert self._loss is not None
+            raise self._loss
         ends = [end for end in (self._cancel_until, self._lost_until) if end is not None]
         try:
             async with asyncio.timeout(max(0.0, min(ends) - now) if ends else None):

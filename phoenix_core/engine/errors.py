@@ -1,6 +1,7 @@
 """Errors of the engine."""
 
 from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, UsageError
+from phoenix_core.domain.states import JobKind
 
 
 class CoreEmbedded(PhoenixError):
@@ -155,8 +156,16 @@ class NoSnapshot(PhoenixError):
 class StorageNodeUnknown(PhoenixError):
     code = "storage_node_unknown"
     template = "No storage node named {name} is enrolled."
-    hint = "`phoenix vault status` names those that are; `phoenix setting set storage.node NAME` chooses one."
+    hint = (
+        "{known}. `phoenix setting set storage.node NAME` chooses one, `phoenix setting set storage.node ''` the "
+        "core's own folder; either takes effect when the core starts next."
+    )
+    exit_code = EXIT_USAGE
     http_status = 404
+
+    def __init__(self, *, name: str, known: str = "None is enrolled") -> None:
+        """`known`: a phrase with the names of those that are enrolled."""
+        super().__init__(name=name, known=known)
 
 
 class SnapshotIdShort(PhoenixError):
@@ -173,7 +182,8 @@ class SnapshotOfOther(PhoenixError):
     code = "snapshot_of_other_server"
     template = "Snapshot {snapshot} is of {owner}, not of {server}."
     hint = (
-        "To restore it on {server}: `phoenix restore {owner} --snapshot {snapshot} --to-server {server} --to FOLDER`."
+        "To restore it on {server}, name {owner} as the server, and add --to-server {server} and a destination folder "
+        "with --to; what else was asked for stays."
     )
     exit_code = EXIT_USAGE
     http_status = 404
@@ -186,6 +196,10 @@ class SnapshotLost(PhoenixError):
     template = "Snapshot {snapshot} of {server}, taken {time}, is lost: its object is gone from the vault, or damaged."
     hint = "{advice}"
     http_status = 410
+
+    def __init__(self, *, snapshot: str, server: str, time: str, advice: str, instead: str = "") -> None:
+        """`instead`: the snapshot, named in the advice, that holds what was asked for; empty: none does."""
+        super().__init__(snapshot=snapshot, server=server, time=time, advice=advice, instead=instead)
 
 
 class AmbiguousName(PhoenixError):
@@ -209,11 +223,39 @@ class JobAborted(PhoenixError):
 
     code = "aborted"
     template = "{detail}."
-    hint = "Run it again with `phoenix job retry {job}`; what was uploaded is used again."
+    hint = "Run it again with `phoenix job retry {job}`{kept}."
     retryable = True
 
-    def __init__(self, *, detail: str, job: str = "JOB") -> None:
-        super().__init__(detail=detail, job=job)
+    def __init__(self, *, detail: str, job: str = "JOB", kept: str = "") -> None:
+        super().__init__(detail=detail, job=job, kept=kept)
+
+    def of_job(self, job: str, kind: JobKind) -> "JobAborted":
+        """The same, of this job."""
+        return JobAborted(detail=str(self.fields["detail"]), job=job, kept=_kept(kind))
+
+
+class AgentLost(JobAborted):
+    """The agent that worked on the job went and did not come back."""
+
+    code = "agent_lost"
+    template = "The agent of {server} did not come back within {seconds} s."
+    hint = (
+        "Start it first, with `phoenix agent run` on {server} or as its service, then run the job again with "
+        "`phoenix job retry {job}`{kept}."
+    )
+
+    def __init__(self, *, server: str, seconds: str, job: str = "JOB", kept: str = "") -> None:
+        PhoenixError.__init__(self, server=server, seconds=seconds, job=job, kept=kept)
+
+    def of_job(self, job: str, kind: JobKind) -> "AgentLost":
+        return AgentLost(
+            server=str(self.fields["server"]), seconds=str(self.fields["seconds"]), job=job, kept=_kept(kind)
+        )
+
+
+def _kept(kind: JobKind) -> str:
+    """What a run of the job that was aborted leaves to the next one."""
+    return "; what was uploaded is used again" if kind is JobKind.FILE_BACKUP else ""
 
 
 class BadSetting(PhoenixError):
@@ -243,7 +285,33 @@ class DamageFound(PhoenixError):
 
     code = "damage_found"
     template = "The vault is damaged. Damages: {damages}; files that they hit: {files}, in snapshots: {snapshots}."
-    hint = "`phoenix job show {job}` names them.{advice}"
+    hint = "`phoenix job show {job}` names them.{then}"
+
+    def __init__(
+        self,
+        *,
+        job: str,
+        damages: int,
+        files: int,
+        snapshots: int,
+        backups: str = "",
+        of_data: bool = True,
+        of_records: bool = False,
+    ) -> None:
+        """`backups`: the commands that back up what the damage hits. `of_data`, `of_records`: what is damaged."""
+        then = ""
+        if of_data:
+            then += (
+                " `phoenix vault repair` says what can be saved, and writes nothing; `phoenix vault repair --execute`"
+                " saves it."
+            )
+        if backups:
+            then += f" What the servers still have of the rest, a backup stores anew: {backups}."
+        if of_records:
+            then += (
+                " No backup and no repair heals records: `phoenix doctor` says which to put back, and what else to do."
+            )
+        super().__init__(job=job, damages=damages, files=files, snapshots=snapshots, then=then)
 
 
 class PruneHeldUp(PhoenixError):

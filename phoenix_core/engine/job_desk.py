@@ -87,8 +87,9 @@ class JobDesk:
         if not source.enrolled and not request.to_server:
             raise SourceGone(server=source.name)
         target = self._directory.server_in_use(request.to_server or source.id)
-        snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only)
-        await self._sources.check(snapshot)
+        paths = _absolute(request.paths)
+        snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only, paths=paths)
+        await self._sources.check(snapshot, paths)
         if source.platform and _family(source.platform) != _family(target.platform):
             raise PlatformMismatch(
                 server=source.name, source=source.platform, to_server=target.name, target=target.platform
@@ -99,7 +100,7 @@ class JobDesk:
             server_id=source.id,
             agent_id=target.id,
             snapshot_id=snapshot.id,
-            paths=_absolute(request.paths),
+            paths=paths,
             destination=_absolute((request.destination,))[0] if request.destination else "",
             conflict=request.conflict or ConflictRule(self._settings.text("restore.conflict")),
             check_only=request.check_only,

@@ -226,6 +226,7 @@ class Ledger:
             finished_at=job.finished_at,
             snapshot_id=job.snapshot_id,
             progress=self._progress.of(job.id),
+            held_up=self._progress.held_up(job.id),
             error=job.error,
             missing_count=job.missing_count,
             result=job.result,
@@ -237,6 +238,12 @@ class Ledger:
 
     def _with_steps(self, job: JobRow, steps: Sequence[StepRow]) -> JobView:
         return msgspec.structs.replace(self.brief(job), steps=tuple(step_view(step) for step in steps))
+
+    def tell(self, job_id: str) -> None:
+        """What isn't kept in the catalog has changed of a job that runs."""
+        kept = self._kept.get(job_id)
+        if kept is not None:
+            self._tell(kept)
 
     def _tell(self, kept: _Kept) -> None:
         self._events.publish("job", job_id=kept.job.id, job=self._with_steps(kept.job, kept.steps))

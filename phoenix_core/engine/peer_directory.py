@@ -131,8 +131,16 @@ class PeerDirectory:
     async def disconnect(self, peer_id: str, at: datetime) -> None:
         self._connected.discard(peer_id)
         with _kept_in_memory(peer_id):
-            await self._stored.last_seen(peer_id, at)
+            await self._stored.last_seen([peer_id], at)
         self._change(peer_id, last_seen_at=at)
+
+    async def see_connected(self, at: datetime) -> None:
+        """Those that are connected are there at this time."""
+        seen = sorted(self._connected)
+        if seen:
+            await self._stored.last_seen(seen, at)
+        for peer_id in self._connected.intersection(seen):
+            self._change(peer_id, last_seen_at=at)
 
     async def revoke(self, peer_id: str, at: datetime) -> PeerRow:
         await self._stored.revoke(peer_id, at)

@@ -22,6 +22,7 @@ class _Meter:
         self.samples: deque[tuple[float, int, int]] = deque()
         self.phase = ""
         self.view: ProgressView | None = None
+        self.held_up = ""
 
     def rates(self, now: float, done: int, sent: int) -> tuple[float, float]:
         """Bytes per second, done and sent, over the window."""
@@ -59,6 +60,11 @@ class ProgressBoard:
         meter = self._meters.get(job_id)
         return None if meter is None else meter.view
 
+    def held_up(self, job_id: str) -> str:
+        """What outside of it the job's work stands still for; empty: nothing."""
+        meter = self._meters.get(job_id)
+        return "" if meter is None else meter.held_up
+
     def update(self, progress: Progress) -> None:
         meter = self._meters.get(progress.job)
         if meter is None:
@@ -84,10 +90,14 @@ class ProgressBoard:
         self._changed.add(progress.job)
         self._wake.set()
 
-    def stall(self, job_id: str) -> None:
-        """Nothing is heard of the work: no rate and no time left, until there is progress again."""
+    def stall(self, job_id: str, held_up: str) -> None:
+        """Nothing is heard of the work: no rate and no time left, until there is progress again. `held_up`: why the
+        work stands still; empty: it goes on."""
         meter = self._meters.get(job_id)
-        if meter is None or meter.view is None:
+        if meter is None:
+            return
+        meter.held_up = held_up
+        if meter.view is None:
             return
         meter.samples.clear()
         meter.view = msgspec.structs.replace(meter.view, bytes_per_s=0.0, sent_bytes_per_s=0.0, eta_s=-1.0)
@@ -111,6 +121,7 @@ class ProgressBoard:
                         title=job.title,
                         server_id=job.server_id,
                         progress=self.of(job_id),
+                        held_up=self.held_up(job_id),
                     ),
                 )
             self._changed.clear()

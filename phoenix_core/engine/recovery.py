@@ -24,6 +24,6 @@ async def recover(jobs: Jobs, ledger: Ledger, runner: Runner, workflows: Mapping
             await ledger.note(job.id, "The core was started again; the job goes on.")
             runner.resume(job)
             continue
-        error = JobAborted(detail="The core was stopped while the job ran", job=job.id).view()
+        error = JobAborted(detail="The core was stopped while the job ran").of_job(job.id, job.kind).view()
         await ledger.end_steps(job.id, error)
         await ledger.move(job.id, JobState.ABORTED, error=error)

@@ -119,8 +119,7 @@ class Runner:
             who = run.cancelled_by or str(error.fields["who"])
             return Finish(state=JobState.CANCELLED), Cancelled(who=who, job=run.job.id).view()
         except JobAborted as error:
-            aborted = JobAborted(detail=str(error.fields["detail"]), job=run.job.id)
-            return Finish(state=JobState.ABORTED), aborted.view()
+            return Finish(state=JobState.ABORTED), error.of_job(run.job.id, run.job.kind).view()
         except PhoenixError as error:
             if run.cancelled_by:
                 return Finish(state=JobState.CANCELLED), Cancelled(who=run.cancelled_by, job=run.job.id).view()

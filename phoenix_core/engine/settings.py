@@ -141,6 +141,11 @@ class Settings:
         self._clock = clock
         self._values: dict[str, str] = {}
         self._on_change: list[Callable[[str], None]] = []
+        self._guards: dict[str, Callable[[str], None]] = {}
+
+    def guard(self, key: str, check: Callable[[str], None]) -> None:
+        """Have `check` look at each new value of a setting; it raises a PhoenixError for one that can't be."""
+        self._guards[key] = check
 
     def on_change(self, told: Callable[[str], None]) -> None:
         """Call `told` with the key of each setting that is put."""
@@ -179,7 +184,7 @@ class Settings:
         )
 
     async def put(self, key: str, value: str, who: str) -> SettingView:
-        """Raises NotFound, BadSetting."""
+        """Raises NotFound, BadSetting, and what a guard raises."""
         known = KNOWN.get(key)
         if known is None:
             raise NotFound(what="setting", name=key)
@@ -187,6 +192,8 @@ class Settings:
             normal = known.normalise(value)
         except ValueError as error:
             raise BadSetting(key=key, value=value or "nothing", detail=error) from error
+        if key in self._guards:
+            self._guards[key](normal)
         await self._stored.put(key, normal, self._clock.now(), who)
         self._values[key] = normal
         for told in self._on_change:

@@ -1,6 +1,6 @@
 """Whose snapshots are meant: a server that is or was enrolled, or one that only the vault still knows."""
 
-from datetime import datetime
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,11 +9,10 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.engine import elsewhere
-from phoenix_core.engine.elsewhere import Command
 from phoenix_core.engine.errors import AmbiguousName, NoSnapshot, SnapshotIdShort, SnapshotLost, SnapshotOfOther
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
-from phoenix_core.engine.vault import OpenVault
+from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.vault.errors import PathNotInSnapshot
 
 LATEST = "latest"
@@ -29,7 +28,8 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Sources:
-    def __init__(self, directory: PeerDirectory, snapshots: Snapshots, lost: LostSnapshots) -> None:
+    def __init__(self, seat: VaultSeat, directory: PeerDirectory, snapshots: Snapshots, lost: LostSnapshots) -> None:
+        self._seat = seat
         self._directory = directory
         self._snapshots = snapshots
         self._lost = lost
@@ -53,15 +53,17 @@ class Sources:
         source = await self.server(server)
         return await self._snapshots.listed(server_id=source.id, server_name=source.name, limit=limit)
 
-    async def snapshot(self, name: str, server: str = "", *, own_only: bool = False) -> SnapshotRow:
+    async def snapshot(
+        self, name: str, server: str = "", *, own_only: bool = False, paths: Sequence[str] = ()
+    ) -> SnapshotRow:
         """By id, unique prefix of six digits or more, or `latest` (of a server). `own_only`: not of an earlier
-        enrolment of the same name. One that is lost is found by its id.
+        enrolment of the same name. One that is lost is found by its id. `paths`: what is wanted; none: all.
 
         Raises NotFound, SnapshotIdShort, SnapshotOfOther, NoSnapshot, AmbiguousName, and SnapshotLost where the latest
         is lost: an older one is restored only where it is named."""
         source = await self.server(server) if server else None
         if name == LATEST:
-            return await self._latest(source, own_only)
+            return await self._latest(source, own_only, paths)
         if len(name) < SNAPSHOT_PREFIX_MIN and not name.strip("0123456789abcdefABCDEF"):
             raise SnapshotIdShort(name=name or "Nothing", digits=SNAPSHOT_PREFIX_MIN)
         found = await self._snapshots.with_prefix(name.lower(), 3) if len(name) >= SNAPSHOT_PREFIX_MIN else []
@@ -75,25 +77,25 @@ class Sources:
             raise NotFound(what="snapshot", name=name)
         return found[0]
 
-    async def legible(self, name: str, server: str = "") -> SnapshotRow:
+    async def legible(self, name: str, server: str = "", paths: Sequence[str] = ()) -> SnapshotRow:
         """As `snapshot`, but raises SnapshotLost for one that is known to be lost."""
-        row = await self.snapshot(name, server)
+        row = await self.snapshot(name, server, paths=paths)
         if not row.readable:
-            raise await self._loss(row)
+            raise await self._loss(row, paths)
         return row
 
-    async def check(self, row: SnapshotRow) -> None:
+    async def check(self, row: SnapshotRow, paths: Sequence[str] = ()) -> None:
         """Raises SnapshotLost where the snapshot's object can't be read, which is tried now."""
         if not row.readable or not await self._lost.readable(row):
-            raise await self._loss(row)
+            raise await self._loss(row, paths)
 
     async def path_missing(
-        self, error: PathNotInSnapshot, row: SnapshotRow, vault: OpenVault, command: Command
+        self, error: PathNotInSnapshot, row: SnapshotRow, vault: OpenVault, paths: Sequence[str]
     ) -> PathNotInSnapshot:
-        """The error, with the snapshot's name, and where the path is instead, if another of the server has it."""
-        return await elsewhere.path_missing(error, row, vault, self._snapshots, command)
+        """The error, with the snapshot's name, and which other of the server has all the paths, if one does."""
+        return await elsewhere.path_missing(error, row, vault, self._snapshots, paths)
 
-    async def _latest(self, source: Source | None, own_only: bool) -> SnapshotRow:
+    async def _latest(self, source: Source | None, own_only: bool, paths: Sequence[str]) -> SnapshotRow:
         await self._lost.look()
         rows = await self._snapshots.listed(
             server_id=source.id if source else "",
@@ -103,28 +105,32 @@ class Sources:
         if not rows:
             raise NoSnapshot(server=source.name if source else "")
         if not rows[0].readable:
-            raise await self._loss(rows[0])
+            raise await self._loss(rows[0], paths)
         return rows[0]
 
-    async def _loss(self, row: SnapshotRow) -> SnapshotLost:
-        others = await self._snapshots.listed(
-            server_id=row.server_id, server_name=row.server_name, limit=1, readable_only=True
-        )
-        advice = f"{row.server_name} has no other that is there."
-        if others:
-            other = others[0].id[:SHORT_ID_DIGITS]
+    async def _loss(self, row: SnapshotRow, paths: Sequence[str]) -> SnapshotLost:
+        wanted = paths or row.paths
+        vault = self._seat.opened
+        found = None if vault is None or not wanted else await elsewhere.holder(row, vault, self._snapshots, wanted)
+        other = "" if found is None else found.id[:SHORT_ID_DIGITS]
+        if found is not None:
             advice = (
-                f"The newest that is there is {other}, taken {_told(others[0].created_at)}: restore that one with "
-                f"`phoenix restore {row.server_name} --snapshot {other}`."
+                f"The newest that is there and has {', '.join(wanted)} is {other}, taken {elsewhere.told(found)}: "
+                "take that one."
             )
-        advice += f" A copy of the vault may still hold snapshots/{row.id}: put it back."
+        elif wanted:
+            advice = f"{row.server_name} has no other that is there and has {', '.join(wanted)}."
+        else:
+            advice = (
+                f"What it held isn't known any more; `phoenix snapshot list --server {row.server_name}` shows others."
+            )
         return SnapshotLost(
-            snapshot=row.id[:SHORT_ID_DIGITS], server=row.server_name, time=_told(row.created_at), advice=advice
+            snapshot=row.id[:SHORT_ID_DIGITS],
+            server=row.server_name,
+            time=elsewhere.told(row),
+            advice=f"{advice} A copy of the vault may still hold snapshots/{row.id}: put it back.",
+            instead=other,
         )
-
-
-def _told(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _belongs(row: SnapshotRow, source: Source, own_only: bool) -> bool:

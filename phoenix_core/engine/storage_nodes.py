@@ -28,7 +28,15 @@ def node_url(directory: PeerDirectory, chosen: str) -> str:
     Raises StorageNodeUnknown."""
     if chosen.startswith("https://"):
         return chosen.rstrip("/")
-    for peer in directory.of_role(STORAGE):
-        if peer.revoked_at is None and chosen in {peer.id, peer.name} and peer.url:
+    in_use = [peer for peer in directory.of_role(STORAGE) if peer.revoked_at is None and peer.url]
+    for peer in in_use:
+        if chosen in {peer.id, peer.name}:
             return peer.url
-    raise StorageNodeUnknown(name=chosen)
+    names = ", ".join(peer.name for peer in in_use)
+    raise StorageNodeUnknown(name=chosen, known=f"Enrolled: {names}" if names else "None is enrolled")
+
+
+def check_choice(directory: PeerDirectory, chosen: str) -> None:
+    """Whether a value of the setting `storage.node` names a node; empty: the core itself. Raises StorageNodeUnknown."""
+    if chosen:
+        node_url(directory, chosen)

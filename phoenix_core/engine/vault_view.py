@@ -100,6 +100,7 @@ class Views:
         return self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
 
     def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None) -> ServerView:
+        connected = self._directory.connected(peer.id)
         return ServerView(
             id=peer.id,
             name=peer.name,
@@ -107,9 +108,9 @@ class Views:
             platform=peer.platform,
             role=peer.role,
             agent_version=peer.version,
-            connected=self._directory.connected(peer.id),
+            connected=connected,
             enrolled_at=peer.enrolled_at,
-            last_seen_at=peer.last_seen_at,
+            last_seen_at=self._clock.now() if connected else peer.last_seen_at,
             last_backup_at=last.finished_at if last else None,
             last_backup_state=last.state if last else None,
             snapshots=snapshots,

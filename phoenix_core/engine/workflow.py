@@ -106,10 +106,12 @@ class JobRun:
         """Look again at what the catalog knows of the job."""
         self.job = await self._ledger.job(self.job.id)
 
-    async def stalled(self, text: str) -> None:
-        """Something outside holds the work up, or does so no longer: into the log, and no rate stands meanwhile."""
-        self._progress.stall(self.job.id)
+    async def stalled(self, text: str, held_up: bool) -> None:
+        """Something outside holds the work up, or does so no longer: into the log and the job's view. No rate stands
+        meanwhile."""
+        self._progress.stall(self.job.id, text if held_up else "")
         await self.note(text, "warning")
+        self._ledger.tell(self.job.id)
 
     def progress(self, progress: Progress) -> None:
         self._progress.update(progress)

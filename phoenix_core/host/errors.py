@@ -69,16 +69,28 @@ class KeyHolderUnfit(PhoenixError):
     code = "vault_key_holder_unfit"
     template = "The {holder} can't hold the vault's key here: {detail}."
     hint = (
-        "Choose another: `phoenix vault key move file`, or keyring, or credential. Where the key can't be read, add "
-        "--recover, which takes it from the vault with the recovery passphrase."
+        "Choose another: {others}. Where the key can't be read, add --recover, which takes it from the vault with the "
+        "recovery passphrase."
     )
     exit_code = EXIT_USAGE
+
+    def __init__(self, *, holder: str, detail: str) -> None:
+        super().__init__(holder=holder, detail=detail, others=_others(holder))
 
 
 class KeyHolderFailed(PhoenixError):
     code = "vault_key_holder_failed"
     template = "The vault's key can't be kept by the {holder}: {detail}."
-    hint = "Correct that, or choose another holder: `phoenix vault key move file`, or keyring, or credential."
+    hint = "Correct that, or choose another holder: {others}."
+
+    def __init__(self, *, holder: str, detail: str) -> None:
+        super().__init__(holder=holder, detail=detail, others=_others(holder))
+
+
+def _others(holder: str) -> str:
+    """Commands that move the key to a holder other than this one."""
+    rest = (name for name in ("file", "keyring", "credential") if name != holder.split(maxsplit=1)[0])
+    return " or ".join(f"`phoenix vault key move {name}`" for name in rest)
 
 
 class KeyOfOtherVault(PhoenixError):

@@ -199,7 +199,7 @@ class KeyHolder:
         try:
             write_atomic(self._data.key_holder, ("\n".join(lines) + "\n").encode())
         except OSError as error:
-            raise KeyHolderFailed(holder=record.holder, detail=error.strerror) from error
+            raise KeyHolderFailed(holder=record.holder, detail=str(error.strerror)) from error
 
     def _check_free(self, recorded: KeyRecord | None, holder: Holder, vault_id: str, key: bytes) -> None:
         """Raises KeyOfOtherVault, KeyFileTaken, and KeyHolderFailed for a file that can't be looked at."""
@@ -213,7 +213,7 @@ class KeyHolder:
         except KeyMissing:
             return  # nothing, or no key
         except KeyHolderLocked as error:
-            raise KeyHolderFailed(holder=holder, detail=error.fields["detail"]) from error
+            raise KeyHolderFailed(holder=holder, detail=str(error.fields["detail"])) from error
         if there != key:
             raise KeyFileTaken(path=self._data.key_file, vault=vault_id)
 
@@ -270,7 +270,7 @@ class KeyHolder:
                 try:
                     write_atomic(self._data.key_file, key.hex().encode("ascii") + b"\n", 0o600)
                 except OSError as error:
-                    raise KeyHolderFailed(holder=holder, detail=error.strerror) from error
+                    raise KeyHolderFailed(holder=holder, detail=str(error.strerror)) from error
 
     def _forget(self, holder: Holder, vault_id: str) -> None:
         match holder:

@@ -127,8 +127,10 @@ class PathNotInSnapshot(VaultError):
         path: str,
         where: str = "The snapshot",
         advice: str = "See what it holds with `phoenix snapshot browse SNAPSHOT`.",
+        instead: str = "",
     ) -> None:
-        super().__init__(path=path, where=where, advice=advice)
+        """`instead`: the snapshot that has the path, named in the advice; empty: none is known."""
+        super().__init__(path=path, where=where, advice=advice, instead=instead)
 
 
 class SnapshotDamaged(VaultError):

@@ -52,7 +52,8 @@ async def test_a_path_that_another_snapshot_holds_is_found_there(rig: Rig, snaps
     older, newer = snapshots
     with pytest.raises(RemoteError, match=f"Snapshot {newer[:12]} of web1, taken .* holds no /srv/etc/passwd") as error:
         await rig.client.entry("latest", "/srv/etc/passwd")
-    assert f"phoenix snapshot browse {older[:12]} /srv/etc/passwd`" in error.value.view().hint
+    assert f"Snapshot {older[:12]}, taken " in error.value.view().hint
+    assert error.value.view().fields["instead"] == older[:12]
     with pytest.raises(RemoteError) as error:
         await rig.client.entry("latest", "/srv/nowhere")
     assert "it backed up: /srv." in error.value.view().hint
@@ -64,8 +65,17 @@ async def test_a_restore_of_what_an_older_snapshot_holds_names_that_one(rig: Rig
     failed = await rig.ended((await rig.client.restore(request)).id)
     assert failed.error is not None
     assert newer[:12] in failed.error.message
-    command = f"phoenix restore web1 --snapshot {older[:12]} --path /srv/etc/passwd --to '/tmp/a b'`"
-    assert command in failed.error.hint
+    assert f"Snapshot {older[:12]}, taken " in failed.error.hint
+    assert failed.error.fields["instead"] == older[:12]
+    assert "phoenix restore" not in failed.error.hint  # it would lack what the core doesn't know was asked for
+
+
+async def test_a_snapshot_that_holds_only_some_of_the_paths_is_not_named(rig: Rig, snapshots: list[str]) -> None:
+    request = RestoreRequest(server="web1", paths=("/srv/etc/passwd", "/srv/docs/new.txt"), destination="/tmp/x")
+    failed = await rig.ended((await rig.client.restore(request)).id)
+    assert failed.error is not None
+    assert failed.error.fields["instead"] == ""
+    assert snapshots[0][:12] not in failed.error.hint
 
 
 async def test_a_snapshot_of_another_server_is_told_whose_it_is(rig: Rig, snapshots: list[str]) -> None:
@@ -76,8 +86,7 @@ async def test_a_snapshot_of_another_server_is_told_whose_it_is(rig: Rig, snapsh
     ):
         with pytest.raises(RemoteError, match="is of web1, not of web2") as error:
             await request
-        restore = f"phoenix restore web1 --snapshot {snapshots[0][:12]} --to-server web2 --to FOLDER"
-        assert restore in error.value.view().hint
+        assert "name web1 as the server, and add --to-server web2" in error.value.view().hint
 
 
 async def test_an_id_that_is_too_short_is_told_so(rig: Rig, snapshots: list[str]) -> None:

@@ -136,6 +136,7 @@ def test_a_job_is_shown_with_its_steps_and_log(running: Commands) -> None:
         (("snapshot", "browse", "latest"), 1, "no_snapshot"),
         (("setting", "get", "nonsense"), 1, "not_found"),
         (("setting", "set", "prove.enabled", "perhaps"), 2, "bad_setting"),
+        (("setting", "set", "storage.node", "foo"), 2, "storage_node_unknown"),
         (("vault", "verify", "--depth", "deep"), 2, "usage"),
         (("restore", "web1", "--conflict", "perhaps"), 2, "usage"),
         (("backup", "web1", "relative/path"), 2, "usage"),
@@ -164,6 +165,18 @@ def test_settings_are_listed_read_and_changed(running: Commands) -> None:
     running.run("setting", "set", "warm_days", "90", code=0)
 
 
+def test_a_storage_node_that_is_not_there_is_refused_with_what_can_be_chosen(running: Commands) -> None:
+    hint = running.error("setting", "set", "storage.node", "foo", code=2)["hint"]
+    assert hint.startswith("None is enrolled. ")
+    assert "`phoenix setting set storage.node ''` the core's own folder" in hint
+    assert running.run("setting", "get", "storage.node", code=0).out == "\n"
+    running.run("setting", "set", "storage.node", "", code=0)
+
+
+def test_a_second_vault_is_refused_with_no_word_of_stopping_the_core(running: Commands) -> None:
+    assert running.error("vault", "init")["code"] == "vault_exists"
+
+
 def test_doctor_names_the_log_files_and_is_1_only_for_errors(running: Commands) -> None:
     done = running.run("doctor", code=0)
     assert str(running.data.logs) in done.out
@@ -186,3 +199,56 @@ def test_the_console_without_a_terminal_says_what_else_there_is(running: Command
     done = running.run(code=2)
     assert "ssh -t" in done.err
     assert "phoenix --help" in done.err
+
+
+def test_a_core_that_dies_leaves_the_command_with_the_jobs_id_and_what_becomes_of_it(vault: Commands) -> None:
+    core = vault.start_core()
+    try:
+        token = vault.json("server", "token", "--name", "web1")["token"]
+        vault.run("agent", "enroll", "-", stdin=token + "\n", code=0)
+        command = vault.begin("backup", "web1", "/etc")
+        assert command.stderr is not None
+        while "is away" not in command.stderr.readline():
+            assert command.poll() is None
+        (job,) = vault.json("job", "list", "--state", "active")
+    finally:
+        core.kill()
+        core.communicate()
+    _, said = command.communicate(timeout=WAIT_S)
+    assert command.returncode == 1
+    assert f"The core went while job {job['id']} ran: the core that ran there has ended." in said
+    assert "goes on once a core is there again" in said
+    assert f"`phoenix job show {job['id']}`" in said
+
+
+def test_a_first_vault_beside_a_running_core_names_the_command_that_stops_it(commands: Commands) -> None:
+    commands.data.create()
+    commands.data.config.write_text('[core]\nlisten = "127.0.0.1:0"\n')
+    core = commands.start_core()
+    try:
+        error = commands.error("vault", "init", "--passphrase-file", commands.passphrase_file)
+        assert error["code"] == "core_running"
+        assert "`phoenix core stop`" in error["hint"]
+        assert "`systemctl stop phoenix-core`" in error["hint"]
+    finally:
+        core.terminate()
+        core.communicate()
+
+
+def test_an_agent_says_that_it_is_connected_and_why_it_is_not(vault: Commands) -> None:
+    core = vault.start_core()
+    agents = []
+    try:
+        token = vault.json("server", "token", "--name", "web1")["token"]
+        vault.run("agent", "enroll", "-", stdin=token + "\n", code=0)
+        agents.append(agent := vault.begin("agent", "run"))
+        assert agent.stdout is not None
+        assert agent.stdout.readline() == "The agent is connected to its core, as web1.\n"
+        vault.run("server", "remove", "web1", "--yes", code=0)
+        assert agent.stderr is not None
+        assert agent.stderr.readline().startswith("phoenix: ")
+        assert agent.stderr.readline().startswith("  ")
+    finally:
+        for process in (*agents, core):
+            process.terminate()
+            process.communicate()

@@ -1,5 +1,6 @@
 """How a job's way is shown."""
 
+import msgspec
 import pytest
 
 from phoenix_core.cli import progress
@@ -94,3 +95,23 @@ def test_a_bar_shows_share_rate_and_time_left(
 def test_one_file_is_told_in_the_singular() -> None:
     assert describe(ProgressView("scan", files_done=1)) == "scan 1 file"
     assert describe(ProgressView("scan", files_done=1, files_total=1)) == "scan 1 of 1 file"
+
+
+LOST = "The connection to the agent of web1 is lost; it is waited for up to 60 s."
+
+
+@pytest.mark.parametrize("kind", [LineDisplay, BarDisplay])
+def test_an_agent_that_is_lost_is_told_once_and_that_the_work_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: type[LineDisplay] | type[BarDisplay]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    running = _job()
+    with kind("") as display:
+        for view in (running, held_up(running), held_up(running), running):
+            display.job(view)
+    shown = capsys.readouterr().err
+    assert (shown.count(LOST), shown.count(progress.WORK_GOES_ON)) == (1, 1)
+
+
+def held_up(job: JobView) -> JobView:
+    return msgspec.structs.replace(job, held_up=LOST)

@@ -10,7 +10,6 @@ MOVE = ("vault", "key", "move", "file", "--recover")
 @pytest.mark.parametrize(
     ("words", "prompt"),
     [
-        (("vault", "init", "--holder", "file", "--ask"), "Recovery passphrase: "),
         (MOVE, "Recovery passphrase: "),
         (("vault", "key", "change-passphrase"), "New recovery passphrase: "),
         (("agent", "enroll", "-"), "Token: "),
@@ -21,6 +20,12 @@ MOVE = ("vault", "key", "move", "file", "--recover")
 def test_one_ctrl_c_ends_a_prompt(vault: Commands, words: tuple[str, ...], prompt: str) -> None:
     """Waiting for a second key, the command would take what is typed next."""
     done = vault.on_terminal(*words, answers={prompt: CTRL_C})
+    assert done.code == 130, done.out
+    assert "phoenix: interrupted." in done.out
+
+
+def test_one_ctrl_c_ends_the_prompt_for_a_new_vaults_passphrase(commands: Commands) -> None:
+    done = commands.on_terminal("vault", "init", "--holder", "file", "--ask", answers={"Recovery passphrase: ": CTRL_C})
     assert done.code == 130, done.out
     assert "phoenix: interrupted." in done.out
 

@@ -5,6 +5,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from phoenix_core.cli import quickstart_run
 from phoenix_core.cli.quickstart_run import SPARE_BYTES
 from phoenix_core.cli.vaultinit import make_vault
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.views import JobView
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.space import Space
 from tests.cli.commands import Commands, Done
@@ -57,6 +60,7 @@ def test_a_disk_without_any_space_is_refused_before_there_is_a_vault(
     leave(monkeypatch, lambda path: SPARE_BYTES - 1)
     error = commands.error("quickstart", source)
     assert error["code"] == "no_space"
+    assert "needs at least 64.0 MiB" in error["message"]  # how much there is to back up isn't known yet
     assert "--data" in error["hint"]
     assert not commands.data.vault.exists()
     assert not commands.data.key_holder.exists()
@@ -147,3 +151,19 @@ def test_a_core_that_runs_without_a_vault_is_in_the_way(commands: Commands, sour
         core.terminate()
         core.communicate()
     assert not commands.data.vault.exists()
+
+
+def test_the_time_of_the_scan_is_not_told_as_the_time_of_the_backup() -> None:
+    began = datetime(2030, 1, 1, tzinfo=UTC)
+    job = JobView(
+        id="j1",
+        kind=JobKind.FILE_BACKUP,
+        state=JobState.SUCCESSFUL,
+        title="Trial backup",
+        started_at=began,
+        finished_at=began + timedelta(seconds=3.3),
+        result={"estimated_files": 5, "estimated_bytes": 2**20},
+    )
+    assert quickstart_run._ended("estimate", job) == (
+        "Estimate: 5 files, 1.0 MiB to back up. Looking at them took 3.3 s."
+    )

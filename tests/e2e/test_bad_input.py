@@ -45,7 +45,7 @@ def shared() -> Iterator[Machine]:
         (("vault", "verify", "--snapshot", "abcdef"), "not_found", 1),
         (("vault", "prune", "--execute"), "not_confirmed", 2),
         (("backup", "one", "relative/path"), "usage", 2),
-        (("vault", "init"), "core_running", 1),
+        (("vault", "init"), "vault_exists", 1),
     ],
 )
 def test_a_request_that_makes_no_sense(shared: Machine, arguments: tuple[str, ...], code: str, exit_code: int) -> None:

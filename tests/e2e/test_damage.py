@@ -101,9 +101,11 @@ def test_a_lost_snapshot_is_shown_and_no_older_one_is_restored_in_its_place(here
 
     target = here.folder / "target"
     target.mkdir()
-    refused = here.command("restore", "one", "--to", str(target), "--json").expect(1).error
+    asked = ("restore", "one", "--path", str(source), "--to", str(target), "--conflict", "skip", "--check")
+    refused = here.command(*asked, "--json").expect(1).error
     assert refused["code"] == "snapshot_lost"
-    assert f"--snapshot {older[:12]}" in refused["hint"]
+    same = " ".join(("phoenix", *asked[:2], "--snapshot", older[:12], *asked[2:], "--json"))
+    assert f"`{same}`" in refused["hint"]
     assert list(target.iterdir()) == []
     done = here.command("restore", "one", "--snapshot", older, "--to", str(target)).expect().out
     assert f"From snapshot {older[:12]} of one, taken " in done

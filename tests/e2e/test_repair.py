@@ -44,7 +44,7 @@ def test_verify_repair_and_the_next_backup_put_a_damaged_vault_right(here: Machi
     before = _packs(here, "data") | _packs(here, "meta")
     plan = here.command("vault", "repair").expect(3).out
     assert "Carry it out with `phoenix vault repair" in plan
-    assert "Back one up again" in plan
+    assert f"Back one up again, with `phoenix backup one {source}" in plan
     assert _packs(here, "data") | _packs(here, "meta") == before
     done = here.json("vault", "repair", "--execute", code=3)
     assert done["result"]["rescued_chunks"] > 0

@@ -20,14 +20,14 @@ async def no_order() -> Order:
     raise AssertionError("a cancelled job needs no order")
 
 
-async def nobody(text: str) -> None:
-    del text
+async def nobody(text: str, held_up: bool) -> None:
+    del text, held_up
 
 
 async def test_a_job_that_is_cancelled_before_its_order_went_out_ends_without_the_agent() -> None:
     sent = Sent()
     work = AgentWork(
-        "j1", "s1", sent, no_order, SystemClock(), grace_s=lambda: 1, cancel_grace_s=lambda: 1, tell=nobody
+        "j1", "s1", "web1", sent, no_order, SystemClock(), grace_s=lambda: 1, cancel_grace_s=lambda: 1, tell=nobody
     )
     work.cancel("an operator")
     with pytest.raises(Cancelled):

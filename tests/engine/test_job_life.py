@@ -157,12 +157,16 @@ async def test_an_agent_that_comes_back_within_the_grace_keeps_its_job(rig: Rig)
         return progress is not None and progress.eta_s < 0 and progress.bytes_per_s == 0
 
     await rig.until(stalled)
-    assert (await rig.client.job(job.id)).state is JobState.RUNNING
+    lost = "The connection to the agent of web1 is lost; it is waited for up to 60 s."
+    shown = await rig.client.job(job.id)
+    assert (shown.state, shown.held_up) == (JobState.RUNNING, lost)
+    assert [each.held_up for each in await rig.client.jobs()] == [lost]
     await agent.start()
     gate.set()
-    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    ended = await rig.ended(job.id)
+    assert (ended.state, ended.held_up) == (JobState.SUCCESSFUL, "")
     told = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
-    assert told == ["The connection to the agent is lost; it is waited for up to 60 s.", "The agent is back."]
+    assert told == [lost, "The agent of web1 is back."]
     assert [order.job for order in agent.orders] == [job.id]
     assert agent.known[-1].wanted == (job.id,)
 
@@ -177,7 +181,9 @@ async def test_an_agent_that_stays_away_loses_its_job_after_the_grace(rig: Rig) 
     done = await rig.ended(job.id)
     assert done.state is JobState.ABORTED
     assert done.error is not None
-    assert "did not come back" in done.error.message
+    assert done.error.message == "The agent of web1 did not come back within 0.3 s."
+    assert "on web1" in done.error.hint
+    assert f"`phoenix job retry {job.id}`; what was uploaded is used again." in done.error.hint
     assert not await asyncio.to_thread(rig.node().leases)
 
 

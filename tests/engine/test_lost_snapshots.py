@@ -81,10 +81,37 @@ async def test_latest_is_no_older_snapshot_than_the_newest_one(rig: Rig, agent: 
     error = await refusal(rig, "latest")
     assert error.code == "snapshot_lost"
     assert newest.snapshot_id[:12] in error.message
-    assert f"phoenix restore web1 --snapshot {older.snapshot_id[:12]}" in error.hint
+    assert f"is {older.snapshot_id[:12]}, taken " in error.hint
+    assert error.fields["instead"] == older.snapshot_id[:12]
     assert agent.restored == {}
     done = await rig.ended((await rig.client.restore(RestoreRequest("web1", older.snapshot_id))).id)
     assert done.state is JobState.SUCCESSFUL, done.error
+
+
+async def test_another_is_named_only_where_it_holds_the_path_that_is_wanted(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {"/srv/a": b"a", "/srv/b": b"b"}
+    with_both = await backed_up(rig)
+    agent.files = {"/srv/a": b"a"}
+    with_a = await backed_up(rig)
+    agent.files = {"/srv/a": b"a", "/srv/b": b"b", "/srv/c": b"c"}
+    newest = await backed_up(rig)
+    await lose(rig, newest.snapshot_id)
+    for path, holder in (("/srv/a", with_a), ("/srv/b", with_both), ("/srv/c", None)):
+        with pytest.raises(RemoteError) as refused:
+            await rig.client.restore(RestoreRequest(server="web1", snapshot=newest.snapshot_id, paths=(path,)))
+        error = refused.value.view()
+        assert error.code == "snapshot_lost"
+        assert error.fields["instead"] == (holder.snapshot_id[:12] if holder else ""), path
+        assert "phoenix restore" not in error.hint
+
+
+async def test_one_whose_object_is_gone_too_is_not_named(rig: Rig, agent: FakeAgent) -> None:
+    older = await backed_up(rig)
+    between = await backed_up(rig)
+    newest = await backed_up(rig)
+    await lose(rig, between.snapshot_id)
+    await lose(rig, newest.snapshot_id)
+    assert (await refusal(rig, newest.snapshot_id)).fields["instead"] == older.snapshot_id[:12]
 
 
 async def test_a_lost_snapshot_that_is_named_is_not_said_to_be_unknown(rig: Rig, agent: FakeAgent) -> None:
@@ -113,12 +140,17 @@ async def test_an_object_that_is_not_what_was_committed_is_lost_once_a_restore_r
 
 
 async def test_a_verify_marks_the_snapshots_that_it_can_not_open(rig: Rig, agent: FakeAgent) -> None:
+    agent.files = {f"/srv/{number}": b"x" for number in range(7)}
     only = await backed_up(rig)
     stored = object_of(rig, only.snapshot_id)
     await asyncio.to_thread(stored.unlink)
     await asyncio.to_thread(stored.write_bytes, b"something else")
     assert await tiers(rig) == ["warm"]
-    assert (await rig.ended((await rig.client.verify()).id)).state is JobState.FAILED
+    verified = await rig.ended((await rig.client.verify()).id)
+    assert verified.state is JobState.FAILED
+    assert verified.error is not None
+    assert "files that they hit: 7," in verified.error.message
+    assert [each.file_count for each in await rig.client.damage(verified.id)] == [7]
     assert await tiers(rig) == ["lost"]
 
 

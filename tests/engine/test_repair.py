@@ -59,7 +59,8 @@ async def test_the_plan_says_what_can_be_saved_and_writes_nothing(rig: Rig, agen
     assert found.snapshots == (done.snapshot_id,)
     assert found.file_count == plan.result["damaged_files"]
     assert len(await packs(rig)) == before
-    assert any("Back web1 up again" in line.text for line in await rig.client.job_log(plan.id))
+    told = "Back web1 up again, with `phoenix backup web1 /srv`: "
+    assert any(line.text.startswith(told) for line in await rig.client.job_log(plan.id))
 
 
 async def test_a_repair_saves_what_is_left_and_the_next_backup_heals_the_rest(rig: Rig, agent: FakeAgent) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -142,8 +143,25 @@ async def test_the_node_is_chosen_by_its_name(rig: Rig, tmp_path: Path) -> None:
         assert (node.url, node.connected) == (free, True)
 
 
+async def test_an_unknown_node_is_refused_and_the_known_ones_are_named(rig: Rig, tmp_path: Path) -> None:
+    await enrolled(rig, DataDirectory(tmp_path / "node"), "https://127.0.0.1:1")
+    with pytest.raises(RemoteError, match="No storage node named nobody is enrolled") as refused:
+        await rig.client.set_setting("storage.node", "nobody")
+    assert refused.value.view().hint.startswith("Enrolled: nas. ")
+    assert "`phoenix setting set storage.node ''` the core's own folder" in refused.value.view().hint
+    for chosen in ("nas", ""):
+        assert (await rig.client.set_setting("storage.node", chosen)).value == chosen
+
+
+async def choose_unchecked(rig: Rig, name: str) -> None:
+    """As it is where a node went after it was chosen."""
+    assert rig.core is not None
+    stored = rig.core._parts.settings._stored
+    await stored.put("storage.node", name, datetime.now(UTC), "test")
+
+
 async def test_an_unknown_node_is_named(rig: Rig) -> None:
-    await rig.client.set_setting("storage.node", "nobody")
+    await choose_unchecked(rig, "nobody")
     await rig.restart()
     vault = (await rig.client.status()).vault
     assert vault is not None
@@ -159,9 +177,9 @@ async def test_a_storage_token_needs_a_vault(tmp_path: Path) -> None:
 
 async def test_a_node_that_nobody_enrolled_is_named_at_the_next_start(tmp_path: Path) -> None:
     async with running_rig(tmp_path) as rig:
-        await rig.client.set_setting("storage.node", "nowhere")
+        await choose_unchecked(rig, "nowhere")
         await rig.restart()
         assert (await rig.client.vault()).problem == "No storage node named nowhere is enrolled."
         with pytest.raises(RemoteError) as error:
             await rig.client.verify(VerifyRequest())
-        assert "phoenix vault status" in error.value.view().hint
+        assert "`phoenix setting set storage.node ''`" in error.value.view().hint

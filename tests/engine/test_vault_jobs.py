@@ -124,6 +124,8 @@ async def test_verify_names_the_snapshots_and_files_that_damage_hits(rig: Rig, a
     assert damage.snapshots == (done.snapshot_id,)
     assert damage.file_count >= 1
     assert damage.files[0].startswith(done.snapshot_id[:12] + ":/srv/")
+    for command in (f"job show {job.id}", "vault repair", "vault repair --execute", "backup web1 /srv"):
+        assert f"`phoenix {command}`" in job.error.hint
     assert job.result["damages"] == 1
 
 

@@ -172,10 +172,12 @@ def test_a_service_takes_no_keyring(data: DataDirectory, ring: MemoryKeyring) ->
 
 @pytest.mark.usefixtures("_no_ring")
 def test_a_host_without_a_keyring_says_so(data: DataDirectory) -> None:
-    with pytest.raises(KeyHolderUnfit, match="no OS keyring"):
+    with pytest.raises(KeyHolderUnfit, match="no OS keyring") as refused:
         holder(data).store(Holder.KEYRING, VAULT, KEY)
     assert holder(data).recorded() is None
     assert holder(data).best() is Holder.FILE
+    assert "`phoenix vault key move file`" in refused.value.what_to_do
+    assert "move keyring" not in refused.value.what_to_do
 
 
 def test_a_keyring_that_forgets_is_found_out_before_anything_relies_on_it(

@@ -325,7 +325,8 @@ def _nothing_there(problems: dict[bytes, str]) -> PathNotFound | PathUnreadable 
     if reason == NOT_FOUND:
         return PathNotFound(path=shown(path))
     if reason in _NEVER:
-        return PathExcluded(path=shown(path), reason=_NEVER[reason])
+        advice = "Name another path, or take the exclude pattern away." if reason == EXCLUDED else "Name another path."
+        return PathExcluded(path=shown(path), reason=_NEVER[reason], advice=advice)
     return PathUnreadable(path=shown(path), reason=reason_text(reason))
 
 

@@ -17,6 +17,8 @@ class Patterns:
     def __init__(self, lines: Sequence[str]) -> None:
         """Raises `PatternInvalid`."""
         for line in lines:
+            if _is_open(line):
+                raise PatternInvalid(pattern=line, detail="its [ is not closed; a [ of a name is written \\[")
             try:
                 GitIgnoreSpec.from_lines([line])
             except ValueError as error:
@@ -30,3 +32,22 @@ class Patterns:
             return False
         text = os.fsdecode(path).lstrip("/").translate(_LINE_BREAKS)
         return bool(text) and self._spec.match_file(text + "/" if is_folder else text)
+
+
+def _is_open(line: str) -> bool:
+    """Whether a class of characters begins in the pattern and doesn't end: it would match nothing."""
+    if line.startswith("#"):
+        return False
+    at = 0
+    while at < len(line):
+        if line[at] == "\\":
+            at += 2
+        elif line[at] == "[":
+            first = at + 1 + (line[at + 1 : at + 2] in {"!", "^"})
+            end = line.find("]", first + 1)  # one that comes first is of the class
+            if end < 0:
+                return True
+            at = end + 1
+        else:
+            at += 1
+    return False

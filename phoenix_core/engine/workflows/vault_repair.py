@@ -21,6 +21,7 @@ from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.requests import RepairJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.engine.workflows.damage_hits import damage_rows, servers_hit
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.repair import RepairPlan, RepairProgress, RepairResult, execute, make_plan
@@ -103,8 +104,10 @@ class RepairVault(Workflow):
             )
             numbers |= _done(done)
             left = done.left
+        rows = await damage_rows(run.job.id, left.damages, self._snapshots)
+        await self._jobs.set_damages(run.job.id, rows)
         await self._say_what_is_left(run, plan, left)
-        numbers |= _left(left)
+        numbers |= _left(left, rows)
         return Finish(
             state=JobState.SUCCESSFUL_WITH_ERRORS if left.damages else JobState.SUCCESSFUL,
             result=numbers,
@@ -128,13 +131,6 @@ class RepairVault(Workflow):
             await run.note("The index doesn't know some packs: run `phoenix vault rebuild-index`.", "warning")
 
     async def _say_what_is_left(self, run: JobRun, plan: RepairPlan, left: VerifyReport) -> None:
-        await self._jobs.set_damages(
-            run.job.id,
-            [
-                DamageRow(run.job.id, at, damage.what, tuple(damage.snapshots), damage.files, damage.file_count)
-                for at, damage in enumerate(left.damages)
-            ],
-        )
         for damage in left.damages[:NOTED]:
             await run.note(damage.what, "error")
         hit = {each for damage in (*plan.found.damages, *left.damages) for each in damage.snapshots}
@@ -146,28 +142,20 @@ class RepairVault(Workflow):
                 "warning",
             )
         healing = {each for damage in left.damages if not damage.of_records for each in damage.snapshots}
-        servers = await self._servers(healing)
-        for name, unreadable in servers.items():
+        for server in await servers_hit(self._snapshots, healing):
             await run.note(
-                f"Back {name} up again: what it still has of the missing data heals its older snapshots too.", "warning"
+                f"Back {server.name} up again, with `{server.backup}`: what it still has of the missing data heals its "
+                "older snapshots too.",
+                "warning",
             )
-            for snapshot in unreadable:
+            for snapshot in server.unreadable:
                 await run.note(
-                    f"Snapshot {snapshot[:12]} of {name} can't be opened, and no repair makes it up: put its object "
-                    f"back from a copy of the vault, or give it up: `phoenix snapshot remove {snapshot[:12]}`.",
+                    f"Snapshot {snapshot[:12]} of {server.name} can't be opened, and no repair makes it up: put its "
+                    f"object back from a copy of the vault, or give it up: `phoenix snapshot remove {snapshot[:12]}`.",
                     "warning",
                 )
         for text in left.unneeded[:NOTED]:
             await run.note(f"{text} No snapshot needs that: `phoenix vault prune --execute` deletes it.")
-
-    async def _servers(self, snapshots: set[SnapshotId]) -> dict[str, list[str]]:
-        """The servers of these snapshots by name, each with those of them that can't be opened."""
-        found: dict[str, list[str]] = {}
-        for snapshot in sorted(snapshots):
-            row = await self._snapshots.get(snapshot)
-            if row is not None:
-                found.setdefault(row.server_name, []).extend([] if row.readable else [snapshot])
-        return found
 
     def _teller(self, run: JobRun) -> Callable[[RepairProgress], None]:
         began = self._clock.monotonic_s()
@@ -214,10 +202,10 @@ def _done(done: RepairResult) -> Result:
     }
 
 
-def _left(left: VerifyReport) -> Result:
+def _left(left: VerifyReport, rows: list[DamageRow]) -> Result:
     return {
         "damages": len(left.damages),
-        "damaged_files": sum(damage.file_count for damage in left.damages),
+        "damaged_files": sum(row.file_count for row in rows),
         "damaged_snapshots": len({each for damage in left.damages for each in damage.snapshots}),
         "unneeded_packs": len(left.unneeded),
     }

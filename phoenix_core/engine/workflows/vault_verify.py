@@ -7,7 +7,7 @@ import msgspec
 
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.jobs import Jobs
-from phoenix_core.catalog.rows import DamageRow, JobRow
+from phoenix_core.catalog.rows import JobRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
@@ -21,6 +21,7 @@ from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.engine.workflows.damage_hits import damage_rows, servers_hit
 from phoenix_core.vault.descriptor import VaultDescriptor
 from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.verify import VerifyProgress, VerifyReport, verify_vault
@@ -96,13 +97,8 @@ class VerifyVault(Workflow):
         return Finish(result=_numbers(report))
 
     async def _keep(self, run: JobRun, request: VerifyJob, report: VerifyReport) -> None:
-        await self._jobs.set_damages(
-            run.job.id,
-            [
-                DamageRow(run.job.id, at, damage.what, tuple(damage.snapshots), damage.files, damage.file_count)
-                for at, damage in enumerate(report.damages)
-            ],
-        )
+        rows = await damage_rows(run.job.id, report.damages, self._snapshots)
+        await self._jobs.set_damages(run.job.id, rows)
         seen = f"{amount(report.packs, 'pack')} and {amount(report.snapshots, 'snapshot')}"
         await run.note(f"Verified {seen}, depth {request.depth}.")
         for text in report.unneeded[:100]:
@@ -112,26 +108,19 @@ class VerifyVault(Workflow):
         for damage in report.damages[:100]:
             await run.note(damage.what, "error")
         await run.update(result=_numbers(report))
-        await self._lost.check({each for damage in report.damages for each in damage.snapshots})
+        hit = {each for damage in report.damages for each in damage.snapshots}
+        await self._lost.check(hit)
+        healing = {each for damage in report.damages if not damage.of_records for each in damage.snapshots}
+        servers = await servers_hit(self._snapshots, healing)
         raise DamageFound(
             job=run.job.id,
-            damages=len(report.damages),
-            files=sum(damage.file_count for damage in report.damages),
-            snapshots=len({each for damage in report.damages for each in damage.snapshots}),
-            advice=_advice(report),
+            damages=len(rows),
+            files=sum(row.file_count for row in rows),
+            snapshots=len(hit),
+            backups=", ".join(f"`{server.backup}`" for server in servers),
+            of_data=any(not damage.of_records for damage in report.damages),
+            of_records=any(damage.of_records for damage in report.damages),
         )
-
-
-def _advice(report: VerifyReport) -> str:
-    """What follows for the damage found; what hits no snapshot says so itself."""
-    advice = ""
-    if any(damage.snapshots and not damage.of_records for damage in report.damages):
-        advice += " The next backup stores what its files still hold anew."
-    if any(damage.of_records for damage in report.damages):
-        advice += (
-            " No backup and no repair heals records: `phoenix doctor` says which to put back, and what else to do."
-        )
-    return advice
 
 
 def _numbers(report: VerifyReport) -> dict[str, int | float | str | bool]:

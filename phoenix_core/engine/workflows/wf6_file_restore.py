@@ -116,7 +116,7 @@ class FileRestore(Workflow):
                 raise NotFound(what="snapshot", name=request.snapshot_id[:12])
             taken = snapshot.created_at.isoformat(timespec="seconds")
             await run.update(snapshot_id=snapshot.id, result={"snapshot_at": taken})
-            await self._sources.check(snapshot)
+            await self._sources.check(snapshot, request.paths)
             if not picked_up:
                 lease = self._assigner.new_lease()
                 await self._assigner.open(vault, lease, run.job.id, request.agent_id, SnapshotId(request.snapshot_id))
@@ -152,8 +152,7 @@ class FileRestore(Workflow):
         try:
             grant = await run.in_thread(plan)
         except PathNotInSnapshot as error:
-            instead = partial(self._command, snapshot, request)
-            raise await self._sources.path_missing(error, snapshot, vault, instead) from error
+            raise await self._sources.path_missing(error, snapshot, vault, request.paths) from error
         self._keys.grant(run.job.id, grant)
         if grant.opened_blocks:
             await run.note(
@@ -177,12 +176,6 @@ class FileRestore(Workflow):
             yield _FreshTarget(node, token)
         finally:
             node.close()
-
-    def _command(self, snapshot: SnapshotRow, request: RestoreJob, other: str, path: str) -> tuple[str, ...]:
-        """The words of the same restore from another snapshot."""
-        elsewhere = ("--to-server", self._directory.name_of(request.agent_id)) if _goes_elsewhere(request) else ()
-        to = ("--to", request.destination) if request.destination else ()
-        return ("restore", snapshot.server_name, "--snapshot", other, "--path", path, *to, *elsewhere)
 
     def _order(self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, request: RestoreJob) -> RestoreOrder:
         keys = vault.key.domain_keys(snapshot.domain, snapshot.epoch)
@@ -251,7 +244,3 @@ def _displaced(outcome: RestoreResult) -> dict[str, int | float | str | bool]:
     }
     counts = {name: getattr(outcome, name) for name in _DISPLACED if name != "displaced"}
     return {name: value for name, value in (counts | texts).items() if value}
-
-
-def _goes_elsewhere(request: RestoreJob) -> bool:
-    return request.agent_id != request.server_id

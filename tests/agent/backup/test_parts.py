@@ -18,7 +18,7 @@ from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.transfer import ALONE_BYTES, BATCH_BYTES, BATCH_FILES, batches
 from phoenix_core.agent.backup.windows import WINDOW_BYTES, Windows
-from phoenix_core.agent.errors import StateUnusable
+from phoenix_core.agent.errors import PatternInvalid, StateUnusable
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.storage.errors import StorageBusy, StorageFull, StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
@@ -253,3 +253,14 @@ def test_hinted_chunks_are_located_along_with_the_first_one_that_is_wanted() -> 
         assert place.pack_id == chunk
     assert len(asked) == 1
     assert asked[0][0] == ids[0]
+
+
+@pytest.mark.parametrize("pattern", ["[", "*.[ch", "[!", "[]", "a[]b", "/srv/[^x/y"])
+def test_a_class_that_is_not_closed_is_refused_and_not_taken_for_a_pattern_that_matches_nothing(pattern: str) -> None:
+    with pytest.raises(PatternInvalid, match="is not closed"):
+        Patterns((pattern,))
+
+
+@pytest.mark.parametrize("pattern", ["[ab]", "[]a]", "[!]]", r"\[", "# [", r"a\[b"])
+def test_a_class_that_is_closed_and_a_bracket_of_a_name_are_taken(pattern: str) -> None:
+    Patterns((pattern,))

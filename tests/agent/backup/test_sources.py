@@ -111,8 +111,9 @@ def test_a_file_where_a_folder_was_named(rig: VaultRig, source: Path) -> None:
 def test_the_kernels_own_files_are_never_backed_up(rig: VaultRig, source: Path) -> None:
     for path in (b"/proc", b"/proc/self/status", b"/sys/kernel"):
         if os.path.exists(path):
-            with pytest.raises(PathExcluded):
+            with pytest.raises(PathExcluded) as refused:
                 back_up(rig, path)
+            assert refused.value.what_to_do == "Name another path."  # no pattern was given that could be taken away
             result, _ = back_up(rig, path, source, cross_mounts=True)
             assert [missing.reason for missing in result.missing] == ["virtual_file_system"]
             assert not any(entry_path.startswith(path) for entry_path in rig.entries(result.snapshot_id))
@@ -132,8 +133,9 @@ def test_excludes(rig: VaultRig, source: Path) -> None:
 
 def test_a_source_that_is_excluded(rig: VaultRig, source: Path) -> None:
     (source / "file.tmp").write_text("x")
-    with pytest.raises(PathExcluded):
+    with pytest.raises(PathExcluded) as refused:
         back_up(rig, source / "file.tmp", excludes=("*.tmp",))
+    assert "take the exclude pattern away" in refused.value.what_to_do
 
 
 def test_a_pattern_that_makes_no_sense(rig: VaultRig, source: Path) -> None:

@@ -130,9 +130,9 @@ class PeerDirectory:
 
     async def disconnect(self, peer_id: str, at: datetime) -> None:
         self._connected.discard(peer_id)
+        self._change(peer_id, last_seen_at=at)
         with _kept_in_memory(peer_id):
             await self._stored.last_seen([peer_id], at)
-        self._change(peer_id, last_seen_at=at)
 
     async def see_connected(self, at: datetime) -> None:
         """Those that are connected are there at this time."""

@@ -109,6 +109,8 @@ EXAMPLES: dict[str, Message] = {
         dry_run=True,
         workers=2,
         nice=10,
+        last_record=12,
+        rollback_accepted="2026-11-23T21:30:00+00:00",
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",

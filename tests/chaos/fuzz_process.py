@@ -62,12 +62,11 @@ def _target(name: str) -> Target:
 
 
 def _limit_memory() -> int:
-    """Returns what may be resident, in MiB."""
-    pages, resident = map(int, Path("/proc/self/statm").read_text().split()[:2])
-    page = resource.getpagesize()
-    most = pages * page + (MORE_MEMORY_MIB << 20)
+    """Returns what may have been resident in the end, in MiB: the peak of a process begins with that of its parent."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + (MORE_MEMORY_MIB << 20)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    return (resident * page >> 20) + MORE_MEMORY_MIB
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10) + MORE_MEMORY_MIB
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_a_terminal_that_stops_reading_holds_up_no_backup(installed: Installed) 
 @pytest.mark.parametrize("leave", ["keep", "hang up"])
 def test_a_job_goes_on_when_the_core_is_kept(installed: Installed, leave: str) -> None:
     here = installed.here
-    large = tree.make(here.folder / f"large {leave}", files=200, size=300_000, seed=len(leave))
+    large = tree.make(here.folder / f"large {leave}", files=600, size=300_000, seed=len(leave))
     with installed.console() as console:
         job = here.json("backup", installed.server, str(large), "--detach")["id"]
         assert killing.step_begins("WF1.4")(here, job), "the transfer was over too soon"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from phoenix_core.agent.errors import WorkerDied
@@ -20,9 +21,11 @@ from tests.agent.independent_walk import Facts, differences, walk
 from tests.agent.restore.restore_process import Script
 from tests.agent.restore.rig import RestoreRig
 from tests.agent.vault_rig import RigPorts
+from tests.agent.workers import workers_of
 
 REPOSITORY = Path(__file__).parents[3]
 FOLDERS, PER_FOLDER, WINDOW_FILES = 5, 150, 40
+WAIT_S = 60.0
 AT_LEAST = 160
 """Files that are through when ten windows were begun and three batches a worker are in hand."""
 
@@ -48,7 +51,9 @@ def kill_midway(rig: RestoreRig, order: RestoreOrder) -> None:
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"reached\n"
+        workers = workers_of(process.pid)
         process.kill()
+        assert not psutil.wait_procs(workers, WAIT_S)[1]
 
 
 def leftovers(rig: RestoreRig) -> list[Path]:

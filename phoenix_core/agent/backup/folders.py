@@ -3,6 +3,8 @@
 import os
 from collections import OrderedDict
 
+from phoenix_core.agent.backup.filesystem_errors import reason_of
+
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = _FOLDER | os.O_RDONLY | os.O_NONBLOCK
 KEPT_FOLDERS = 64
@@ -67,3 +69,12 @@ class FolderCache:
         for fd in self._open.values():
             os.close(fd)
         self._open.clear()
+
+
+def is_folder_of(fd: int, status: os.stat_result) -> bool:
+    """Whether the open folder is the one of this status; false where the kernel can't say."""
+    try:
+        return os.path.samestat(os.fstat(fd), status)
+    except OSError as error:
+        reason_of(error)
+        return False

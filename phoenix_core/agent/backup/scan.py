@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
-from phoenix_core.agent.backup.folders import listing, open_folder_in, open_path
+from phoenix_core.agent.backup.folders import is_folder_of, listing, open_folder_in, open_path
 from phoenix_core.agent.backup.hardlinks import HardLinks
 from phoenix_core.agent.backup.levels import Level, Levels
 from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
@@ -336,7 +336,7 @@ class Scan:
             except OSError as error:
                 reason_of(error)
                 continue
-            if _is_folder_of(fd, frame.status):
+            if is_folder_of(fd, frame.status):
                 frame.fd = fd
                 return
             os.close(fd)
@@ -395,12 +395,3 @@ class Scan:
     def _lose(self, path: bytes, reason: str) -> None:
         self.counts.lost += 1
         self._records.append(Lost(path, reason))
-
-
-def _is_folder_of(fd: int, status: os.stat_result) -> bool:
-    """Whether the open folder is the one of this status; false where the kernel can't say."""
-    try:
-        return os.path.samestat(os.fstat(fd), status)
-    except OSError as error:
-        reason_of(error)
-        return False

@@ -10,7 +10,7 @@ from phoenix_core.agent.restore import workermessages as wire
 from phoenix_core.agent.restore.blockplan import BATCH_BYTES, BATCH_FILES
 from phoenix_core.agent.restore.dispatch import Pool
 from phoenix_core.agent.restore.inline import INLINE_BYTES, INLINE_ENTRIES, InlinePool
-from phoenix_core.agent.restore.plan import PlanCounts
+from phoenix_core.agent.restore.planned import PlanCounts
 from phoenix_core.agent.restore.worker import worker_main
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.agentlink.messages import RestoreOrder

@@ -10,7 +10,6 @@ from itertools import islice
 
 import msgspec
 
-from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder, may_empty_folders, restored_name
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.destination import SpaceNeeds
@@ -24,10 +23,9 @@ from phoenix_core.agent.restore.errors import (
 from phoenix_core.agent.restore.folders import Descent, join
 from phoenix_core.agent.restore.largefile import is_large
 from phoenix_core.agent.restore.ownfolders import kind_of
+from phoenix_core.agent.restore.planned import PlanCounts, Records
 from phoenix_core.agent.restore.records import (
     Enter,
-    FileRecord,
-    FolderRecord,
     LatePut,
     Leave,
     Put,
@@ -35,6 +33,7 @@ from phoenix_core.agent.restore.records import (
     joined_chunks,
 )
 from phoenix_core.agent.restore.remove import count_below
+from phoenix_core.agent.restore.selection import uncovered
 from phoenix_core.agent.restore.slots import is_type, link_target, status_of
 from phoenix_core.agent.restore.tally import Displaced
 from phoenix_core.domain.errors import PhoenixError
@@ -45,35 +44,13 @@ from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry, EntryType
 from phoenix_core.vault.errors import HostileTree, PathNotInSnapshot
 from phoenix_core.vault.tree import read_tree
-from phoenix_core.vault.treewalk import MAX_DEPTH, descend, parts
+from phoenix_core.vault.treewalk import MAX_DEPTH, descend
 
 TOO_DEEP = "too_deep"
 MAX_PATH_BYTES = 2**20
 """Longer paths than this are refused: no file system that people use has them, and each file's record holds its own."""
 _AHEAD = 512
 _TICK_ENTRIES = 512
-
-
-@dataclass
-class PlanCounts:
-    files: int = 0
-    folders: int = 0
-    others: int = 0
-    bytes: int = 0
-    """Sizes of all files, hard links once."""
-    data_bytes: int = 0
-    """The same without holes: what is to be read from storage, at most."""
-    skipped: int = 0
-    """Folders that the conflict rule keeps out, each counted as one entry."""
-
-
-@dataclass
-class Records:
-    """The plan's lists."""
-
-    files: Spool[FileRecord]
-    folders: Spool[FolderRecord]
-    late: Spool[LatePut]
 
 
 @dataclass(slots=True)
@@ -329,11 +306,11 @@ class Planner:
             self._records.late.append(late)
 
     def _add(self, level: _Level, entry: Entry, existing: os.stat_result | None, identity: int) -> None:
+        wins = self._wins(entry, existing)
         if entry.is_file:
             self.counts.files += 1
             self.counts.bytes += entry.size
             self.counts.data_bytes += entry.data_bytes
-            wins = self._wins(entry, existing)
             if is_large(entry):
                 self._records.files.append(PutLarge(entry, identity, wins))
             else:
@@ -341,7 +318,6 @@ class Planner:
                 self._records.files.append(put)  # type: ignore[arg-type]  # the entry comes back undecoded
         else:
             self.counts.others += 1
-            wins = self._wins(entry, existing)
             self._records.late.append(LatePut(level.target, entry, _source(level, entry), identity, wins=wins))
         self._add_need(entry, existing)
 
@@ -400,34 +376,3 @@ class Planner:
 def _source(level: _Level, entry: Entry) -> bytes:
     """The entry's path in the snapshot, if it isn't the same at the destination."""
     return b"" if level.source[1:] == level.target else level.source + b"/" + entry.name
-
-
-def uncovered(paths: Sequence[bytes]) -> list[tuple[bytes, ...]]:
-    """The names of each path, sorted as trees are, those below another one left out; none, or `/`: everything."""
-    kept: list[tuple[bytes, ...]] = []
-    for way in sorted({parts(path) for path in paths} or {()}):
-        if not kept or way[: len(kept[-1])] != kept[-1]:
-            kept.append(way)
-    return kept
-
-
-def tops(source: ChunkSource, root: bytes, paths: Sequence[bytes]) -> list[bytes]:
-    """The paths that a restore writes to: those selected, or the folders with what was backed up. Raises
-    `PathNotInSnapshot`, and what the node and the core raise."""
-    selected = [b"/" + b"/".join(way) for way in uncovered(paths)]
-    if selected != [b"/"]:
-        return selected
-    found: list[bytes] = []
-    pending = [(b"", root)]
-    while pending:
-        path, tree = pending.pop()
-        try:
-            entries = list(read_tree(source, tree))
-        except PhoenixError as error:
-            if not damage_reason(error):
-                raise
-            continue  # the plan meets it again, and tells it
-        pending += [(path + b"/" + entry.name, entry.tree) for entry in entries if entry.is_directory and entry.partial]
-        if not all(entry.is_directory and entry.partial for entry in entries):
-            found.append(path or b"/")
-    return sorted(found) or [b"/"]

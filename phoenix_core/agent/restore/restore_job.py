@@ -19,8 +19,10 @@ from phoenix_core.agent.restore.foldermaker import FolderMaker, finish_folders
 from phoenix_core.agent.restore.folders import FolderCache, identity_of, open_root
 from phoenix_core.agent.restore.journal import Journal
 from phoenix_core.agent.restore.leftovers import remove_half_done, remove_leftovers
-from phoenix_core.agent.restore.plan import PlanCounts, Planner, Records, tops
+from phoenix_core.agent.restore.plan import Planner
+from phoenix_core.agent.restore.planned import PlanCounts, Records
 from phoenix_core.agent.restore.records import FileRecord, FolderRecord, LatePut
+from phoenix_core.agent.restore.selection import tops
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
 from phoenix_core.agent.restore.tally import Displaced, Tally
 from phoenix_core.agent.steps import Steps

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.restore.plan import tops
+from phoenix_core.agent.restore.selection import tops
 from phoenix_core.domain.states import ConflictRule
 from phoenix_core.vault.kinds import PackKind
 from tests.agent import kinds_of_entries

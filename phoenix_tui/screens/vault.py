@@ -281,5 +281,5 @@ def _state(vault: VaultView) -> Content:
     if not vault.index_complete:
         return Content.assemble((_("  ! The index is not complete. Press i to rebuild it."), WARN))
     if vault.last_verify_at is None:
-        return Content(_("  · No damage is known; the vault was never verified as a whole. Press v to do it."))
+        return Content(_("  · No damage is known; the vault was never verified as a whole: press v."))
     return Content.assemble((_("  ✓ The vault is in order."), GOOD))

@@ -56,7 +56,7 @@ async def test_a_vault_that_was_never_verified_says_so(core: ScriptedCore, open_
     never: dict[str, object] = {"last_verify_at": None, "last_verify_state": None, "last_verify_depth": None}
     text = await vault_screen(core, open_console, **never)
     assert "never of all snapshots" in text
-    assert "never verified as a whole. Press v" in text
+    assert "never verified as a whole: press v" in text
     assert IN_ORDER not in text
 
 

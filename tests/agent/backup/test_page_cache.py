@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from tests.agent.backup.residency import PAGE, resident_pages, warm, write_cold
 MIB = 2**20
 SLACK = 0.1
 """Of all pages: what the kernel had read ahead before it could be looked at."""
+ROUNDS = 10
+"""A kernel under load lets go of single pages by itself, of files that nobody reads too, and can't drop what it is
+still reading ahead: what the backup does to a page it does in every round."""
 
 
 @pytest.fixture
@@ -37,6 +40,15 @@ def back_up(*paths: Path) -> None:
         result = reader.read(ReadItem(os.fsencode(path.parent), os.fsencode(path.name), size))
         assert result.read_bytes == size
     reader.close()
+
+
+def in_every_round(pages_of: Callable[[], set[tuple[int, int]]]) -> set[tuple[int, int]]:
+    pages = pages_of()
+    for _ in range(ROUNDS - 1):
+        if not pages:
+            break
+        pages &= pages_of()
+    return pages
 
 
 def test_small_files_that_were_not_cached_are_not_cached_afterwards(disk: Path) -> None:
@@ -58,41 +70,56 @@ def test_a_large_file_that_was_not_cached_is_not_cached_afterwards(disk: Path, n
 
 def test_cached_files_stay_cached_also_after_others(disk: Path) -> None:
     sizes = [1, 5 * PAGE, 300_000, 20 * MIB + 5]
-    for size in sizes:
-        write_cold(disk / f"cold {size}", os.urandom(size))
-        write_cold(disk / f"cached {size}", os.urandom(size))
-        warm(disk / f"cached {size}", 0, size)
-    back_up(*(disk / f"{kind} {size}" for size in sizes for kind in ("cold", "cached")))
-    for size in sizes:
-        assert all(resident_pages(disk / f"cached {size}"))
+
+    def lost() -> set[tuple[int, int]]:
+        for size in sizes:
+            write_cold(disk / f"cold {size}", os.urandom(size))
+            write_cold(disk / f"cached {size}", os.urandom(size))
+            warm(disk / f"cached {size}", 0, size)
+        back_up(*(disk / f"{kind} {size}" for size in sizes for kind in ("cold", "cached")))
+        return {
+            (size, page)
+            for size in sizes
+            for page, resident in enumerate(resident_pages(disk / f"cached {size}"))
+            if not resident
+        }
+
+    assert not in_every_round(lost)
 
 
 @pytest.mark.parametrize("first", [0, 10 * MIB, 35 * MIB])
 def test_of_a_file_that_is_cached_in_part_that_part_stays(disk: Path, first: int) -> None:
     path = disk / "log"
-    write_cold(path, os.urandom(40 * MIB))
-    warm(path, first, 3 * MIB)
-    before = resident_pages(path)
-    assert 0 < sum(before) < len(before) / 2
-    back_up(path)
-    after = resident_pages(path)
-    assert all(now for now, was in zip(after, before, strict=True) if was)
-    assert sum(after) - sum(before) <= SLACK * len(after)
+
+    def lost() -> set[tuple[int, int]]:
+        write_cold(path, os.urandom(40 * MIB))
+        warm(path, first, 3 * MIB)
+        before = resident_pages(path)
+        assert 0 < sum(before) < len(before) / 2
+        back_up(path)
+        after = resident_pages(path)
+        assert sum(after) - sum(before) <= SLACK * len(after)
+        return {(0, page) for page, was in enumerate(before) if was and not after[page]}
+
+    assert not in_every_round(lost)
 
 
 def test_a_read_that_is_given_up_leaves_nothing_behind(disk: Path) -> None:
     path = disk / "file"
-    write_cold(path, os.urandom(20 * MIB))
 
     def full(data: memoryview) -> ChunkRef:
         raise RuntimeError("the storage is full")
 
-    reader = FileReader(full, 7, Patterns(()))
-    with pytest.raises(RuntimeError):
-        reader.read(ReadItem(os.fsencode(disk), b"file", path.stat().st_size))
-    reader.close()
-    pages = resident_pages(path)
-    assert sum(pages) <= SLACK * len(pages)
+    def left() -> set[tuple[int, int]]:
+        """Without what the kernel was still reading ahead at that moment: it is left in some rounds only."""
+        write_cold(path, os.urandom(20 * MIB))
+        reader = FileReader(full, 7, Patterns(()))
+        with pytest.raises(RuntimeError):
+            reader.read(ReadItem(os.fsencode(disk), b"file", path.stat().st_size))
+        reader.close()
+        return {(0, page) for page, resident in enumerate(resident_pages(path)) if resident}
+
+    assert not in_every_round(left)
 
 
 def test_cached_files_cost_no_further_system_call(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

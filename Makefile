@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check chaos bench bench-remote bench-memory lock pictures docs clean setup
+.PHONY: run test lint check chaos simulate bench bench-remote bench-memory lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -25,6 +25,10 @@ check: lint test
 chaos: setup
 	@$(BIN)/python -m tests.chaos $(CAMPAIGN) $(if $(FULL),--full --record) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
+
+# A fortnight of fifty servers with a clock that is moved, against a model of their policies: SEED=n, ROUNDS=n.
+simulate: setup
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Measure beside the peers that are on the PATH: PARTS=ab for some sets of data, PEERS=restic,kopia for some of them,
 # ROUNDS=n, QUICK=1 for a tenth in two minutes, WRITE=1 to put the tables into docs/performance.md.

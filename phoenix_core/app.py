@@ -90,6 +90,10 @@ class Core:
         """What happens in the core, for those in its own process."""
         return self._parts.events
 
+    async def do_what_is_due(self) -> None:
+        """Queue the jobs that are due now, for owners who moved the clock; else the scheduler does so by itself."""
+        await self._parts.scheduler.turn()
+
     @property
     def link_url(self) -> str:
         """How agents on this host reach the core: `https://host:port`."""
@@ -142,6 +146,7 @@ class Core:
         self._start_task(parts.prover.run, "proof of new packs")
         self._ready = ready
         self._start_task(self._serve_jobs, "job queue")
+        self._start_task(parts.scheduler.run, "scheduler")
         api = parts.api_server(self._status, self._request_stop)
         self._stack.push_async_callback(api.stop)
         await api.start()

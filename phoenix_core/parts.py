@@ -10,18 +10,25 @@ from phoenix_core.agentlink.errors import PeerAway
 from phoenix_core.agentlink.hub import Hub
 from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.api.audit import AuditKeeper, AuditResource
 from phoenix_core.api.backups import BackupResource
+from phoenix_core.api.config import ConfigResource
 from phoenix_core.api.core import CoreResource
 from phoenix_core.api.events import EventResource
+from phoenix_core.api.groups import GroupResource
 from phoenix_core.api.jobs import JobResource
+from phoenix_core.api.policies import PolicyResource
+from phoenix_core.api.rules import RuleResource
 from phoenix_core.api.server import ApiServer
 from phoenix_core.api.servers import ServerResource
 from phoenix_core.api.settings import SettingResource
 from phoenix_core.api.snapshots import SnapshotResource
 from phoenix_core.api.vault import VaultResource
+from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
+from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts, StoredSettings
 from phoenix_core.catalog.snapshots import Snapshots
@@ -43,6 +50,16 @@ from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.peer_events import PeerConversation
+from phoenix_core.engine.policies.attached import Attached
+from phoenix_core.engine.policies.config import ConfigDesk
+from phoenix_core.engine.policies.desk import PolicyDesk
+from phoenix_core.engine.policies.group_runs import GroupRuns
+from phoenix_core.engine.policies.references import References
+from phoenix_core.engine.policies.retention_plan import RetentionPlans
+from phoenix_core.engine.policies.retention_runs import RetentionRuns
+from phoenix_core.engine.policies.retries import Retries
+from phoenix_core.engine.policies.scheduler import Scheduler
+from phoenix_core.engine.policies.window_ends import WindowEnds
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
@@ -57,6 +74,7 @@ from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.vault_view import VaultNews, Views
 from phoenix_core.engine.workflow import Workflow
+from phoenix_core.engine.workflows.retention import ApplyRetention
 from phoenix_core.engine.workflows.snapshot_remove import RemoveSnapshot
 from phoenix_core.engine.workflows.vault_prune import PruneVault
 from phoenix_core.engine.workflows.vault_rebuild import RebuildIndex
@@ -137,6 +155,8 @@ class Parts:
         self.peers = Peers(catalog)
         self.snapshots = Snapshots(catalog)
         self.facts = Facts(catalog)
+        self.policies = Policies(catalog)
+        self.audit = AuditLog(catalog)
         self.settings = Settings(StoredSettings(catalog), self._clock)
         self.directory = PeerDirectory(self.peers)
         self.settings.guard("storage.node", partial(check_choice, self.directory))
@@ -158,12 +178,36 @@ class Parts:
         self.keys = KeyDesk()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
+        self.retention_plans = RetentionPlans(self.policies, self.snapshots)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
-        self.queue = JobQueue(self.jobs, self.ledger, self.runner, self.workflows, self.directory.connected)
+        attached = Attached(self.policies)
+        self.queue = JobQueue(
+            self.jobs,
+            self.ledger,
+            self.runner,
+            self.workflows,
+            self.directory.connected,
+            lambda: self.settings.seconds("agent.grace_s"),
+            lambda: self.settings.whole("jobs.at_once"),
+            attached.groups_by_server,
+            self._clock,
+        )
         self.desk = JobDesk(
             self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner
         )
+        self.scheduler = Scheduler(
+            (
+                GroupRuns(self.policies, self.desk, self._clock, self.directory.in_use),
+                Retries(attached, self.jobs, self.desk, self._clock),
+                WindowEnds(attached, self.jobs, self.desk, self._clock),
+                RetentionRuns(self.retention_plans, self.settings, self.facts, self.desk, self._clock),
+            ),
+            self._clock,
+        )
+        references = References(self.directory)
+        self.policy_desk = PolicyDesk(self.policies, self.directory, references, self._clock, self.scheduler.poke)
+        self.config_desk = ConfigDesk(self.policy_desk, self.policies, references, self._clock)
         self.prover = Prover(
             self.seat,
             self.snapshots,
@@ -176,6 +220,9 @@ class Parts:
         self.runner.on_freed(self.vault_news.changed)
         self.runner.on_freed(self.prover.poke)
         self.settings.on_change(lambda key: self.prover.poke())
+        self.settings.on_change(lambda key: self.scheduler.poke())
+        self.settings.on_change(lambda key: self.queue.poke())
+        self.runner.on_freed(self.scheduler.poke)
 
     def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
         return remembered(self._data, vault_id)
@@ -231,6 +278,7 @@ class Parts:
             PruneVault(self.seat, self.records, self.jobs, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),
+            ApplyRetention(self.seat, self.retention_plans, self.lost, self.committer),
         )
         return {workflow.kind: workflow for workflow in workflows}
 
@@ -303,8 +351,14 @@ class Parts:
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
                 VaultResource(self.desk, self.ledger, self.views, self.lost),
                 SettingResource(self.settings),
+                PolicyResource(self.policy_desk, self.retention_plans, self._clock),
+                RuleResource(self.policy_desk),
+                GroupResource(self.policy_desk),
+                ConfigResource(self.config_desk),
+                AuditResource(self.audit),
                 EventResource(self.events),
             ),
+            AuditKeeper(self.audit, self._clock).add,
         )
 
     def _certificate_days(self) -> float:

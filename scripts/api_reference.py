@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-from phoenix_core.domain import errors, states, views
+from phoenix_core.domain import errors, policies, states, views
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
@@ -61,6 +61,35 @@ RESOURCES = (
     ("POST", "/v1/vault/rebuild-index", "", "201 JobView"),
     ("GET", "/v1/settings", "", "[SettingView]"),
     ("PUT", "/v1/settings/{key}", '`{"value": …}`', "SettingView"),
+    ("GET", "/v1/policies", "", "[BackupPolicy]"),
+    ("GET", "/v1/policies/{policy}", "its name", "BackupPolicy"),
+    (
+        "PUT",
+        "/v1/policies/{policy}",
+        "BackupPolicy; made where it isn't there, its `name` may be a new one",
+        "BackupPolicy",
+    ),
+    ("DELETE", "/v1/policies/{policy}", "one that no group has", "{}"),
+    ("GET", "/v1/policies/{policy}/runs", "`count` (1 to 1,000; 10)", "[time], the next ones"),
+    ("GET", "/v1/policies/{policy}/retention", "", "[RetentionVerdict]"),
+    ("POST", "/v1/retention", "", "201 JobView; its `result` has `kept` and `removed`"),
+    ("GET", "/v1/rules", "", "[ContentRule]"),
+    ("GET", "/v1/rules/{rule}", "its name", "ContentRule"),
+    ("PUT", "/v1/rules/{rule}", "ContentRule, as with policies", "ContentRule"),
+    ("DELETE", "/v1/rules/{rule}", "one that no group has", "{}"),
+    ("GET", "/v1/groups", "", "[ServerGroup]"),
+    ("GET", "/v1/groups/{group}", "its name", "ServerGroup"),
+    ("PUT", "/v1/groups/{group}", "ServerGroup, as with policies", "ServerGroup"),
+    ("DELETE", "/v1/groups/{group}", "its servers stay", "{}"),
+    ("GET", "/v1/config", "", "Config"),
+    ("POST", "/v1/config/diff", "Config", "[ConfigChange], what putting it in force would change"),
+    ("PUT", "/v1/config", "Config: these and no others", "[ConfigChange], what changed"),
+    (
+        "GET",
+        "/v1/audit",
+        "`limit` (1 to 1,000; 100), `before` (an entry's id, to page on)",
+        "[AuditEntry], newest first",
+    ),
     ("GET", "/v1/events", "`after` (a number), or the header Last-Event-ID", "`text/event-stream` of Event"),
 )
 _HEAD = """\
@@ -93,7 +122,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    types = [*_structs(views), *_structs(errors, only={"ErrorView"})]
+    types = [*_structs(views), *_structs(policies), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 
 
@@ -132,6 +161,7 @@ def _enums() -> Iterator[str]:
     for name in ("JobKind", "JobState", "StepState", "ConflictRule", "VerifyDepth"):
         values = ", ".join(f"`{member}`" for member in getattr(states, name))
         yield f"### {name}\n\n{values}\n"
+    yield f"### MissedRun\n\n{', '.join(f'`{member}`' for member in policies.MissedRun)}\n"
 
 
 def _flat(text: str) -> str:

@@ -42,13 +42,6 @@ class PathExcluded(AgentError):
         super().__init__(path=path, reason=reason, advice=advice)
 
 
-class PatternInvalid(AgentError):
-    code = "pattern_invalid"
-    template = "The pattern {pattern} can't be understood: {detail}."
-    hint = "Write it as in a .gitignore file."
-    exit_code = EXIT_USAGE
-
-
 class VaultBehind(AgentError):
     """The vault lacks the record that answered a backup of this server: it was rolled back, and the core may not
     know."""

@@ -15,7 +15,10 @@ class BackupResource:
         self._ledger = ledger
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/v1/backups", self.backup), web.post("/v1/restores", self.restore)]
+        return [
+            web.post("/v1/backups", self.backup, name="backup"),
+            web.post("/v1/restores", self.restore, name="restore"),
+        ]
 
     async def backup(self, request: web.Request) -> web.Response:
         job = await self._desk.backup(await body_of(request, BackupRequest), await operator_of(request))

@@ -19,7 +19,7 @@ class CoreResource:
         return [
             web.get("/v1/status", self.status),
             web.get("/v1/doctor", self.doctor),
-            web.post("/v1/core/stop", self.stop),
+            web.post("/v1/core/stop", self.stop, name="core.stop"),
         ]
 
     async def status(self, request: web.Request) -> web.Response:

@@ -30,8 +30,8 @@ class JobResource:
             web.get("/v1/jobs/{job}/log", self.log),
             web.get("/v1/jobs/{job}/missing", self.missing),
             web.get("/v1/jobs/{job}/damage", self.damage),
-            web.post("/v1/jobs/{job}/cancel", self.cancel),
-            web.post("/v1/jobs/{job}/retry", self.retry),
+            web.post("/v1/jobs/{job}/cancel", self.cancel, name="job.cancel"),
+            web.post("/v1/jobs/{job}/retry", self.retry, name="job.retry"),
         ]
 
     async def list(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from phoenix_core.api.audit import Add, audited
 from phoenix_core.api.errors import error_boundary
 from phoenix_core.host.unixsocket import listen_unix
 
@@ -19,9 +20,11 @@ class Resource(Protocol):
 
 
 class ApiServer:
-    def __init__(self, path: Path, resources: Iterable[Resource]) -> None:
+    def __init__(self, path: Path, resources: Iterable[Resource], audit: Add) -> None:
+        """`audit` keeps an entry for each request that changes something."""
         self._path = path
-        app = web.Application(middlewares=[error_boundary], client_max_size=BODY_MAX_BYTES)
+        boundary = [error_boundary, audited(audit)]
+        app = web.Application(middlewares=boundary, client_max_size=BODY_MAX_BYTES)
         for resource in resources:
             app.router.add_routes(resource.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)

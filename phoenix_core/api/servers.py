@@ -22,8 +22,8 @@ class ServerResource:
         return [
             web.get("/v1/servers", self.list),
             web.get("/v1/servers/{server}", self.show),
-            web.delete("/v1/servers/{server}", self.remove),
-            web.post("/v1/activation-tokens", self.new_token),
+            web.delete("/v1/servers/{server}", self.remove, name="server.remove"),
+            web.post("/v1/activation-tokens", self.new_token, name="server.token"),
             web.get("/v1/storage-nodes", self.storage_nodes),
         ]
 

@@ -17,7 +17,7 @@ class SettingResource:
         self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/v1/settings", self.list), web.put("/v1/settings/{key}", self.put)]
+        return [web.get("/v1/settings", self.list), web.put("/v1/settings/{key}", self.put, name="setting.set")]
 
     async def list(self, request: web.Request) -> web.Response:
         return json_answer(self._settings.all())

@@ -41,7 +41,7 @@ class SnapshotResource:
         return [
             web.get("/v1/snapshots", self.list),
             web.get("/v1/snapshots/{snapshot}", self.show),
-            web.delete("/v1/snapshots/{snapshot}", self.remove),
+            web.delete("/v1/snapshots/{snapshot}", self.remove, name="snapshot.remove"),
             web.get("/v1/snapshots/{snapshot}/entries", self.entries),
             web.get("/v1/snapshots/{snapshot}/entry", self.entry),
             web.get("/v1/snapshots/{snapshot}/find", self.find),

@@ -21,10 +21,11 @@ class VaultResource:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/vault", self.show),
-            web.post("/v1/vault/verify", self.verify),
-            web.post("/v1/vault/repair", self.repair),
-            web.post("/v1/vault/prune", self.prune),
-            web.post("/v1/vault/rebuild-index", self.rebuild_index),
+            web.post("/v1/vault/verify", self.verify, name="vault.verify"),
+            web.post("/v1/vault/repair", self.repair, name="vault.repair"),
+            web.post("/v1/vault/prune", self.prune, name="vault.prune"),
+            web.post("/v1/vault/rebuild-index", self.rebuild_index, name="vault.rebuild-index"),
+            web.post("/v1/retention", self.retention, name="policy.retention"),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
@@ -48,4 +49,8 @@ class VaultResource:
 
     async def rebuild_index(self, request: web.Request) -> web.Response:
         job = await self._desk.rebuild_index(await operator_of(request))
+        return json_answer(await self._ledger.view(job.id), status=201)
+
+    async def retention(self, request: web.Request) -> web.Response:
+        job = await self._desk.retention(await operator_of(request))
         return json_answer(await self._ledger.view(job.id), status=201)

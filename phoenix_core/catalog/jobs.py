@@ -113,6 +113,25 @@ class Jobs:
             row = (await connection.execute(query)).mappings().first()
             return JobRow(**row) if row else None
 
+    async def to_retry(self, requested_by: str, ended_after: datetime) -> list[JobRow]:
+        """Backups whose `requested_by` begins so, which failed or were aborted after this time, and are the newest
+        backup of their server."""
+        newest = (
+            sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
+            .where(jobs.c.kind == JobKind.FILE_BACKUP)
+            .group_by(jobs.c.server_id)
+            .subquery()
+        )
+        query = (
+            sa.select(jobs)
+            .join(newest, sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at))
+            .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]))
+            .where(jobs.c.requested_by.startswith(requested_by, autoescape=True), jobs.c.finished_at > ended_after)
+            .order_by(jobs.c.finished_at, jobs.c.id)
+        )
+        async with self._catalog.reading() as connection:
+            return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
+
     async def move(
         self,
         job_id: str,

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
 
 Result = dict[str, int | float | str | bool]
@@ -136,3 +137,39 @@ class DamageRow(msgspec.Struct, frozen=True):
     snapshots: tuple[str, ...]
     files: tuple[str, ...]
     file_count: int
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """Written once, never changed."""
+
+    id: str
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    detail: str
+    outcome: str
+
+
+class PolicyRow(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    body: BackupPolicy
+
+
+class RuleRow(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    body: ContentRule
+
+
+class GroupRow(msgspec.Struct, frozen=True):
+    """A server group, by ids, so that what it refers to can be renamed."""
+
+    id: str
+    name: str
+    policy_id: str | None
+    considered_until: datetime
+    """The scheduler has dealt with all that was due up to this time."""
+    rule_ids: tuple[str, ...] = ()
+    server_ids: tuple[str, ...] = ()

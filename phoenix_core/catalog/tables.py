@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from phoenix_core.catalog.columns import EnumText, JsonOf, UtcTime
 from phoenix_core.catalog.rows import Result
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
 
 metadata = sa.MetaData()
@@ -152,3 +153,49 @@ facts = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 """Single facts that must survive a restart, such as the last record of the vault that this core has seen."""
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("body", JsonOf(BackupPolicy), nullable=False),
+)
+rules = sa.Table(
+    "rules",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("body", JsonOf(ContentRule), nullable=False),
+)
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("policy_id", sa.ForeignKey("policies.id")),
+    sa.Column("considered_until", UtcTime, nullable=False),
+)
+group_rules = sa.Table(
+    "group_rules",
+    metadata,
+    sa.Column("group_id", sa.ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("rule_id", sa.ForeignKey("rules.id"), nullable=False),
+)
+group_servers = sa.Table(
+    "group_servers",
+    metadata,
+    sa.Column("server_id", sa.ForeignKey("peers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("group_id", sa.ForeignKey("groups.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("at", UtcTime, nullable=False, index=True),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("action", sa.String(100), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(100), nullable=False),
+)

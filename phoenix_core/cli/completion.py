@@ -39,6 +39,33 @@ def settings(context: typer.Context, incomplete: str) -> list[str]:
     return _ask(names, context, incomplete)
 
 
+def policies(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [policy.name for policy in await client.policies()]
+
+    return _ask(names, context, incomplete)
+
+
+def rules(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [rule.name for rule in await client.rules()]
+
+    return _ask(names, context, incomplete)
+
+
+def groups(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [group.name for group in await client.groups()]
+
+    return _ask(names, context, incomplete)
+
+
+def missed_runs(incomplete: str) -> list[str]:
+    from phoenix_core.domain.policies import MissedRun
+
+    return _starting(MissedRun, incomplete)
+
+
 def conflict_rules(incomplete: str) -> list[str]:
     from phoenix_core.domain.states import ConflictRule
 

@@ -79,3 +79,16 @@ class NoSpace(PhoenixError):
     template = "{place} has {free} free; {purpose} needs {needed}."
     hint = "Free some space, or name another place with {option}."
     exit_code = EXIT_FAILED
+
+
+class ConfigFileInvalid(PhoenixError):
+    code = "config_file_invalid"
+    template = "The configuration file {file} can't be used: {detail}."
+    hint = "`phoenix config export` shows what such a file looks like."
+    exit_code = EXIT_USAGE
+
+
+class FileUnwritable(PhoenixError):
+    code = "file_unwritable"
+    template = "The file {file} can't be written: {detail}."
+    hint = "Name another one."

@@ -104,6 +104,8 @@ def _of_maintenance(job: JobView) -> str:
             f"{some('snapshots', 'snapshot')}, {some('files', 'file')}, {some('packs', 'pack')} looked at; "
             f"{size(whole('bytes_read'))} read."
         )
+    if job.kind is JobKind.RETENTION:
+        return f"{some('removed', 'snapshot')} removed, {whole('kept')} kept."
     if job.kind is JobKind.REPAIR and "damages" in result:
         return _repaired(job)
     if job.kind is JobKind.PRUNE:

@@ -9,12 +9,17 @@ import typer
 from phoenix_core import __version__
 from phoenix_core.cli import (
     agent,
+    audit,
     backup,
+    config,
     core,
     doctor,
+    group,
     job,
+    policy,
     quickstart,
     restore,
+    rule,
     server,
     setting,
     snapshot,
@@ -37,6 +42,11 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("doctor")(doctor.doctor)
 app.add_typer(server.app, name="server")
+app.add_typer(group.app, name="group")
+app.add_typer(policy.app, name="policy")
+app.add_typer(rule.app, name="rule")
+app.add_typer(config.app, name="config")
+app.add_typer(audit.app, name="audit")
 app.add_typer(job.app, name="job")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(vault.app, name="vault")

@@ -24,6 +24,12 @@ def new_id(prefix: str, digits: int = 10) -> str:
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(digits))
 
 
+def id_of(prefix: str, digest: bytes, digits: int = 10) -> str:
+    """An id that follows from a digest, of the form of `new_id`."""
+    number = int.from_bytes(digest[:16], "big")
+    return prefix + "".join(_ALPHABET[(number >> (5 * at)) & 31] for at in range(digits))
+
+
 def new_job_id() -> JobId:
     return JobId(new_id("j"))
 

@@ -37,3 +37,12 @@ def parse_shown(text: str) -> bytes:
         at = match.end()
     out += text[at:].encode("utf-8", "surrogateescape")
     return bytes(out)
+
+
+def absolute(path: str) -> str:
+    """A path of a request, in shown form, without needless slashes. Raises ValueError for what is no absolute path."""
+    raw = parse_shown(path)
+    names = [name for name in raw.split(b"/") if name]
+    if not raw.startswith(b"/") or b"\0" in raw or b"." in names or b".." in names:
+        raise ValueError(f"{path or 'The empty path'} is no absolute path without . and .. in it")
+    return shown(b"/" + b"/".join(names))

@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     PRUNE = "prune"
     REBUILD_INDEX = "rebuild_index"
     SNAPSHOT_REMOVE = "snapshot_remove"
+    RETENTION = "retention"
 
 
 class JobState(StrEnum):

@@ -8,6 +8,7 @@
 | repair          | the vault, shared; verification, exclusive; pruning, exclusive   |
 | prune           | the vault, shared; pruning, exclusive                            |
 | snapshot_remove | the vault, shared; pruning, shared                               |
+| retention       | the vault, shared; pruning, shared; retention, exclusive         |
 | rebuild_index   | the vault, exclusive                                             |
 
 Jobs are served in the order of their creation. One that must wait holds back later ones whose claims conflict with
@@ -21,6 +22,7 @@ import msgspec
 VAULT = "vault"
 VERIFICATION = "verification"
 PRUNING = "pruning"
+RETENTION = "retention"
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -329,3 +329,33 @@ class SourceGone(PhoenixError):
     hint = "Name another server with --to-server, and a destination folder with --to."
     http_status = 409
     exit_code = EXIT_USAGE
+
+
+class AgentAway(PhoenixError):
+    """Why a scheduled backup was skipped (WF4.2, WF5.2)."""
+
+    code = "agent_away"
+    template = "The agent on {server} was not connected when the scheduled backup was due."
+    hint = (
+        "Start the agent there: `phoenix agent run`. The next scheduled backup runs by itself; `phoenix backup "
+        "{server}` runs one now."
+    )
+    retryable = True
+
+
+class EarlierRuns(PhoenixError):
+    """Why a scheduled backup was skipped: two at once would read the same files."""
+
+    code = "earlier_runs"
+    template = "The scheduled backup of {server} before this one, job {job}, was not over yet."
+    hint = "Look at it with `phoenix job show {job}`. Where backups take that long as a rule, schedule them less often."
+    retryable = True
+
+
+class OutsideWindow(PhoenixError):
+    """Why a scheduled backup was skipped."""
+
+    code = "outside_window"
+    template = "The scheduled backup of {server} was due outside of the backup window of policy {policy}."
+    hint = "`phoenix policy runs {policy}` shows when it runs next; `phoenix backup {server}` runs one now."
+    retryable = True

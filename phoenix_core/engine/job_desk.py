@@ -2,23 +2,35 @@
 
 import msgspec
 
+from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow, PeerRow
 from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.domain.names import parse_shown, shown
+from phoenix_core.domain.names import absolute
+from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState
 from phoenix_core.domain.views import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
-from phoenix_core.engine.errors import AmbiguousName, NothingToBackUp, PlatformMismatch, SourceGone
+from phoenix_core.engine.errors import (
+    AmbiguousName,
+    EarlierRuns,
+    NothingToBackUp,
+    OutsideWindow,
+    PlatformMismatch,
+    SourceGone,
+)
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.queue import WAITING, JobQueue
 from phoenix_core.engine.requests import (
+    POLICY_ASKS,
     BackupJob,
     PruneJob,
     RebuildIndexJob,
     RemoveSnapshotJob,
     RepairJob,
     RestoreJob,
+    RetentionJob,
+    ScheduledBackup,
     VerifyJob,
 )
 from phoenix_core.engine.runner import Runner
@@ -80,6 +92,44 @@ class JobDesk:
         title += ", as last time" if not paths else ""
         return await self._queue_job(JobKind.FILE_BACKUP, title, job, who, peer.id, peer.id)
 
+    async def scheduled_backup(self, wanted: ScheduledBackup, content: ContentRule) -> JobRow:
+        """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
+        where the one before of its server isn't over, or its policy's window is closed."""
+        known = await self._ledger.jobs.get(wanted.job_id)
+        if known is not None:
+            return known
+        before = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)
+        name = self._directory.name_of(wanted.server_id)
+        request = BackupJob(
+            server_id=wanted.server_id,
+            paths=content.paths,
+            excludes=content.excludes,
+            cross_mounts=content.cross_mounts,
+            scheduled=True,
+        )
+        title = f"Backup of {name}: {_listed(content.paths)}"
+        title += f", without {_listed(content.excludes)}" if content.excludes else ""
+        job = await self._ledger.create(
+            JobKind.FILE_BACKUP,
+            title,
+            msgspec.json.encode(request).decode(),
+            self._queue.plan_of(JobKind.FILE_BACKUP),
+            POLICY_ASKS + wanted.policy,
+            server_id=wanted.server_id,
+            agent_id=wanted.server_id,
+            job_id=wanted.job_id,
+        )
+        if wanted.missed:
+            due = wanted.due.strftime("%Y-%m-%d %H:%M UTC")
+            await self._ledger.note(job.id, f"It was due at {due}, when the core was not running.", "warning")
+        earlier = next((each for each in before if each.requested_by.startswith(POLICY_ASKS)), None)
+        if earlier is not None:
+            return await self._queue.skip(job, EarlierRuns(server=name, job=earlier.id))
+        if not wanted.in_window:
+            return await self._queue.skip(job, OutsideWindow(server=name, policy=wanted.policy))
+        self._queue.poke()
+        return job
+
     async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
         """`own_only`: an agent asks, so nothing of an earlier enrolment under the same name is given."""
         self._seat.get()  # without its key, neither its servers nor its snapshots may be known
@@ -138,6 +188,10 @@ class JobDesk:
         title = f"Removal of snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name}"
         job = RemoveSnapshotJob(snapshot_id=row.id)
         return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, job, who, row.server_id)
+
+    async def retention(self, who: str) -> JobRow:
+        self._seat.get()
+        return await self._queue_job(JobKind.RETENTION, "Retention of all policies", RetentionJob(), who)
 
     async def retry(self, name: str, who: str) -> JobRow:
         """A new job that does what a finished one was to do. Raises Conflict while that still runs."""
@@ -217,15 +271,11 @@ def _listed(paths: tuple[str, ...]) -> str:
 
 
 def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths in shown form, once each, without needless slashes. Raises UsageError for what is no absolute path."""
-    found: dict[str, None] = {}
-    for path in paths:
-        raw = parse_shown(path)
-        names = [name for name in raw.split(b"/") if name]
-        if not raw.startswith(b"/") or b"\0" in raw or b"." in names or b".." in names:
-            raise UsageError(detail=f"{path or 'The empty path'} is no absolute path without . and .. in it.")
-        found[shown(b"/" + b"/".join(names))] = None
-    return tuple(found)
+    """The paths in their one form, once each. Raises UsageError."""
+    try:
+        return tuple(dict.fromkeys(absolute(path) for path in paths))
+    except ValueError as error:
+        raise UsageError(detail=f"{error}.") from error
 
 
 def _family(platform: str) -> str:

@@ -66,10 +66,11 @@ class Ledger:
         agent_id: str = "",
         retry_of: str = "",
         attempt: int = 1,
+        job_id: str = "",
     ) -> JobRow:
-        """A new job in state `queued`. `plan`: id and title of its steps."""
+        """A new job in state `queued`. `plan`: id and title of its steps. `job_id`: its id; empty: a random one."""
         job = JobRow(
-            id=new_job_id(),
+            id=job_id or new_job_id(),
             kind=kind,
             state=JobState.QUEUED,
             title=title,

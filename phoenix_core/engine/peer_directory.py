@@ -74,6 +74,11 @@ class PeerDirectory:
             raise ServerRemoved(server=peer.name)
         return peer
 
+    def in_use(self, peer_id: str) -> bool:
+        """Whether there is such a peer, and it wasn't removed."""
+        peer = self._peers.get(peer_id)
+        return peer is not None and peer.revoked_at is None
+
     def certificate_ends_at(self, peer_id: str) -> datetime | None:
         newest = self._newest_certificate(peer_id)
         return newest.ends_at if newest is not None else None

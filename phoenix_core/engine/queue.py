@@ -1,15 +1,18 @@
 """Decides which waiting job may start: its agent is connected, and no job beside it is in its way."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from phoenix_core.catalog.errors import IllegalTransition
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.claims import Claim, conflict
+from phoenix_core.engine.fairness import in_turn
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.workflow import Workflow
@@ -30,12 +33,22 @@ class JobQueue:
         runner: Runner,
         workflows: Mapping[JobKind, Workflow],
         connected: Callable[[str], bool],
+        grace_s: Callable[[], float],
+        at_once: Callable[[], int],
+        groups: Callable[[], Awaitable[Mapping[str, str]]],
+        clock: Clock,
     ) -> None:
+        """`grace_s`: how long a scheduled backup waits for an agent that isn't there. `at_once`: how many jobs of
+        agents may run at once; 0: as many as there are. `groups`: the group of each server that has one."""
         self._jobs = jobs
         self._ledger = ledger
         self._runner = runner
         self._workflows = workflows
         self._connected = connected
+        self._grace_s = grace_s
+        self._at_once = at_once
+        self._groups = groups
+        self._clock = clock
         self._wake = asyncio.Event()
         runner.on_freed(self.poke)
 
@@ -60,29 +73,59 @@ class JobQueue:
                 asyncio.get_running_loop().call_later(RETRY_S, self.poke)
 
     async def serve(self) -> None:
-        """Go once through the waiting jobs, oldest first."""
+        """Go once through the waiting jobs: groups of servers in turn, within a group the oldest first."""
         in_the_way = self._runner.held()
+        ready: list[JobRow] = []
         for job in await self._jobs.in_states(WAITING):
             if job.agent_id and not self._connected(job.agent_id):
-                await self._wait(job, JobState.WAITING_FOR_AGENT)
-                continue
+                await self._without_agent(job)
+            else:
+                ready.append(job)
+        at_agents = [job for job in self._runner.running() if job.agent_id]
+        places = (self._at_once() or len(ready) + len(at_agents)) - len(at_agents)
+        groups = await self._groups() if len(ready) > 1 else {}
+        for job in in_turn(ready, at_agents, lambda job: groups.get(job.server_id, job.server_id)):
             claims = self._workflows[job.kind].claims(job)
-            if not self._blocked(claims, in_the_way) and await self._runner.start(job):
-                in_the_way.extend(claims)
+            has_place = places > 0 or not job.agent_id
+            if has_place and not self._blocked(claims, in_the_way) and await self._runner.start(job):
+                places -= bool(job.agent_id)
             else:
                 await self._wait(job, JobState.QUEUED)
-                in_the_way.extend(claims)
+            in_the_way.extend(claims)
+
+    async def skip(self, job: JobRow, why: PhoenixError) -> JobRow:
+        """End a job that has not begun. Raises IllegalTransition where it has."""
+        skipped = await self._ledger.move(job.id, JobState.SKIPPED, expected=WAITING, error=why.view())
+        await self._ledger.end_steps(job.id, why.view())
+        return skipped
+
+    async def _without_agent(self, job: JobRow) -> None:
+        """Wait for the agent; of a scheduled backup only as long as an agent takes that was just started again."""
+        why = self._workflows[job.kind].skipped_without_agent(job)
+        if why is None:
+            await self._wait(job, JobState.WAITING_FOR_AGENT, "The agent is not connected; the job starts once it is.")
+            return
+        left_s = self._grace_s() - (self._clock.now() - job.created_at).total_seconds()
+        if left_s > 0:
+            text = f"The agent is not connected; the job is skipped unless it is within {left_s:.0f} s."
+            await self._wait(job, JobState.WAITING_FOR_AGENT, text)
+            asyncio.get_running_loop().call_later(left_s + 0.1, self.poke)
+            return
+        try:
+            await self.skip(job, why)
+        except IllegalTransition:
+            log.info("job was decided on meanwhile", job=job.id)
 
     @staticmethod
     def _blocked(claims: tuple[Claim, ...], in_the_way: list[Claim]) -> bool:
         return conflict(claims, in_the_way) is not None
 
-    async def _wait(self, job: JobRow, state: JobState) -> None:
+    async def _wait(self, job: JobRow, state: JobState, text: str = "") -> None:
         if job.state is state:
             return
         try:
             await self._ledger.move(job.id, state)
-            if state is JobState.WAITING_FOR_AGENT:
-                await self._ledger.note(job.id, "The agent is not connected; the job starts once it is.")
+            if text:
+                await self._ledger.note(job.id, text)
         except IllegalTransition:
             log.info("job was decided on meanwhile", job=job.id)

@@ -1,11 +1,31 @@
 """What a job was asked to do, as the catalog keeps it: names resolved to ids, so that a retry means the same."""
 
+from datetime import datetime
+
 import msgspec
 
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
 
 AGENT_ASKS = "agent of "
 """How a job's `requested_by` begins where an agent asked for it by itself; no user's name has a blank."""
+
+POLICY_ASKS = "policy "
+"""The same where a backup policy's schedule asked for it."""
+
+
+class ScheduledBackup(msgspec.Struct, frozen=True):
+    """What the scheduler asks for: a backup of one server in a run of its group."""
+
+    job_id: str
+    """Follows from group, server and time, so that a run makes no job twice."""
+    server_id: str
+    policy: str
+    """Its name."""
+    due: datetime
+    missed: bool
+    """It is made up for: the core was not running when it was due."""
+    in_window: bool = True
+    """It is in its policy's backup window now."""
 
 
 class BackupJob(msgspec.Struct, frozen=True):
@@ -16,6 +36,8 @@ class BackupJob(msgspec.Struct, frozen=True):
     cross_mounts: bool = False
     dry_run: bool = False
     full: bool = False
+    scheduled: bool = False
+    """As against Backup Now: skipped where the agent isn't there (WF4.2)."""
 
 
 class RestoreJob(msgspec.Struct, frozen=True):
@@ -57,3 +79,7 @@ class RebuildIndexJob(msgspec.Struct, frozen=True):
 
 class RemoveSnapshotJob(msgspec.Struct, frozen=True):
     snapshot_id: str
+
+
+class RetentionJob(msgspec.Struct, frozen=True):
+    pass

@@ -47,6 +47,9 @@ class Runner:
     def busy(self) -> bool:
         return bool(self._runs)
 
+    def running(self) -> list[JobRow]:
+        return [run.job for run in self._runs.values()]
+
     def held(self) -> list[Claim]:
         """The claims of all running jobs."""
         return [claim for claims in self._claims.values() for claim in claims]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -12,6 +13,7 @@ from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.states import ConflictRule
 from phoenix_core.domain.views import SettingView
 from phoenix_core.engine.errors import BadSetting
+from phoenix_core.engine.policies.timetable import Timetable
 
 
 class Edition(StrEnum):
@@ -85,6 +87,14 @@ def _text(text: str) -> str:
     return text.strip()
 
 
+def _schedule(text: str) -> str:
+    line = text.strip()
+    if line.lower() in {"", "off"}:
+        return "off"
+    Timetable((line,), ZoneInfo("UTC"))
+    return line
+
+
 KNOWN: dict[str, _Known] = {
     known.key: known
     for known in (
@@ -106,10 +116,17 @@ KNOWN: dict[str, _Known] = {
             _whole(1, 825),
         ),
         _Known("edition", "elite", "The edition: which features are on.", _one_of(Edition)),
+        _Known("jobs.at_once", "8", "Backups and restores that run at once; 0: as many as there are.", _whole(0, 1000)),
         _Known("prove.enabled", "true", "Whether new packs are read back, decrypted and re-hashed.", _flag),
         _Known("restore.conflict", "overwrite", "What a restore does where an entry exists.", _one_of(ConflictRule)),
         _Known(
             "restore.workers", "0", "Worker processes of a restore; 0: as many as the agent sees fit.", _whole(0, 64)
+        ),
+        _Known(
+            "retention.schedule",
+            "daily at 06:00",
+            "When restore points that no policy keeps are removed, in UTC; off: never.",
+            _schedule,
         ),
         _Known(
             "storage.node",
@@ -166,6 +183,11 @@ class Settings:
 
     def flag(self, key: str) -> bool:
         return self.text(key) == "true"
+
+    def timetable(self, key: str) -> Timetable:
+        """A schedule, in UTC; one that never comes where it is off."""
+        line = self.text(key)
+        return Timetable(() if line == "off" else (line,), ZoneInfo("UTC"))
 
     def all(self) -> list[SettingView]:
         return [self.view(key) for key in sorted(KNOWN)]

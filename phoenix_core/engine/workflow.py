@@ -164,5 +164,9 @@ class Workflow(Protocol):
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         """What the job must hold to run."""
 
+    def skipped_without_agent(self, job: JobRow) -> PhoenixError | None:
+        """Why the job is skipped where its agent isn't there; None: it waits for it."""
+        return None
+
     async def run(self, run: JobRun) -> Finish:
         """Do the job. Raises Cancelled, JobAborted, or whatever made it fail."""

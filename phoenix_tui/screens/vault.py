@@ -25,7 +25,14 @@ from phoenix_tui.widgets.facts import Fact, Facts
 from phoenix_tui.widgets.job_cells import outcome_text, state_cell, time_cell
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
-_KINDS = {JobKind.VERIFY, JobKind.REPAIR, JobKind.PRUNE, JobKind.REBUILD_INDEX, JobKind.SNAPSHOT_REMOVE}
+_KINDS = {
+    JobKind.VERIFY,
+    JobKind.REPAIR,
+    JobKind.PRUNE,
+    JobKind.REBUILD_INDEX,
+    JobKind.SNAPSHOT_REMOVE,
+    JobKind.RETENTION,
+}
 PRUNE_WORD = "prune"
 BAR_CELLS = 24
 

@@ -18,7 +18,6 @@ from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.parenttree import ParentTrees
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem, Record
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone
@@ -27,6 +26,7 @@ from phoenix_core.agent.backup.sources import source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.treebuild import TreeBuilder
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.tree import entry_chunks, read_tree

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from phoenix_core.app import Core
 from phoenix_core.client import CoreClient
+from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import ActivationTokenRequest, Event, JobView
 from phoenix_core.engine.vaults import create_vault
@@ -26,13 +27,14 @@ WAIT_S = 20.0
 class Rig:
     """One data directory, whose core can be started again and again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Clock | None = None) -> None:
         self.root = root
         self.data = DataDirectory(root / "data")
         self.key: VaultKey | None = None
         self.core: Core | None = None
         self.client = CoreClient(self.data.core_socket)
         self.agents: list[FakeAgent] = []
+        self.clock = clock or SystemClock()
 
     async def make_vault(self) -> None:
         _, self.key = await asyncio.to_thread(
@@ -40,7 +42,9 @@ class Rig:
         )
 
     async def start(self, key: VaultKey | None = None) -> Core:
-        self.core = Core(self.data, key or self.key, CoreConfig(), key_holder="test", may_be_stopped=True)
+        self.core = Core(
+            self.data, key or self.key, CoreConfig(), key_holder="test", clock=self.clock, may_be_stopped=True
+        )
         await self.core.start()
         return self.core
 
@@ -105,8 +109,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def running_rig(root: Path, *, vault: bool = True) -> AsyncIterator[Rig]:
-    rig = Rig(root)
+async def running_rig(root: Path, *, vault: bool = True, clock: Clock | None = None) -> AsyncIterator[Rig]:
+    rig = Rig(root, clock)
     try:
         if vault:
             await rig.make_vault()

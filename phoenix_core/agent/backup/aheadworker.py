@@ -8,12 +8,12 @@ from pathlib import Path
 from phoenix_core.agent.backup import aheadmessages as wire
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.packcache import CachedTrees, PackCache
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.domain.ids import ChunkId
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.host.courtesy import yield_process
 from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.errors import ChunkMissing

@@ -13,7 +13,6 @@ from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.scan import EXCLUDED, NOT_FOUND, OWN_DATA, VIRTUAL, Scan
@@ -31,6 +30,7 @@ from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.vault.filelists import MissingEntry, write_missing
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot

@@ -11,9 +11,9 @@ import msgspec
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, RETRY_WAITS_S, VANISHED, reason_of
 from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.windows import Windows
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.chunker import WHOLE_FILE_MAX, Chunker
 from phoenix_core.vault.entry import ChunkRef, Entry
 from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX

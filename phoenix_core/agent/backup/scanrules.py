@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.agent.backup.patterns import Patterns
+from phoenix_core.domain.patterns import Patterns
 
 
 @dataclass

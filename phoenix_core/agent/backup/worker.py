@@ -16,11 +16,11 @@ from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.host.courtesy import yield_process
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.kinds import PackKind

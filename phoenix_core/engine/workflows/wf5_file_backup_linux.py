@@ -26,7 +26,7 @@ from phoenix_core.engine.assignment import BACKUP, StorageAssigner
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
-from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.errors import AgentAway, JobAborted
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
@@ -99,6 +99,11 @@ class FileBackupLinux(Workflow):
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT), Claim(backups_of(job.server_id), exclusive=True))
+
+    def skipped_without_agent(self, job: JobRow) -> PhoenixError | None:
+        if not msgspec.json.decode(job.request, type=BackupJob).scheduled:
+            return None
+        return AgentAway(server=self._directory.name_of(job.agent_id))
 
     async def run(self, run: JobRun) -> Finish:
         request = msgspec.json.decode(run.job.request, type=BackupJob)

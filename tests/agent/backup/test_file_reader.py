@@ -14,8 +14,8 @@ import pytest
 from phoenix_core.agent.backup import filereader
 from phoenix_core.agent.backup.filereader import FileReader, FileResult, pack_ref, unpack_refs
 from phoenix_core.agent.backup.parenttree import is_unchanged
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.entry import ChunkRef, EntryType
 from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX
 

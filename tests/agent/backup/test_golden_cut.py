@@ -10,9 +10,9 @@ import pytest
 from pyfastcdc import FastCDC
 
 from phoenix_core.agent.backup.filereader import FileReader
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.windows import COARSE_EXTENTS, FULL_EXTENTS
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.storage.snapshots import MAX_SNAPSHOT_BYTES
 from phoenix_core.vault.entry import ChunkRef, Entry
 from phoenix_core.vault.entrycheck import MAX_TARGET_BYTES

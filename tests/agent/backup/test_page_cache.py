@@ -10,9 +10,9 @@ import pytest
 
 from phoenix_core.agent.backup import pagecache
 from phoenix_core.agent.backup.filereader import FileReader
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.windows import Windows
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.entry import ChunkRef
 from tests.agent.backup.residency import PAGE, resident_pages, warm, write_cold
 

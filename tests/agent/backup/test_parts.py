@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from phoenix_core.agent.backup import estimate, tokens, windows
 from phoenix_core.agent.backup.patientnode import PatientNode
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.transfer import ALONE_BYTES, BATCH_BYTES, BATCH_FILES, batches
 from phoenix_core.agent.backup.windows import WINDOW_BYTES, Windows
-from phoenix_core.agent.errors import PatternInvalid, StateUnusable
+from phoenix_core.agent.errors import StateUnusable
 from phoenix_core.domain.ids import ChunkId
+from phoenix_core.domain.patterns import PatternInvalid, Patterns
 from phoenix_core.storage.errors import StorageBusy, StorageFull, StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.locateahead import LocateAhead

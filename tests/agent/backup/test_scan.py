@@ -16,12 +16,12 @@ from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.folders import listing
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.sources import canonical, source_tree
 from phoenix_core.agent.backup.spool import Spool
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.entry import ChunkRef
 from tests.agent import kinds_of_entries
 

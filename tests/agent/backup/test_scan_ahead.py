@@ -19,7 +19,6 @@ from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.foundfolders import FoundFolders
 from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.agent.backup.patterns import Patterns
 from phoenix_core.agent.backup.records import Amounts
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone, ScanAhead
@@ -27,6 +26,7 @@ from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.agentlink.messages import BackupResult, DomainAccess
+from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.tree import read_tree
 from tests.agent.backup.running import back_up

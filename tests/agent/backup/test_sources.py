@@ -11,8 +11,8 @@ from phoenix_core.agent.errors import (
     PathExcluded,
     PathNotAbsolute,
     PathNotFound,
-    PatternInvalid,
 )
+from phoenix_core.domain.patterns import PatternInvalid
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import VaultRig
 

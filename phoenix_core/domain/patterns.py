@@ -5,10 +5,17 @@ from collections.abc import Sequence
 
 from pathspec import GitIgnoreSpec
 
-from phoenix_core.agent.errors import PatternInvalid
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError
 
 _LINE_BREAKS = str.maketrans({"\n": "\udc0a", "\r": "\udc0d"})
 """A path's line breaks stand as characters that no path has: regular expressions treat real ones apart."""
+
+
+class PatternInvalid(PhoenixError):
+    code = "pattern_invalid"
+    template = "The pattern {pattern} can't be understood: {detail}."
+    hint = "Write it as in a .gitignore file."
+    exit_code = EXIT_USAGE
 
 
 class Patterns:

@@ -1,0 +1,85 @@
+"""The audit log: who changed what. Every request that isn't a question leaves an entry, also one that was refused."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from phoenix_core.api.codec import json_answer, whole
+from phoenix_core.api.operator import operator_of
+from phoenix_core.catalog.audit import AuditLog
+from phoenix_core.catalog.errors import CatalogFull
+from phoenix_core.catalog.rows import AuditRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import NotFound, PhoenixError
+from phoenix_core.domain.ids import new_id
+from phoenix_core.domain.views import AuditEntry
+
+DETAIL_CHARS = 2000
+PAGE_MAX = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class AuditKeeper:
+    """Keeps the entries in the catalog, and the log where that is full."""
+
+    def __init__(self, entries: AuditLog, clock: Clock) -> None:
+        self._entries = entries
+        self._clock = clock
+
+    async def add(self, who: str, action: str, subject: str, detail: str, outcome: str) -> None:
+        row = AuditRow(new_id("a", 16), self._clock.now(), who, action, subject, detail, outcome)
+        log.info("audit", who=who, action=action, subject=subject, outcome=outcome)
+        try:
+            await self._entries.add(row)
+        except CatalogFull as error:
+            log.error("an entry of the audit log is in this log only", entry=row.id, error=error.message)  # noqa: TRY400
+
+
+Add = Callable[[str, str, str, str, str], Awaitable[None]]
+
+
+def audited(add: Add) -> Middleware:
+    """Routes that change something have a name; it is the action."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = request.match_info.route.name
+        if name is None:
+            return await handler(request)
+        action = name.replace(".", " ")
+        try:
+            answer = await handler(request)
+        except PhoenixError as error:
+            await _add(request, action, error.code)
+            raise
+        await _add(request, action, "done")
+        return answer
+
+    async def _add(request: web.Request, action: str, outcome: str) -> None:
+        detail = (await request.read()).decode("utf-8", "replace")[:DETAIL_CHARS]
+        subject = " ".join(request.match_info.values())
+        await add(await operator_of(request), action, subject, detail, outcome)
+
+    return middleware
+
+
+class AuditResource:
+    def __init__(self, entries: AuditLog) -> None:
+        self._entries = entries
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/v1/audit", self.list)]
+
+    async def list(self, request: web.Request) -> web.Response:
+        limit = whole(request, "limit", 100, low=1, high=PAGE_MAX)
+        name = request.query.get("before", "")
+        before = await self._entries.get(name) if name else None
+        if name and before is None:
+            raise NotFound(what="entry of the audit log", name=name)
+        rows = await self._entries.listed(limit=limit, before=before)
+        return json_answer(
+            [AuditEntry(**{field: getattr(row, field) for field in row.__struct_fields__}) for row in rows]
+        )

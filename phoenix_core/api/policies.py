@@ -1,0 +1,60 @@
+"""Backup policies: list, make or change, remove, when they run next, and what their retention would remove."""
+
+from itertools import islice
+
+from aiohttp import web
+
+from phoenix_core.api.codec import body_of, json_answer, whole
+from phoenix_core.api.operator import operator_of
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.engine.policies.checks import zone_of
+from phoenix_core.engine.policies.desk import PolicyDesk
+from phoenix_core.engine.policies.retention_plan import RetentionPlans
+from phoenix_core.engine.policies.timetable import Timetable
+
+RUNS_MAX = 1000
+
+
+class PolicyResource:
+    def __init__(self, desk: PolicyDesk, plans: RetentionPlans, clock: Clock) -> None:
+        self._desk = desk
+        self._plans = plans
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/policies", self.list),
+            web.get("/v1/policies/{policy}", self.show),
+            web.put("/v1/policies/{policy}", self.put, name="policy.set"),
+            web.delete("/v1/policies/{policy}", self.remove, name="policy.remove"),
+            web.get("/v1/policies/{policy}/runs", self.runs),
+            web.get("/v1/policies/{policy}/retention", self.retention),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        return json_answer(await self._desk.policies())
+
+    async def show(self, request: web.Request) -> web.Response:
+        return json_answer(await self._desk.policy(request.match_info["policy"]))
+
+    async def put(self, request: web.Request) -> web.Response:
+        wanted = await body_of(request, BackupPolicy)
+        return json_answer(
+            await self._desk.put_policy(request.match_info["policy"], wanted, await operator_of(request))
+        )
+
+    async def remove(self, request: web.Request) -> web.Response:
+        await self._desk.remove_policy(request.match_info["policy"], await operator_of(request))
+        return json_answer({})
+
+    async def runs(self, request: web.Request) -> web.Response:
+        """The next times that the policy's schedule names."""
+        count = whole(request, "count", 10, low=1, high=RUNS_MAX)
+        policy = await self._desk.policy(request.match_info["policy"])
+        timetable = Timetable(policy.schedule, zone_of(policy))
+        return json_answer(list(islice(timetable.runs(self._clock.now()), count)))
+
+    async def retention(self, request: web.Request) -> web.Response:
+        """What the policy's retention says of each restore point of its servers."""
+        return json_answer(await self._plans.of_policy(request.match_info["policy"]))

@@ -1,0 +1,71 @@
+"""The file of `config export` and `config apply`: TOML, one table for each policy, rule and group, by its name.
+
+Fields that have their default value are left out when it is written.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from phoenix_core.cli.errors import ConfigFileInvalid
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
+
+HEADING = "# Policies, rules and groups. `phoenix config diff FILE` shows what `config apply FILE` would change.\n\n"
+
+
+def to_text(config: Config) -> str:
+    tables = {"policies": config.policies, "rules": config.rules, "groups": config.groups}
+    return HEADING + tomli_w.dumps({what: _by_name(items) for what, items in tables.items() if items})
+
+
+def from_text(text: str, file: str) -> Config:
+    """`file`: what to call it in an error. Raises ConfigFileInvalid."""
+    try:
+        tables = tomllib.loads(text)
+        for what in tables.keys() - {"policies", "rules", "groups"}:
+            raise ConfigFileInvalid(file=file, detail=f"{what} is neither policies, rules nor groups")
+        return Config(
+            policies=tuple(_items(tables, "policies", BackupPolicy, file)),
+            rules=tuple(_items(tables, "rules", ContentRule, file)),
+            groups=tuple(_items(tables, "groups", ServerGroup, file)),
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigFileInvalid(file=file, detail=str(error)) from error
+
+
+def _by_name(items: Iterable[msgspec.Struct]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for item in items:
+        fields = _without_defaults(item)
+        found[str(fields.pop("name"))] = fields
+    return found
+
+
+def _without_defaults(item: msgspec.Struct) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(item):
+        value = getattr(item, field.name)
+        if value == field.default:
+            continue
+        fields[field.name] = (
+            _without_defaults(value) if isinstance(value, msgspec.Struct) else msgspec.to_builtins(value)
+        )
+    return fields
+
+
+def _items(tables: dict[str, Any], what: str, kind: type[Any], file: str) -> list[Any]:
+    table = tables.get(what, {})
+    if not isinstance(table, dict):
+        raise ConfigFileInvalid(file=file, detail=f"{what} is no table")
+    made: list[Any] = []
+    for name, fields in table.items():
+        if not isinstance(fields, dict) or "name" in fields:
+            raise ConfigFileInvalid(file=file, detail=f"{what}.{name} is no table of fields without a name")
+        try:
+            made.append(msgspec.convert({"name": name, **fields}, kind))
+        except msgspec.ValidationError as error:
+            raise ConfigFileInvalid(file=file, detail=f"{what}.{name}: {error}") from error
+    return made

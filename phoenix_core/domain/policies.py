@@ -1,0 +1,102 @@
+"""The administrative model: server groups, and the backup policies and content rules that are attached to them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class MissedRun(StrEnum):
+    """What becomes of a run whose time passed while the core was not running."""
+
+    RUN = "run"
+    """It is made up for once the core is there, once for all that were missed."""
+    SKIP = "skip"
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many restore points of a server stay. The newest of each day, week (from Monday), month and year counts, in
+    the policy's time zone. With all zero every restore point stays."""
+
+    last: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+
+    @property
+    def keeps_all(self) -> bool:
+        return not any((self.last, self.daily, self.weekly, self.monthly, self.yearly))
+
+
+class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the servers of a group are backed up, and which of their restore points stay."""
+
+    name: str
+    schedule: tuple[str, ...] = ()
+    """Cron expressions of five fields, or such words as `daily at 02:00`; empty: by hand only."""
+    time_zone: str = "UTC"
+    """An IANA name; schedule and retention go by its wall clock."""
+    window: tuple[str, ...] = ()
+    """Hours of the week such as `mon-fri 20:00-06:00`, by the same clock: scheduled backups begin and run in them only;
+    what still runs at their end is stopped. Empty: always."""
+    missed: MissedRun = MissedRun.RUN
+    retries: int = 0
+    """How often a scheduled backup that failed or was aborted is tried again."""
+    retry_delay_s: int = 600
+    retention: Retention = Retention()
+
+
+class ContentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which folders are backed up, and what is left out of them."""
+
+    name: str
+    paths: tuple[str, ...] = ()
+    """Absolute, in shown form."""
+    excludes: tuple[str, ...] = ()
+    """Patterns as in a .gitignore file at `/`."""
+    cross_mounts: bool = False
+    """Whether other file systems mounted below are entered."""
+
+
+class ServerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Servers that are backed up alike. A server is in one group at most."""
+
+    name: str
+    policy: str = ""
+    """Name of its backup policy; empty: none."""
+    rules: tuple[str, ...] = ()
+    """Names of its content rules; a backup covers what all of them name."""
+    servers: tuple[str, ...] = ()
+    """Names of its servers."""
+
+
+class RetentionVerdict(msgspec.Struct, frozen=True):
+    """What a policy's retention says of one restore point."""
+
+    snapshot_id: str
+    server_name: str
+    paths: tuple[str, ...]
+    recorded_at: datetime
+    reasons: tuple[str, ...] = ()
+    """Why it stays, such as `last 3` or `weekly 2`; empty: the next run of retention removes it."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All policies, rules and groups: what `config export` writes and `config apply` takes. No secrets are in it."""
+
+    policies: tuple[BackupPolicy, ...] = ()
+    rules: tuple[ContentRule, ...] = ()
+    groups: tuple[ServerGroup, ...] = ()
+
+
+class ConfigChange(msgspec.Struct, frozen=True):
+    """One thing that differs between what is in force and what is wanted."""
+
+    what: str
+    """`policy`, `rule` or `group`."""
+    name: str
+    change: str
+    """`added`, `changed` or `removed`."""
+    fields: tuple[tuple[str, str, str], ...] = ()
+    """Of a changed one: field, value in force, value wanted, as JSON."""

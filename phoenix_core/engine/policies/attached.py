@@ -1,0 +1,23 @@
+"""Which group each server is in, and which policy it has through it."""
+
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.domain.policies import BackupPolicy
+
+
+class Attached:
+    def __init__(self, stored: Policies) -> None:
+        self._stored = stored
+
+    async def groups_by_server(self) -> dict[str, str]:
+        """Ids of the groups, by server's id."""
+        return {server_id: group.id for group in await self._stored.groups() for server_id in group.server_ids}
+
+    async def policies_by_server(self) -> dict[str, BackupPolicy]:
+        """By server's id; servers without a policy are not in it."""
+        policies = {row.id: row.body for row in await self._stored.policies()}
+        return {
+            server_id: policies[group.policy_id]
+            for group in await self._stored.groups()
+            if group.policy_id
+            for server_id in group.server_ids
+        }

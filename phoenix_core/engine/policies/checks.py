@@ -1,0 +1,89 @@
+"""What policies, rules and groups may hold; each check names the field that is wrong."""
+
+import re
+from datetime import UTC, datetime
+from itertools import islice
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from phoenix_core.domain.names import absolute
+from phoenix_core.domain.patterns import PatternInvalid, Patterns
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention
+from phoenix_core.engine.policies.errors import FieldInvalid
+from phoenix_core.engine.policies.hours import Hours
+from phoenix_core.engine.policies.timetable import Timetable
+
+_NAME = re.compile(r"\w[\w .-]{0,99}")
+RETRIES_MAX = 10
+DELAY_MAX_S = 86_400
+KEEP_MAX = 10_000
+RUNS_LOOKED_AT = 200
+_ANY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name) or name != name.strip():
+        raise FieldInvalid(
+            what=what,
+            name=name or "''",
+            field="name",
+            detail="letters, digits, blanks, -, _ and . are taken, up to 100",
+        )
+
+
+def check_policy(policy: BackupPolicy) -> None:
+    check_name("Policy", policy.name)
+    zone = zone_of(policy)
+    try:
+        timetable = Timetable(policy.schedule, zone)
+    except ValueError as error:
+        raise _wrong_policy(policy, "schedule", str(error)) from error
+    try:
+        window = Hours(policy.window, zone)
+    except ValueError as error:
+        raise _wrong_policy(policy, "window", str(error)) from error
+    if policy.schedule and not any(window.contain(run) for run in islice(timetable.runs(_ANY), RUNS_LOOKED_AT)):
+        raise _wrong_policy(policy, "window", "no run of the schedule falls into it")
+    _within(policy, "retries", policy.retries, RETRIES_MAX)
+    _within(policy, "retry_delay_s", policy.retry_delay_s, DELAY_MAX_S)
+    for name in Retention.__struct_fields__:
+        _within(policy, f"retention.{name}", getattr(policy.retention, name), KEEP_MAX)
+
+
+def zone_of(policy: BackupPolicy) -> ZoneInfo:
+    """Raises FieldInvalid."""
+    try:
+        return ZoneInfo(policy.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        detail = f"{policy.time_zone or 'nothing'} is no time zone such as UTC or Europe/Berlin"
+        raise _wrong_policy(policy, "time_zone", detail) from error
+
+
+def window_of(policy: BackupPolicy) -> Hours:
+    return Hours(policy.window, zone_of(policy))
+
+
+def check_rule(rule: ContentRule) -> ContentRule:
+    """The rule with its paths in their one form."""
+    check_name("Rule", rule.name)
+    if not rule.paths:
+        raise FieldInvalid(what="Rule", name=rule.name, field="paths", detail="at least one folder is wanted")
+    try:
+        paths = tuple(dict.fromkeys(absolute(path) for path in rule.paths))
+    except ValueError as error:
+        raise FieldInvalid(what="Rule", name=rule.name, field="paths", detail=str(error)) from error
+    try:
+        Patterns(rule.excludes)
+    except PatternInvalid as error:
+        raise FieldInvalid(what="Rule", name=rule.name, field="excludes", detail=error.message) from error
+    return msgspec.structs.replace(rule, paths=paths)
+
+
+def _within(policy: BackupPolicy, field: str, value: int, most: int) -> None:
+    if not 0 <= value <= most:
+        raise _wrong_policy(policy, field, f"{value} is no whole number from 0 to {most}")
+
+
+def _wrong_policy(policy: BackupPolicy, field: str, detail: str) -> FieldInvalid:
+    return FieldInvalid(what="Policy", name=policy.name, field=field, detail=detail)

@@ -1,0 +1,143 @@
+"""All policies, rules and groups as one thing that can be written out, compared and put in force."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.ids import new_id
+from phoenix_core.domain.policies import BackupPolicy, Config, ConfigChange, ContentRule, ServerGroup
+from phoenix_core.engine.policies.checks import check_name, check_policy, check_rule
+from phoenix_core.engine.policies.desk import PolicyDesk
+from phoenix_core.engine.policies.errors import FieldInvalid
+from phoenix_core.engine.policies.references import References
+
+Item = TypeVar("Item", BackupPolicy, ContentRule, ServerGroup)
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigDesk:
+    """What has a name that is there is changed, whatever isn't in the wanted configuration is removed. All of it is
+    checked before any of it is put in force, in one transaction."""
+
+    def __init__(self, desk: PolicyDesk, stored: Policies, references: References, clock: Clock) -> None:
+        self._desk = desk
+        self._stored = stored
+        self._references = references
+        self._clock = clock
+
+    async def current(self) -> Config:
+        return Config(
+            policies=tuple(await self._desk.policies()),
+            rules=tuple(await self._desk.rules()),
+            groups=tuple(await self._desk.groups()),
+        )
+
+    async def diff(self, wanted: Config) -> list[ConfigChange]:
+        """What `apply` would change. Raises FieldInvalid."""
+        wanted = await self._checked(wanted)
+        await self._rows(wanted)
+        return _changes(await self.current(), wanted)
+
+    async def apply(self, wanted: Config, who: str) -> list[ConfigChange]:
+        """Put it in force; returns what changed. Raises FieldInvalid."""
+        wanted = await self._checked(wanted)
+        async with self._desk.turn:
+            changes = _changes(await self.current(), wanted)
+            if changes:
+                await self._stored.replace_all(*await self._rows(wanted))
+        if changes:
+            log.info("configuration applied", changes=len(changes), who=who)
+            self._desk.changed()
+        return changes
+
+    async def _checked(self, wanted: Config) -> Config:
+        for policy in wanted.policies:
+            await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
+        rules = tuple(check_rule(rule) for rule in wanted.rules)
+        for group in wanted.groups:
+            check_name("Group", group.name)
+        for what, items in (("Policy", wanted.policies), ("Rule", rules), ("Group", wanted.groups)):
+            _check_once(what, [item.name for item in items])
+        groups = tuple(self._references.with_server_names(group) for group in wanted.groups)
+        return msgspec.structs.replace(wanted, rules=rules, groups=groups)
+
+    async def _rows(self, wanted: Config) -> tuple[list[PolicyRow], list[RuleRow], list[GroupRow]]:
+        known = {row.name: row for row in await self._stored.policies()}
+        policies = [
+            PolicyRow(known[policy.name].id if policy.name in known else new_id("p"), policy.name, policy)
+            for policy in wanted.policies
+        ]
+        rule_ids = {row.name: row.id for row in await self._stored.rules()}
+        rules = [RuleRow(rule_ids.get(rule.name) or new_id("r"), rule.name, rule) for rule in wanted.rules]
+        anew = {
+            row.id for row in policies if row.name not in known or known[row.name].body.schedule != row.body.schedule
+        }
+        groups: list[GroupRow] = []
+        before = {row.name: row for row in await self._stored.groups()}
+        for group in wanted.groups:
+            row = before.get(group.name)
+            made = GroupRow(
+                id=row.id if row else new_id("g"),
+                name=group.name,
+                policy_id=self._references.policy_id(group, policies),
+                considered_until=row.considered_until if row else self._clock.now(),
+                rule_ids=self._references.rule_ids(group, rules),
+                server_ids=self._references.server_ids(group, groups),
+            )
+            groups.append(self._dated(made, row, anew, self._clock.now()))
+        return policies, rules, groups
+
+    @staticmethod
+    def _dated(made: GroupRow, before: GroupRow | None, anew: set[str], now: datetime) -> GroupRow:
+        """What a new schedule would have had due before now was never promised."""
+        if before is not None and before.policy_id == made.policy_id and made.policy_id not in anew:
+            return made
+        return msgspec.structs.replace(made, considered_until=now)
+
+
+def _check_once(what: str, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise FieldInvalid(what=what, name=twice, field="name", detail="another one has this name")
+
+
+def _changes(current: Config, wanted: Config) -> list[ConfigChange]:
+    return [
+        *_differences("policy", current.policies, wanted.policies),
+        *_differences("rule", current.rules, wanted.rules),
+        *_differences("group", current.groups, wanted.groups),
+    ]
+
+
+def _differences(what: str, current: Iterable[Item], wanted: Iterable[Item]) -> list[ConfigChange]:
+    before = {item.name: item for item in current}
+    after = {item.name: item for item in wanted}
+    found: list[ConfigChange] = []
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            found.append(ConfigChange(what, name, "added", _fields(type(after[name])(name=name), after[name])))
+        elif name not in after:
+            found.append(ConfigChange(what, name, "removed"))
+        elif before[name] != after[name]:
+            found.append(ConfigChange(what, name, "changed", _fields(before[name], after[name])))
+    return found
+
+
+def _fields(before: msgspec.Struct, after: msgspec.Struct) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (field, _text(getattr(before, field)), _text(getattr(after, field)))
+        for field in before.__struct_fields__
+        if getattr(before, field) != getattr(after, field)
+    )
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

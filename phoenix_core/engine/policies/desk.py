@@ -1,0 +1,166 @@
+"""Operators' changes of policies, rules and groups: checked, kept, and told to the scheduler."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import structlog
+
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import NotFound
+from phoenix_core.domain.ids import new_id
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.checks import check_name, check_policy, check_rule
+from phoenix_core.engine.policies.errors import FieldInvalid, StillUsed
+from phoenix_core.engine.policies.references import References, Row, named
+
+log = structlog.get_logger(__name__)
+
+
+class PolicyDesk:
+    """Names are for people; inside, ids refer to each other, so that all can be renamed."""
+
+    def __init__(
+        self,
+        stored: Policies,
+        directory: PeerDirectory,
+        references: References,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called after each change."""
+        self._stored = stored
+        self._directory = directory
+        self._references = references
+        self._clock = clock
+        self.changed = changed
+        self.turn = asyncio.Lock()
+        """Changes are checked against what is there, so one comes after the other."""
+
+    # --- policies ----------------------------------------------------------------------------------------------------
+
+    async def policies(self) -> list[BackupPolicy]:
+        return [row.body for row in await self._stored.policies()]
+
+    async def policy(self, name: str) -> BackupPolicy:
+        """Raises NotFound."""
+        return named("policy", await self._stored.policies(), name).body
+
+    async def put_policy(self, name: str, policy: BackupPolicy, who: str) -> BackupPolicy:
+        """Make the policy, or change the one of this name; its own name may be a new one. Raises FieldInvalid."""
+        await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
+        async with self.turn:
+            row = _row_for("Policy", await self._stored.policies(), name, policy.name)
+            await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))
+            # What a new schedule would have had due before now was never promised.
+            for group in await self._stored.groups():
+                if row and group.policy_id == row.id and row.body.schedule != policy.schedule:
+                    await self._stored.considered(group.id, self._clock.now())
+        self._done("policy changed", policy.name, who)
+        return policy
+
+    async def remove_policy(self, name: str, who: str) -> None:
+        """Raises NotFound, StillUsed."""
+        async with self.turn:
+            row = named("policy", await self._stored.policies(), name)
+            _check_unused("Policy", name, (group for group in await self._stored.groups() if group.policy_id == row.id))
+            await self._stored.remove_policy(row.id)
+        self._done("policy removed", name, who)
+
+    # --- rules -------------------------------------------------------------------------------------------------------
+
+    async def rules(self) -> list[ContentRule]:
+        return [row.body for row in await self._stored.rules()]
+
+    async def rule(self, name: str) -> ContentRule:
+        """Raises NotFound."""
+        return named("rule", await self._stored.rules(), name).body
+
+    async def put_rule(self, name: str, rule: ContentRule, who: str) -> ContentRule:
+        """As `put_policy`."""
+        rule = check_rule(rule)
+        async with self.turn:
+            row = _row_for("Rule", await self._stored.rules(), name, rule.name)
+            await self._stored.put_rule(RuleRow(row.id if row else new_id("r"), rule.name, rule))
+        self._done("rule changed", rule.name, who)
+        return rule
+
+    async def remove_rule(self, name: str, who: str) -> None:
+        """Raises NotFound, StillUsed."""
+        async with self.turn:
+            row = named("rule", await self._stored.rules(), name)
+            _check_unused("Rule", name, (group for group in await self._stored.groups() if row.id in group.rule_ids))
+            await self._stored.remove_rule(row.id)
+        self._done("rule removed", name, who)
+
+    # --- groups ------------------------------------------------------------------------------------------------------
+
+    async def groups(self) -> list[ServerGroup]:
+        policies = {row.id: row.name for row in await self._stored.policies()}
+        rules = {row.id: row.name for row in await self._stored.rules()}
+        return [
+            ServerGroup(
+                name=row.name,
+                policy=policies.get(row.policy_id or "", ""),
+                rules=tuple(rules[rule_id] for rule_id in row.rule_ids),
+                servers=tuple(sorted(map(self._directory.name_of, filter(self._directory.in_use, row.server_ids)))),
+            )
+            for row in await self._stored.groups()
+        ]
+
+    async def group(self, name: str) -> ServerGroup:
+        """Raises NotFound."""
+        found = next((group for group in await self.groups() if group.name == name), None)
+        if found is None:
+            raise NotFound(what="group", name=name)
+        return found
+
+    async def put_group(self, name: str, group: ServerGroup, who: str) -> ServerGroup:
+        """As `put_policy`. Raises FieldInvalid also for what isn't there, and for a server of another group."""
+        check_name("Group", group.name)
+        async with self.turn:
+            rows = await self._stored.groups()
+            row = _row_for("Group", rows, name, group.name)
+            now = self._clock.now()
+            wanted = GroupRow(
+                id=row.id if row else new_id("g"),
+                name=group.name,
+                policy_id=self._references.policy_id(group, await self._stored.policies()),
+                considered_until=row.considered_until if row else now,
+                rule_ids=self._references.rule_ids(group, await self._stored.rules()),
+                server_ids=self._references.server_ids(
+                    group, [other for other in rows if row is None or other.id != row.id]
+                ),
+            )
+            if row is None or row.policy_id != wanted.policy_id:
+                wanted = msgspec.structs.replace(wanted, considered_until=now)
+            await self._stored.put_group(wanted)
+        self._done("group changed", group.name, who)
+        return await self.group(group.name)
+
+    async def remove_group(self, name: str, who: str) -> None:
+        """Its servers stay, and what was backed up of them. Raises NotFound."""
+        async with self.turn:
+            await self._stored.remove_group(named("group", await self._stored.groups(), name).id)
+        self._done("group removed", name, who)
+
+    def _done(self, what: str, name: str, who: str) -> None:
+        log.info(what, name=name, who=who)
+        self.changed()
+
+
+def _row_for(what: str, rows: Sequence[Row], name: str, new_name: str) -> Row | None:
+    """The row to change, by its old name; None where a new one is made. Raises FieldInvalid: a name is taken."""
+    row = next((row for row in rows if row.name == name), None)
+    if any(other.name == new_name and (row is None or other.id != row.id) for other in rows):
+        raise FieldInvalid(what=what, name=new_name, field="name", detail="another one has this name")
+    return row
+
+
+def _check_unused(what: str, name: str, groups: Iterable[GroupRow]) -> None:
+    users = [group.name for group in groups]
+    if users:
+        raise StillUsed(what=what, name=name, users="group " + ", ".join(users))

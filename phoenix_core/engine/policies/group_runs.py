@@ -1,0 +1,94 @@
+"""Starts the backups of each group when its policy's schedule says so (WF1.1).
+
+The catalog keeps up to when each group has been dealt with. A run's jobs have ids made from group, server and time, so
+that a core which ends between two of them makes the rest after its restart, and none twice.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from blake3 import blake3
+
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import id_of
+from phoenix_core.domain.policies import ContentRule, MissedRun
+from phoenix_core.engine.job_desk import JobDesk
+from phoenix_core.engine.policies.checks import window_of, zone_of
+from phoenix_core.engine.policies.due import due_now
+from phoenix_core.engine.policies.timetable import Timetable
+from phoenix_core.engine.requests import ScheduledBackup
+
+log = structlog.get_logger(__name__)
+
+
+class GroupRuns:
+    """A duty of the scheduler."""
+
+    def __init__(self, stored: Policies, desk: JobDesk, clock: Clock, in_use: Callable[[str], bool]) -> None:
+        """`in_use`: whether a server of this id is still protected."""
+        self._stored = stored
+        self._desk = desk
+        self._clock = clock
+        self._in_use = in_use
+
+    async def turn(self) -> datetime | None:
+        policies = {row.id: row for row in await self._stored.policies()}
+        rules = {row.id: row for row in await self._stored.rules()}
+        upcoming: list[datetime] = []
+        for group in await self._stored.groups():
+            policy = policies.get(group.policy_id or "")
+            if policy is None or not policy.body.schedule:
+                continue
+            timetable = Timetable(policy.body.schedule, zone_of(policy.body))
+            await self._serve(group, policy, [rules[rule_id] for rule_id in group.rule_ids], timetable)
+            due = timetable.due_after(self._clock.now())
+            if due is not None:
+                upcoming.append(due)
+        return min(upcoming, default=None)
+
+    async def _serve(self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], timetable: Timetable) -> None:
+        due = due_now(timetable, group.considered_until, self._clock.now())
+        if due.at is not None:
+            if due.missed and policy.body.missed is MissedRun.SKIP:
+                log.warning("a run was missed and is skipped", group=group.name, due=due.at.isoformat())
+            else:
+                await self._start(group, policy, rules, due.at, missed=due.missed)
+        if due.considered_until != group.considered_until:
+            await self._stored.considered(group.id, due.considered_until)
+
+    async def _start(
+        self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], due: datetime, *, missed: bool
+    ) -> None:
+        if not rules:
+            log.warning("a group without content rules has nothing to back up", group=group.name)
+            return
+        content = joined(group.name, [rule.body for rule in rules])
+        in_window = window_of(policy.body).contain(self._clock.now())
+        for server_id in filter(self._in_use, group.server_ids):
+            digest = blake3(f"{group.id} {server_id} {due.isoformat()}".encode()).digest()
+            wanted = ScheduledBackup(
+                job_id=id_of("j", digest),
+                server_id=server_id,
+                policy=policy.name,
+                due=due,
+                missed=missed,
+                in_window=in_window,
+            )
+            try:
+                await self._desk.scheduled_backup(wanted, content)
+            except PhoenixError as error:
+                log.warning("a scheduled backup could not be queued", server=server_id, error=error.message)
+
+
+def joined(name: str, rules: list[ContentRule]) -> ContentRule:
+    """What several rules cover together: all of their folders, without what any of them leaves out."""
+    return ContentRule(
+        name=name,
+        paths=tuple(dict.fromkeys(path for rule in rules for path in rule.paths)),
+        excludes=tuple(dict.fromkeys(pattern for rule in rules for pattern in rule.excludes)),
+        cross_mounts=any(rule.cross_mounts for rule in rules),
+    )

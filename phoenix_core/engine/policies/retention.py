@@ -1,0 +1,77 @@
+"""Which restore points a policy's retention keeps, and why; pure, so that a plan can be shown before it is carried out.
+
+Restore points are counted, not aged: a clock that jumps removes nothing. Those of one server that cover the same paths
+are counted together. The newest that can be restored always stays, and so does what can't be (a lost one, until
+somebody removes it by hand)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from phoenix_core.domain.policies import Retention
+
+
+class RestorePoint(msgspec.Struct, frozen=True):
+    """What a plan needs to know of a snapshot."""
+
+    id: str
+    server_id: str
+    paths: tuple[str, ...]
+    recorded_at: datetime
+    sequence: int
+    """Number of its record; later ones are newer, whatever the clocks said."""
+    readable: bool = True
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    point: RestorePoint
+    reasons: tuple[str, ...]
+    """Why it stays, such as `last 3` or `weekly 2`; empty: it goes."""
+
+    @property
+    def stays(self) -> bool:
+        return bool(self.reasons)
+
+
+_PERIODS: tuple[tuple[str, Callable[[datetime], tuple[int, ...]]], ...] = (
+    ("daily", lambda time: (time.year, time.month, time.day)),
+    ("weekly", lambda time: tuple(time.isocalendar())[:2]),
+    ("monthly", lambda time: (time.year, time.month)),
+    ("yearly", lambda time: (time.year,)),
+)
+
+
+def plan(points: Iterable[RestorePoint], retention: Retention, zone: ZoneInfo) -> list[Verdict]:
+    """A verdict on each point; per server and set of paths, newest first."""
+
+    def kind(point: RestorePoint) -> tuple[str, tuple[str, ...]]:
+        return (point.server_id, tuple(sorted(point.paths)))
+
+    verdicts: list[Verdict] = []
+    for _, same in groupby(sorted(points, key=lambda point: (kind(point), -point.sequence)), key=kind):
+        verdicts.extend(_judge(list(same), retention, zone))
+    return verdicts
+
+
+def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo) -> list[Verdict]:
+    reasons: dict[str, list[str]] = {point.id: [] for point in points}
+    sound = [point for point in points if point.readable]
+    for point in points:
+        if not point.readable:
+            reasons[point.id].append("lost")
+        elif retention.keeps_all:
+            reasons[point.id].append("all")
+    if sound:
+        reasons[sound[0].id].append("newest")
+    for number, point in enumerate(sound[: retention.last], 1):
+        reasons[point.id].append(f"last {number}")
+    for name, period in _PERIODS:
+        newest: dict[tuple[int, ...], RestorePoint] = {}
+        for point in sound:
+            newest.setdefault(period(point.recorded_at.astimezone(zone)), point)
+        for number, point in enumerate(list(newest.values())[: getattr(retention, name)], 1):
+            reasons[point.id].append(f"{name} {number}")
+    return [Verdict(point, tuple(reasons[point.id])) for point in points]

@@ -1,0 +1,64 @@
+"""What retention would remove now: each group's restore points, by its policy."""
+
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.errors import NotFound
+from phoenix_core.domain.policies import RetentionVerdict
+from phoenix_core.engine.policies.checks import zone_of
+from phoenix_core.engine.policies.retention import RestorePoint, Verdict, plan
+
+
+class RetentionPlans:
+    """Only servers in a group with a policy are looked at: what is left of a removed one stays until somebody removes
+    it by hand."""
+
+    def __init__(self, stored: Policies, snapshots: Snapshots) -> None:
+        self._stored = stored
+        self._snapshots = snapshots
+
+    async def all(self) -> list[Verdict]:
+        """Of all policies."""
+        return [verdict for policy in await self._stored.policies() for verdict in await self._verdicts(policy.id)]
+
+    async def of_policy(self, name: str) -> list[RetentionVerdict]:
+        """For people to read: by server, newest first. Raises NotFound."""
+        policy = next((row for row in await self._stored.policies() if row.name == name), None)
+        if policy is None:
+            raise NotFound(what="policy", name=name)
+        names = {row.id: row.server_name for row in await self._snapshots.listed()}
+        return [
+            RetentionVerdict(
+                snapshot_id=verdict.point.id,
+                server_name=names.get(verdict.point.id, verdict.point.server_id),
+                paths=verdict.point.paths,
+                recorded_at=verdict.point.recorded_at,
+                reasons=verdict.reasons,
+            )
+            for verdict in await self._verdicts(policy.id)
+        ]
+
+    async def removes_any(self) -> bool:
+        """Whether there is a policy that doesn't keep all."""
+        return any(not row.body.retention.keeps_all for row in await self._stored.policies())
+
+    async def _verdicts(self, policy_id: str) -> list[Verdict]:
+        policy = next(row for row in await self._stored.policies() if row.id == policy_id)
+        servers = {
+            server_id
+            for group in await self._stored.groups()
+            if group.policy_id == policy_id
+            for server_id in group.server_ids
+        }
+        points = [
+            RestorePoint(
+                id=row.id,
+                server_id=row.server_id,
+                paths=row.paths,
+                recorded_at=row.recorded_at,
+                sequence=row.sequence,
+                readable=row.readable,
+            )
+            for row in await self._snapshots.listed()
+            if row.server_id in servers
+        ]
+        return plan(points, policy.body.retention, zone_of(policy.body))

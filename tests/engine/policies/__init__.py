@@ -1,0 +1,1 @@
+"""Tests of policies, rules, groups and their scheduler."""

@@ -1,0 +1,102 @@
+"""Which restore points stay."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_core.domain.policies import Retention
+from phoenix_core.engine.policies.retention import RestorePoint, plan
+
+ZONE = ZoneInfo("UTC")
+START = datetime(2024, 1, 1, 2, 0, tzinfo=UTC)  # a Monday
+
+
+def point(number: int, at: datetime, *, readable: bool = True, paths: tuple[str, ...] = ("/srv",)) -> RestorePoint:
+    return RestorePoint(f"{number:04}", "s1", paths, at, number, readable)
+
+
+def nightly(count: int) -> list[RestorePoint]:
+    return [point(number, START + timedelta(days=number)) for number in range(count)]
+
+
+def staying(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo = ZONE) -> list[int]:
+    return sorted(verdict.point.sequence for verdict in plan(points, retention, zone) if verdict.stays)
+
+
+def test_without_a_retention_all_stay() -> None:
+    assert staying(nightly(5), Retention()) == [0, 1, 2, 3, 4]
+
+
+def test_the_last_ones_stay() -> None:
+    assert staying(nightly(10), Retention(last=3)) == [7, 8, 9]
+
+
+def test_the_newest_of_each_day_stays() -> None:
+    points = [point(number, START + timedelta(hours=8 * number)) for number in range(9)]  # three a day
+    assert staying(points, Retention(daily=2)) == [5, 8]
+
+
+def test_weeks_months_and_years_stay_beside_days() -> None:
+    points = nightly(400)  # to 2025-02-03, a Monday
+    kept = staying(points, Retention(daily=3, weekly=2, monthly=3, yearly=2))
+    days = [(START + timedelta(days=number)).strftime("%Y-%m-%d") for number in kept]
+    assert days == ["2024-12-31", "2025-01-31", "2025-02-01", "2025-02-02", "2025-02-03"]
+
+
+def test_days_go_by_the_policy_s_time_zone() -> None:
+    points = [point(0, datetime(2024, 1, 1, 20, 0, tzinfo=UTC)), point(1, datetime(2024, 1, 1, 22, 0, tzinfo=UTC))]
+    assert staying(points, Retention(daily=2)) == [1]
+    assert staying(points, Retention(daily=2), ZoneInfo("Europe/Helsinki")) == [0, 1]  # 22:00 and 00:00 there
+
+
+def test_the_reasons_are_told() -> None:
+    verdicts = plan(nightly(3), Retention(last=2, daily=1), ZONE)
+    assert [verdict.reasons for verdict in verdicts] == [("newest", "last 1", "daily 1"), ("last 2",), ()]
+
+
+def test_a_lost_one_neither_goes_nor_stands_in_for_another() -> None:
+    points = [*nightly(2), point(2, START + timedelta(days=2), readable=False)]
+    verdicts = {verdict.point.sequence: verdict.reasons for verdict in plan(points, Retention(last=1), ZONE)}
+    assert verdicts == {2: ("lost",), 1: ("newest", "last 1"), 0: ()}
+
+
+def test_backups_of_other_paths_are_counted_apart() -> None:
+    points = [*nightly(3), *(point(10 + number, START + timedelta(days=5), paths=("/etc",)) for number in range(2))]
+    assert staying(points, Retention(last=1)) == [2, 11]
+
+
+RETENTIONS = st.builds(
+    Retention,
+    last=st.integers(0, 5),
+    daily=st.integers(0, 5),
+    weekly=st.integers(0, 5),
+    monthly=st.integers(0, 5),
+    yearly=st.integers(0, 3),
+)
+HOURS = st.lists(st.integers(0, 24 * 800), min_size=1, max_size=40)
+
+
+@given(RETENTIONS, HOURS)
+def test_the_newest_always_stays_whatever_the_clock_did(retention: Retention, hours: list[int]) -> None:
+    points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(hours)]
+    assert len(points) - 1 in staying(points, retention)
+
+
+@given(RETENTIONS, HOURS)
+def test_what_went_is_not_missed_when_the_rest_is_looked_at_again(retention: Retention, hours: list[int]) -> None:
+    points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(sorted(hours))]
+    kept = staying(points, retention)
+    assert staying([each for each in points if each.sequence in kept], retention) == kept
+
+
+@given(HOURS)
+def test_a_jump_of_the_clock_removes_no_more_than_its_own_place(hours: list[int]) -> None:
+    """One backup dated thirty days ahead costs at most one of those that are counted by days."""
+    points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(sorted(hours))]
+    jumped = [*points, point(len(points), points[-1].recorded_at + timedelta(days=30))]
+    before = set(staying(points, Retention(daily=5)))
+    after = set(staying(jumped, Retention(daily=5)))
+    assert len(before - after) <= 1

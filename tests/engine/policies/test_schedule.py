@@ -1,0 +1,234 @@
+"""From a policy's schedule to the backup, through a whole core."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.states import JobKind, JobState, StepState
+from phoenix_core.domain.views import JobView
+from tests.engine.fake_agent import failing, until_cancelled
+from tests.engine.rig import Rig, running_rig
+
+
+class MovedClock:
+    """Goes on from noon five days ago, and can be moved on; certificates that are made now must be valid now."""
+
+    def __init__(self) -> None:
+        noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
+        self.ahead = noon - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def move_to(self, hour: int, minute: int = 0) -> None:
+        """The next time that it is so late."""
+        now = self.now()
+        wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        self.ahead += (wanted if wanted > now else wanted + timedelta(days=1)) - now
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
+    async with running_rig(tmp_path, clock=clock) as running:
+        yield running
+
+
+async def protect(rig: Rig, **fields: object) -> None:
+    """A group with web1, backed up each night at two."""
+    policy = BackupPolicy(name="nightly", schedule=("daily at 02:00",), **fields)  # type: ignore[arg-type]
+    await rig.client.put_policy("nightly", policy)
+    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",), excludes=("*.tmp",)))
+    await rig.client.put_group("web", ServerGroup("web", policy="nightly", rules=("web",), servers=("web1",)))
+
+
+async def do_what_is_due(rig: Rig) -> None:
+    assert rig.core is not None
+    await rig.core.do_what_is_due()
+
+
+async def scheduled(rig: Rig) -> list[JobView]:
+    return [job for job in await rig.client.jobs(kind="file_backup") if job.requested_by == "policy nightly"]
+
+
+async def the_night_comes(rig: Rig, clock: MovedClock, count: int = 1) -> JobView:
+    """The newest of the scheduled jobs, once there are so many."""
+
+    async def there() -> bool:
+        return len(await scheduled(rig)) >= count
+
+    clock.move_to(2)
+    await do_what_is_due(rig)
+    await rig.until(there)
+    return (await scheduled(rig))[0]
+
+
+async def test_each_night_the_server_is_backed_up(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig)
+    assert await scheduled(rig) == []
+    job = await the_night_comes(rig, clock)
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert job.title == "Backup of web1: /srv, without *.tmp"
+    order = agent.orders[0]
+    assert isinstance(order, BackupOrder)
+    assert order.paths == (b"/srv",)
+    assert order.excludes == ("*.tmp",)
+    again = await the_night_comes(rig, clock, 2)
+    assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
+    assert len(await scheduled(rig)) == 2
+
+
+async def test_a_restart_of_the_core_makes_nothing_run_twice(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig)
+    job = await the_night_comes(rig, clock)
+    await rig.ended(job.id)
+    await rig.restart()
+    await do_what_is_due(rig)
+    assert [each.id for each in await scheduled(rig)] == [job.id]
+
+
+async def test_of_an_agent_that_is_away_a_scheduled_backup_is_skipped_and_says_so(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig)
+    await rig.client.set_setting("agent.grace_s", "0")
+    await agent.stop()
+    job = await the_night_comes(rig, clock)
+    ended = await rig.ended(job.id)
+    assert ended.state is JobState.SKIPPED
+    assert ended.error is not None
+    assert "agent on web1 was not connected" in ended.error.message
+    assert {step.state for step in ended.steps} == {StepState.SKIPPED}
+
+
+async def test_an_agent_that_was_just_restarted_is_waited_for(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig)
+    await agent.stop()
+    job = await the_night_comes(rig, clock)
+    await rig.in_state(job.id, JobState.WAITING_FOR_AGENT)
+    await agent.start()
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+
+
+async def test_a_night_without_a_core_is_made_up_for(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig)
+    await rig.stop()
+    clock.move_to(9)
+    await rig.start()
+
+    async def there() -> bool:
+        return bool(await scheduled(rig))
+
+    await rig.until(there)
+    (job,) = await scheduled(rig)
+    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert any("when the core was not running" in line.text for line in await rig.client.job_log(job.id))
+
+
+async def test_or_is_skipped_where_the_policy_says_so(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig, missed=MissedRun.SKIP)
+    await rig.stop()
+    clock.move_to(9)
+    await rig.start()
+    job = await the_night_comes(rig, clock)
+    await rig.ended(job.id)
+    assert len(await scheduled(rig)) == 1
+
+
+async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, retries=1, retry_delay_s=0)
+    agent.on_backup = failing
+
+    async def tried_twice() -> bool:
+        found = await scheduled(rig)
+        return len(found) == 2 and all(job.state.is_final for job in found)
+
+    await the_night_comes(rig, clock)
+    await rig.until(tried_twice)
+    second, first = await scheduled(rig)
+    assert second.retry_of == first.id
+    assert second.attempt == 2
+    await do_what_is_due(rig)
+    assert len(await scheduled(rig)) == 2
+
+
+async def test_a_backup_whose_last_one_still_runs_is_skipped(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig)
+    agent.on_backup = until_cancelled
+    first = await the_night_comes(rig, clock)
+    await rig.in_state(first.id, JobState.RUNNING)
+    second = await the_night_comes(rig, clock, 2)
+    ended = await rig.ended(second.id)
+    assert ended.state is JobState.SKIPPED
+    assert ended.error is not None
+    assert first.id in ended.error.message
+    assert (await rig.client.job(first.id)).state is JobState.RUNNING
+
+
+async def test_retention_removes_what_the_policy_does_not_keep(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig, retention=Retention(last=2))
+    for count in range(1, 4):
+        await rig.ended((await the_night_comes(rig, clock, count)).id)
+    taken = [snapshot.id for snapshot in await rig.client.snapshots()]
+    assert len(taken) == 3
+    going = [verdict.snapshot_id for verdict in await rig.client.retention_of("nightly") if not verdict.reasons]
+    assert going == taken[2:]
+    clock.move_to(6)
+    await do_what_is_due(rig)
+
+    async def applied() -> bool:
+        found = await rig.client.jobs(kind=JobKind.RETENTION)
+        return bool(found) and found[0].result.get("removed") == 1
+
+    await rig.until(applied)
+    assert [snapshot.id for snapshot in await rig.client.snapshots()] == taken[:2]
+    job, *_ = await rig.client.jobs(kind=JobKind.RETENTION)
+    assert job.result == {"kept": 2, "removed": 1}
+
+
+async def test_at_the_end_of_its_window_a_backup_is_stopped(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, window=("22:00-05:00",))
+    agent.on_backup = until_cancelled
+    job = await the_night_comes(rig, clock)
+    await rig.in_state(job.id, JobState.RUNNING)
+    clock.move_to(5)
+    await do_what_is_due(rig)
+    ended = await rig.ended(job.id)
+    assert ended.state is JobState.CANCELLED
+    assert ended.error is not None
+    assert "the end of the backup window of policy nightly" in ended.error.message
+
+
+async def test_a_run_that_is_made_up_for_outside_of_the_window_is_skipped(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig, window=("22:00-05:00",))
+    await rig.stop()
+    clock.move_to(9)
+    await rig.start()
+
+    async def there() -> bool:
+        return bool(await scheduled(rig))
+
+    await rig.until(there)
+    (job,) = await scheduled(rig)
+    assert (await rig.ended(job.id)).state is JobState.SKIPPED

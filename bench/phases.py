@@ -1,6 +1,6 @@
-"""`python -m bench.phases [a|b|c]`: for each job on a set of data, what its steps take, and which process works in them.
+"""`python -m bench.phases [a|b|c]`: what each step of Phoenix's jobs takes, and which process works in it.
 
-For docs/internals/performance.md: where the time goes. Processor seconds are those of the sampled processes, every 20 ms."""
+For docs/internals/performance.md. Processor seconds are those of the processes as sampled, every 20 ms."""
 
 import argparse
 import asyncio

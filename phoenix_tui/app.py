@@ -28,6 +28,7 @@ from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.dashboard import DashboardScreen
 from phoenix_tui.screens.help import HelpScreen
 from phoenix_tui.screens.jobs import JobsScreen
+from phoenix_tui.screens.policies import PoliciesScreen
 from phoenix_tui.screens.servers import ServersScreen
 from phoenix_tui.screens.settings import SettingsScreen
 from phoenix_tui.screens.snapshots import SnapshotsScreen
@@ -93,6 +94,7 @@ class Console(MovingApp):
             "snapshots": SnapshotsScreen(self.context),
             "vault": VaultScreen(self.context),
             "settings": SettingsScreen(self.context),
+            "policies": PoliciesScreen(self.context),
         }
 
     def _preferences(self) -> tuple[preferences.Preferences, PhoenixError | None]:

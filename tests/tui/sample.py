@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import (
     JobView,
@@ -352,4 +353,26 @@ SETTINGS = (
     SettingView("restore.conflict", "skip", "overwrite", "What a restore does where an entry exists."),
     SettingView("storage.reserve_bytes", "1073741824", "1073741824", "Bytes of the vault's disk that stay free."),
     SettingView("warm_days", "90", "90", "Days after which a snapshot counts as cold."),
+)
+
+CONFIG = Config(
+    policies=(
+        BackupPolicy(
+            "nightly",
+            ("daily at 02:00",),
+            "Europe/Berlin",
+            ("20:00-06:00",),
+            retries=2,
+            retention=Retention(daily=14, weekly=8, monthly=12),
+        ),
+        BackupPolicy("hourly", ("hourly at :15",), retention=Retention(last=24)),
+    ),
+    rules=(
+        ContentRule("web", ("/etc", "/srv"), ("*.tmp", "/srv/cache/")),
+        ContentRule("database", ("/var/lib/postgresql",)),
+    ),
+    groups=(
+        ServerGroup("web servers", "nightly", ("web",), ("files1", "web1", "web2")),
+        ServerGroup("databases", "hourly", ("database", "web"), ("db1",)),
+    ),
 )

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import (
     ActivationTokenView,
@@ -53,6 +54,7 @@ class ScriptedCore:
         self.damages: dict[str, tuple[DamageView, ...]] = {}
         self.snapshots: list[SnapshotView] = list(sample.SNAPSHOTS)
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
+        self.config = sample.CONFIG
         self.tree = SampleTree()
         self.requests: list[tuple[str, str, Any]] = []
         self.refuse: dict[str, ErrorView] = {}
@@ -117,6 +119,10 @@ class ScriptedCore:
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/status", self._get_status),
+            web.get("/v1/config", self._get_config),
+            web.get("/v1/policies/{name}/runs", self._get_runs),
+            web.put("/v1/{what:policies|rules|groups}/{name}", self._put_item),
+            web.delete("/v1/{what:policies|rules|groups}/{name}", self._remove_item),
             web.get("/v1/vault", self._get_vault),
             web.get("/v1/servers", self._get_servers),
             web.delete("/v1/servers/{name}", self._remove_server),
@@ -276,6 +282,28 @@ class ScriptedCore:
             or (self.servers[name])
         )
 
+    # --- policies, rules, groups -------------------------------------------------------------------------------------
+
+    async def _get_config(self, request: web.Request) -> web.Response:
+        return _json(self.config)
+
+    async def _get_runs(self, request: web.Request) -> web.Response:
+        return _json([sample.NOW + timedelta(days=day) for day in range(1, 1 + int(request.query["count"]))])
+
+    async def _put_item(self, request: web.Request) -> web.Response:
+        item = msgspec.json.decode(await request.read(), type=_ITEMS[request.match_info["what"]])
+        self._replace(request, item)
+        return _json(item)
+
+    async def _remove_item(self, request: web.Request) -> web.Response:
+        self._replace(request)
+        return _json({})
+
+    def _replace(self, request: web.Request, *items: object) -> None:
+        what, name = request.match_info["what"], request.match_info["name"]
+        kept = [each for each in getattr(self.config, what) if each.name != name]
+        self.config = msgspec.structs.replace(self.config, **{what: (*kept, *items)})
+
     def _snapshot(self, name: str) -> SnapshotView:
         found = [each for each in self.snapshots if each.id.startswith(name)]
         if not found:
@@ -299,6 +327,11 @@ class ScriptedCore:
         return _json(job, 201)
 
 
+_ITEMS: dict[str, type[BackupPolicy | ContentRule | ServerGroup]] = {
+    "policies": BackupPolicy,
+    "rules": ContentRule,
+    "groups": ServerGroup,
+}
 NO_VAULT = ErrorView(
     code="no_vault",
     message="There is no vault in /var/lib/phoenix/vault yet.",

@@ -134,6 +134,7 @@ VIEWS: dict[str, Prepare] = {
     "changes": opens("4", "d"),
     "vault": opens("5"),
     "settings": opens("6"),
+    "policies": opens("7", "down", "down"),
     "backup": opens("2", "end", "b"),
     "restore-source": opens("r", "down"),
     "restore-files": tree,
@@ -151,6 +152,8 @@ DIALOGS: dict[str, Prepare] = {
     "dialog-verify": opens("5", "v"),
     "dialog-setting": opens("6", "down", "e"),
     "dialog-leave": opens("q"),
+    "dialog-policy": opens("7", "down", "down", "e"),
+    "dialog-group": opens("7", "e"),
     "palette": opens("ctrl+p"),
 }
 

@@ -1,0 +1,179 @@
+"""A form for a group, policy or rule; what the core says is wrong stands below it, with the field's name."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Static
+
+from phoenix_core.client import CoreClient
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_tui.actions import bindings
+from phoenix_tui.i18n import _
+from phoenix_tui.tones import BAD
+from phoenix_tui.widgets.controls import PushButton
+
+Item = ServerGroup | BackupPolicy | ContentRule
+
+
+class Field(NamedTuple):
+    """One line of the form."""
+
+    name: str
+    """Of the structure's field; `retention.daily` is one of its retention's."""
+    label: str
+    example: str = ""
+
+
+_NAME = Field("name", _("Name"))
+FIELDS: dict[type[Item], tuple[Field, ...]] = {
+    ServerGroup: (
+        _NAME,
+        Field("policy", _("Policy"), "nightly"),
+        Field("rules", _("Rules"), "web; database"),
+        Field("servers", _("Servers"), "web1; web2"),
+    ),
+    BackupPolicy: (
+        _NAME,
+        Field("schedule", _("Schedule"), "daily at 02:00; weekly on sun at 12:00"),
+        Field("time_zone", _("Time zone"), "Europe/Berlin"),
+        Field("window", _("Window"), "mon-fri 20:00-06:00"),
+        Field("missed", _("Missed runs"), "run, skip"),
+        Field("retries", _("Retries"), "0"),
+        Field("retry_delay_s", _("Seconds later"), "600"),
+        Field("retention.last", _("Keep last"), "0"),
+        Field("retention.daily", _("Keep daily"), "0"),
+        Field("retention.weekly", _("Keep weekly"), "0"),
+        Field("retention.monthly", _("Keep monthly"), "0"),
+        Field("retention.yearly", _("Keep yearly"), "0"),
+    ),
+    ContentRule: (
+        _NAME,
+        Field("paths", _("Folders"), "/etc; /srv"),
+        Field("excludes", _("Without"), "*.tmp; /srv/cache/"),
+        Field("cross_mounts", _("File systems"), _("yes, no: enter those below")),
+    ),
+}
+_TITLES = {ServerGroup: _("Server group"), BackupPolicy: _("Backup policy"), ContentRule: _("Content rule")}
+LISTED = "; "
+"""Between the parts of a list."""
+
+
+class Unfit(Exception):
+    """What was typed is of another kind than its field; says so."""
+
+
+class EditPolicy(ModalScreen[bool | None]):
+    """True: the core took it; None: nothing changed."""
+
+    BINDINGS = bindings("dialog")
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, client: CoreClient, item: Item, *, is_new: bool) -> None:
+        super().__init__()
+        self._client = client
+        self._item = item
+        self._is_new = is_new
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Static(_TITLES[type(self._item)], classes="dialog-title", markup=False)
+            with VerticalScroll(classes="form-fields"):
+                for field in FIELDS[type(self._item)]:
+                    with Horizontal(classes="form-line"):
+                        yield Label(field.label, classes="form-name")
+                        yield Input(_shown(self._item, field), placeholder=field.example, name=field.name)
+            yield Static(id="wrong", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield PushButton(_("Cancel"), id="no")
+                yield PushButton(_("Save"), id="save", variant="primary")
+
+    def on_input_submitted(self) -> None:
+        self._save()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "save":
+            self._save()
+        else:
+            self.dismiss(None)
+
+    def action_refuse(self) -> None:
+        self.dismiss(None)
+
+    def _save(self) -> None:
+        self.run_worker(self._saved(), name="save a policy, rule or group", exclusive=True)
+
+    async def _saved(self) -> None:
+        try:
+            await self._put(_filled(self._item, {str(each.name): each.value for each in self.query(Input)}))
+        except (PhoenixError, Unfit) as error:
+            if self.is_running:
+                self.query_one("#wrong", Static).update(Content.styled(str(error), BAD))
+            return
+        self.dismiss(True)
+
+    async def _put(self, item: Item) -> None:
+        name = item.name if self._is_new else self._item.name
+        if isinstance(item, ServerGroup):
+            await self._client.put_group(name, item)
+        elif isinstance(item, BackupPolicy):
+            await self._client.put_policy(name, item)
+        else:
+            await self._client.put_rule(name, item)
+
+
+def _shown(item: Item, field: Field) -> str:
+    value = getattr(item.retention if field.name.startswith("retention.") else item, field.name.rpartition(".")[2])  # type: ignore[union-attr]
+    if isinstance(value, tuple):
+        return LISTED.join(value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value)
+
+
+def _filled(item: Item, typed: dict[str, str]) -> Item:
+    """The item with what was typed. Raises Unfit."""
+    changes: dict[str, object] = {}
+    retention: dict[str, object] = {}
+    for field in FIELDS[type(item)]:
+        whole, _dot, part = field.name.partition(".")
+        kind = type(getattr(Retention() if part else item, part or whole))
+        value = _READ[kind](field, typed[field.name].strip())
+        (retention if part else changes)[part or whole] = value
+    if isinstance(item, BackupPolicy):
+        changes["retention"] = msgspec.structs.replace(item.retention, **retention)
+    return msgspec.structs.replace(item, **changes)
+
+
+def _whole(field: Field, text: str) -> int:
+    if not text.isdigit():
+        raise Unfit(_("{field}: a whole number is wanted.").format(field=field.label))
+    return int(text)
+
+
+def _flag(field: Field, text: str) -> bool:
+    if text.lower() not in {_("yes"), _("no")}:
+        raise Unfit(_("{field}: yes or no is wanted.").format(field=field.label))
+    return text.lower() == _("yes")
+
+
+def _missed(field: Field, text: str) -> MissedRun:
+    try:
+        return MissedRun(text.lower())
+    except ValueError as error:
+        wanted = ", ".join(MissedRun)
+        raise Unfit(_("{field}: one of {wanted} is wanted.").format(field=field.label, wanted=wanted)) from error
+
+
+_READ: dict[type, Callable[[Field, str], object]] = {
+    str: lambda field, text: text,
+    int: _whole,
+    bool: _flag,
+    MissedRun: _missed,
+    tuple: lambda field, text: tuple(part.strip() for part in text.split(";") if part.strip()),
+}

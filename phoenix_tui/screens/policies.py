@@ -1,0 +1,222 @@
+"""Server groups, backup policies and content rules in one list: what each says, and forms to make and change them."""
+
+import asyncio
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+
+from phoenix_core.domain.errors import ErrorView, PhoenixError
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_tui.actions import bindings
+from phoenix_tui.context import Context
+from phoenix_tui.dialogs.choose import Choice, Choose
+from phoenix_tui.dialogs.confirm import Confirm
+from phoenix_tui.dialogs.edit_policy import EditPolicy
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import CoreChanged
+from phoenix_tui.model import Topic
+from phoenix_tui.screens.searching import SearchableScreen
+from phoenix_tui.tones import DIM
+from phoenix_tui.widgets.columns import Column
+from phoenix_tui.widgets.face import Face, empty, failed, loading
+from phoenix_tui.widgets.facts import Fact, Facts
+from phoenix_tui.widgets.row_table import Cell, RowTable
+
+Item = ServerGroup | BackupPolicy | ContentRule
+_KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rule")}
+NEXT_RUNS = 5
+
+
+class PoliciesScreen(SearchableScreen):
+    BINDINGS = bindings("policies")
+    place = "policies"
+    search_for = _("Text in the line, such as a group's or a server's name")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._config: Config | None = None
+        self._runs: dict[str, list[datetime]] = {}
+        self._problem: ErrorView | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield from self.compose_search()
+        with Container(classes="halves"):
+            yield RowTable[Item](
+                (Column(_("Kind"), 6), Column(_("Name"), 20), Column(_("What it says"))),
+                key=lambda item: f"{_KIND[type(item)]} {item.name}",
+                cells=self._cells,
+            )
+            with Vertical(id="detail-part", classes="part"):
+                yield Facts(id="detail")
+
+    def on_screen_resume(self) -> None:
+        self.read()
+        super().on_screen_resume()
+
+    def on_news(self, changed: CoreChanged) -> None:
+        if Topic.RESET in changed.topics:
+            self.read()
+
+    def read(self) -> None:
+        self.run_worker(self._read(), name="read the policies", group="read", exclusive=True)
+
+    async def _read(self) -> None:
+        try:
+            config = await self.client.config()
+            names = [policy.name for policy in config.policies]
+            runs = await asyncio.gather(*(self.client.runs(name, NEXT_RUNS) for name in names))
+        except PhoenixError as error:
+            self._problem = error.view()
+        else:
+            self._config, self._problem = config, None
+            self._runs = dict(zip(names, runs, strict=True))
+        self.update_view()
+
+    def face(self) -> Face | None:
+        if self._config is None:
+            return failed(self._problem) if self._problem else loading()
+        if not self._items():
+            return empty(
+                _("No schedule yet"),
+                _(
+                    "A content rule says what is backed up, a policy when and what stays; a group attaches both to "
+                    "servers. Press n to make one."
+                ),
+            )
+        return None
+
+    def _items(self) -> list[Item]:
+        config = self._config or Config()
+        return [*config.groups, *config.policies, *config.rules]
+
+    def show_model(self) -> None:
+        self.query_one(RowTable).show([each for each in self._items() if self.holds(each.name, *_texts(each))])
+        self._show_detail()
+
+    def _cells(self, item: Item) -> list[Cell]:
+        return [Content.styled(_KIND[type(item)], DIM), item.name, " · ".join(text for text in _texts(item) if text)]
+
+    def _show_detail(self) -> None:
+        item = self._item()
+        if item is not None:
+            self.query_one("#detail-part").border_title = item.name.replace("[", r"\[")
+            self.query_one("#detail", Facts).show(self._facts(item))
+
+    def _facts(self, item: Item) -> list[Fact]:
+        if isinstance(item, ServerGroup):
+            return [
+                (_("Servers"), ", ".join(item.servers) or _("none yet")),
+                (_("Policy"), item.policy or _("none: backed up by hand only")),
+                (_("Content rules"), ", ".join(item.rules) or _("none: a schedule has nothing to back up")),
+                (_("Next run"), self._next_runs(item.policy, 1)),
+            ]
+        used = ", ".join(group.name for group in (self._config or Config()).groups if _uses(group, item))
+        if isinstance(item, ContentRule):
+            return [
+                (_("Folders"), ", ".join(item.paths)),
+                (_("Without"), ", ".join(item.excludes) or _("nothing")),
+                (_("File systems below"), _("entered") if item.cross_mounts else _("left out")),
+                (_("Groups"), used or _("none")),
+            ]
+        missed = _("made up for") if item.missed is MissedRun.RUN else _("skipped")
+        return [
+            (_("Schedule"), f"{'; '.join(item.schedule) or _('by hand only')} ({item.time_zone})"),
+            (_("Window"), "; ".join(item.window) or _("always")),
+            (_("Next runs"), self._next_runs(item.name, NEXT_RUNS)),
+            (_("Missed runs"), missed),
+            (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),
+            (_("Keeps"), keeps(item.retention)),
+            (_("Groups"), used or _("none")),
+        ]
+
+    def _next_runs(self, policy: str, count: int) -> str:
+        return "; ".join(self.formats.moment(run) for run in self._runs.get(policy, [])[:count]) or _("none")
+
+    # --- intentions --------------------------------------------------------------------------------------------------
+
+    def _item(self) -> Item | None:
+        item = self.query_one(RowTable).cursor_item
+        return item if isinstance(item, Item) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in {"change", "remove"}:
+            return self.is_whole and self._config is not None and self._item() is not None
+        return super().check_action(action, parameters)
+
+    def on_row_table_highlighted(self) -> None:
+        self._show_detail()
+        self.refresh_offer()
+
+    def on_row_table_opened(self) -> None:
+        self.action_change()
+
+    def action_change(self) -> None:
+        item = self._item()
+        if item is not None:
+            self._edit(item, is_new=False)
+
+    def action_new(self) -> None:
+        choices = (
+            Choice("rule", _("Content rule"), _("Which folders are backed up")),
+            Choice("policy", _("Backup policy"), _("When servers are backed up, and what stays")),
+            Choice("group", _("Server group"), _("Servers, with a policy and rules")),
+        )
+
+        def chosen(kind: str | None) -> None:
+            made = {"rule": ContentRule(""), "policy": BackupPolicy(""), "group": ServerGroup("")}
+            if kind is not None:
+                self._edit(made[kind], is_new=True)
+
+        self.app.push_screen(Choose(_("Make which?"), choices), chosen)
+
+    def _edit(self, item: Item, *, is_new: bool) -> None:
+        self.app.push_screen(EditPolicy(self.client, item, is_new=is_new), self._changed)
+
+    def _changed(self, changed: bool | None) -> None:
+        if changed:
+            self.read()
+
+    def action_remove(self) -> None:
+        item = self._item()
+        if item is None:
+            return
+        work = {
+            ServerGroup: self.client.remove_group,
+            BackupPolicy: self.client.remove_policy,
+            ContentRule: self.client.remove_rule,
+        }[type(item)]
+        text = _("What was backed up stays.") if isinstance(item, ServerGroup) else _("No group may have it any more.")
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.attempt(work(item.name), "remove a policy, rule or group", lambda done: self.read())
+
+        question = _("Remove {kind} {name}?").format(kind=_KIND[type(item)], name=item.name)
+        self.app.push_screen(Confirm(question, text, _("Remove it")), answered)
+
+
+def keeps(retention: Retention) -> str:
+    if retention.keeps_all:
+        return _("all restore points")
+    counts = {
+        _("last {count}"): retention.last,
+        _("{count} daily"): retention.daily,
+        _("{count} weekly"): retention.weekly,
+        _("{count} monthly"): retention.monthly,
+        _("{count} yearly"): retention.yearly,
+    }
+    return ", ".join(text.format(count=count) for text, count in counts.items() if count)
+
+
+def _texts(item: Item) -> tuple[str, ...]:
+    if isinstance(item, ServerGroup):
+        return (item.policy, ", ".join(item.rules), ", ".join(item.servers))
+    if isinstance(item, BackupPolicy):
+        return ("; ".join(item.schedule) or _("by hand"), keeps(item.retention))
+    return (", ".join(item.paths), *([_("without ") + ", ".join(item.excludes)] if item.excludes else []))
+
+
+def _uses(group: ServerGroup, item: BackupPolicy | ContentRule) -> bool:
+    return item.name in group.rules if isinstance(item, ContentRule) else item.name == group.policy

@@ -1,0 +1,103 @@
+"""Groups, policies and rules in the console."""
+
+from textual.widgets import Input, Static
+
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_tui.dialogs.confirm import Confirm
+from phoenix_tui.dialogs.edit_policy import EditPolicy
+from phoenix_tui.screens.policies import PoliciesScreen
+from phoenix_tui.widgets.facts import Facts
+from phoenix_tui.widgets.row_table import RowTable
+from tests.tui.conftest import ConsolePilot, OpenConsole, until
+from tests.tui.scripted_core import ScriptedCore
+
+
+async def opened(pilot: ConsolePilot) -> None:
+    await pilot.press("7")
+    await until(pilot, lambda: isinstance(pilot.app.screen, PoliciesScreen))
+    await until(pilot, lambda: pilot.app.screen.query_one(RowTable).cursor_item is not None)
+
+
+async def in_form(pilot: ConsolePilot) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, EditPolicy))
+
+
+def field(pilot: ConsolePilot, name: str) -> Input:
+    return next(each for each in pilot.app.screen.query(Input) if each.name == name)
+
+
+async def test_a_group_tells_what_it_has_and_when_it_runs(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await opened(pilot)
+        shown = str(pilot.app.screen.query_one(Facts).render())
+        assert "files1, web1, web2" in shown
+        assert "nightly" in shown
+
+
+async def test_a_policy_is_changed(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("down", "down", "enter")
+        await in_form(pilot)
+        field(pilot, "schedule").value = "daily at 03:00; weekly on mon, thu at 12:00"
+        field(pilot, "missed").value = "skip"
+        field(pilot, "retention.daily").value = "7"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PoliciesScreen))
+        (asked,) = core.asked("PUT", "/v1/policies/nightly")
+        assert asked["schedule"] == ["daily at 03:00", "weekly on mon, thu at 12:00"]
+        changed = next(policy for policy in core.config.policies if policy.name == "nightly")
+        assert changed.missed is MissedRun.SKIP
+        assert changed.retention == Retention(daily=7, weekly=8, monthly=12)
+        assert changed.window == ("20:00-06:00",)
+
+
+async def test_what_the_core_refuses_stands_in_the_form(core: ScriptedCore, open_console: OpenConsole) -> None:
+    wrong = "Policy nightly: schedule: '0 0 30 2 *' never comes: there is no such day."
+    core.refuse["/v1/policies/nightly"] = ErrorView(code="field_invalid", message=wrong, hint="")
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("down", "down", "e")
+        await in_form(pilot)
+        field(pilot, "retries").value = "many"
+        await pilot.press("enter")
+        await until(pilot, lambda: "whole number" in str(pilot.app.screen.query_one("#wrong", Static).render()))
+        assert core.asked("PUT", "/v1/policies/nightly") == []
+        field(pilot, "retries").value = "1"
+        await pilot.press("enter")
+        await until(pilot, lambda: wrong in str(pilot.app.screen.query_one("#wrong", Static).render()))
+        assert isinstance(pilot.app.screen, EditPolicy)
+
+
+async def test_a_rule_is_made(core: ScriptedCore, open_console: OpenConsole) -> None:
+    core.config = Config()
+    async with open_console() as pilot:
+        await pilot.press("7")
+        await until(pilot, lambda: core.asked("GET", "/v1/config"))
+        await until(pilot, lambda: pilot.app.screen.query_one(".face").display)
+        await pilot.press("n", "enter")
+        await in_form(pilot)
+        field(pilot, "name").value = "web"
+        field(pilot, "paths").value = "/etc; /srv"
+        field(pilot, "cross_mounts").value = "yes"
+        await pilot.press("enter")
+        await until(pilot, lambda: core.config.rules == (ContentRule("web", ("/etc", "/srv"), cross_mounts=True),))
+
+
+async def test_a_group_is_renamed_and_removed(core: ScriptedCore, open_console: OpenConsole) -> None:
+    core.config = Config((BackupPolicy("nightly"),), (), (ServerGroup("web", "nightly", (), ("web1",)),))
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await in_form(pilot)
+        field(pilot, "name").value = "www"
+        await pilot.press("enter")
+        await until(pilot, lambda: core.config.groups == (ServerGroup("www", "nightly", (), ("web1",)),))
+        assert core.asked("PUT", "/v1/groups/web")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PoliciesScreen))
+        await until(pilot, lambda: "www" in str(pilot.app.screen.query_one("#detail-part").border_title))
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: core.config.groups == ())

@@ -178,10 +178,10 @@ class Parts:
         self.keys = KeyDesk()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
+        self.attached = Attached(self.policies)
         self.retention_plans = RetentionPlans(self.policies, self.snapshots)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
-        attached = Attached(self.policies)
         self.queue = JobQueue(
             self.jobs,
             self.ledger,
@@ -190,7 +190,7 @@ class Parts:
             self.directory.connected,
             lambda: self.settings.seconds("agent.grace_s"),
             lambda: self.settings.whole("jobs.at_once"),
-            attached.groups_by_server,
+            self.attached.groups_by_server,
             self._clock,
         )
         self.desk = JobDesk(
@@ -199,8 +199,8 @@ class Parts:
         self.scheduler = Scheduler(
             (
                 GroupRuns(self.policies, self.desk, self._clock, self.directory.in_use),
-                Retries(attached, self.jobs, self.desk, self._clock),
-                WindowEnds(attached, self.jobs, self.desk, self._clock),
+                Retries(self.attached, self.jobs, self.desk, self._clock),
+                WindowEnds(self.attached, self.jobs, self.desk, self._clock),
                 RetentionRuns(self.retention_plans, self.settings, self.facts, self.desk, self._clock),
             ),
             self._clock,
@@ -222,7 +222,6 @@ class Parts:
         self.settings.on_change(lambda key: self.prover.poke())
         self.settings.on_change(lambda key: self.scheduler.poke())
         self.settings.on_change(lambda key: self.queue.poke())
-        self.runner.on_freed(self.scheduler.poke)
 
     def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
         return remembered(self._data, vault_id)
@@ -248,6 +247,7 @@ class Parts:
                 self.agents,
                 self.committer,
                 self.news,
+                self.attached,
                 (os.fsencode(self._data.root), os.fsencode(self.seat.location)),
             ),
             FileRestore(

@@ -104,7 +104,8 @@ curl --unix-socket ~/.local/share/phoenix/core.sock http://core/v1/status
 
 * Times are UTC in RFC 3339, sizes bytes, durations seconds. File names are in
   [escaped form](manual/restore.md#odd-names).
-* Fields that have a default may be left out of what is sent; unknown ones are passed over. Fields may be added to what
+* Fields that have a default may be left out of what is sent; unknown ones are passed over, but refused in policies,
+  rules and groups. Fields may be added to what
   is answered; a change that breaks readers gets a new `/v2`.
 * An error has a status of 400 or more and an `ErrorView`: [the codes](errors.md).
 * `/v1/events` sends `id: <number>`, `event: <kind>`, `data: <Event>`, and a comment line at least every ten seconds.

@@ -126,6 +126,10 @@ class BackupOrder(Message, frozen=True):
     """How far the backup's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
     last_record: int = -1
     """Number of the vault's newest record; -1: not told."""
+    bandwidth: tuple[str, ...] = ()
+    """Limits by the hour, as in `domain.bandwidth`, on what all processes of the job send over a network."""
+    time_zone: str = "UTC"
+    """Whose wall clock those hours go by."""
     rollback_accepted: str = ""
     """When an administrator last accepted the loss of records, in ISO form; empty: never."""
 

@@ -51,6 +51,15 @@ def set_policy(
             "only; none: always. Repeatable; together they replace what was there.",
         ),
     ] = None,
+    bandwidth: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bandwidth",
+            metavar="LIMIT",
+            help="Such as `mon-fri 08:00-18:00 10M` or `50M`, bytes a second over a network; none: no limit. "
+            "Repeatable, the first that holds counts; together they replace what was there.",
+        ),
+    ] = None,
     missed: Annotated[
         str | None,
         typer.Option(
@@ -80,6 +89,7 @@ def set_policy(
         schedule=schedule,
         time_zone=time_zone,
         window=window,
+        bandwidth=bandwidth,
         missed=missed,
         retries=retries,
         retry_delay_s=retry_delay,

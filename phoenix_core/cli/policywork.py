@@ -25,6 +25,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
     schedule: list[str] | None
     time_zone: str | None
     window: list[str] | None
+    bandwidth: list[str] | None
     missed: str | None
     retries: int | None
     retry_delay_s: int | None
@@ -42,6 +43,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
             "name": self.name,
             "schedule": _lines(self.schedule),
             "window": _lines(self.window),
+            "bandwidth": _lines(self.bandwidth),
             "missed": None if self.missed is None else _missed(self.missed),
             "retention": msgspec.structs.replace(policy.retention, **kept) if kept else None,
         }
@@ -195,6 +197,7 @@ def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -
             ("Schedule", _schedule(policy)),
             ("Next runs", "; ".join(_in_zone(run, policy) for run in following) or "-"),
             ("Backup window", "; ".join(policy.window) or "always"),
+            ("Bandwidth", "; ".join(policy.bandwidth) or "not limited"),
             ("A missed run", "is made up for" if policy.missed is MissedRun.RUN else "is skipped"),
             ("Retries", retries),
             ("Keeps", keeps(policy.retention)),

@@ -40,6 +40,9 @@ class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: tuple[str, ...] = ()
     """Hours of the week such as `mon-fri 20:00-06:00`, by the same clock: scheduled backups begin and run in them only;
     what still runs at their end is stopped. Empty: always."""
+    bandwidth: tuple[str, ...] = ()
+    """Limits such as `mon-fri 08:00-18:00 10M` (bytes a second) on what a backup sends over a network; of those that
+    hold the first counts. Empty: no limit."""
     missed: MissedRun = MissedRun.RUN
     retries: int = 0
     """How often a scheduled backup that failed or was aborted is tried again."""

@@ -10,7 +10,7 @@ import msgspec
 
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.storage import wire
-from phoenix_core.storage.connection import Body, FdBody, NodeConnection
+from phoenix_core.storage.connection import Body, FdBody, NodeConnection, Pace
 from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.storage.wire import CONTENT_TYPE, ROOT
@@ -158,9 +158,11 @@ class RemotePack:
 class RemoteJobNode:
     """`JobNode` of a storage node elsewhere."""
 
-    def __init__(self, connection: NodeConnection, token: str) -> None:
+    def __init__(self, connection: NodeConnection, token: str, pace: Pace | None = None) -> None:
+        """`pace`: how fast packs may be sent; None: as the line carries."""
         self._connection = connection
         self._token = token
+        self._pace = pace
         self._caller = _Caller(connection, lambda: self._token, "job")
 
     def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
@@ -168,7 +170,7 @@ class RemoteJobNode:
         return answers
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
-        self._caller.put(pack_id, length, lambda: FdBody(fd, length))
+        self._caller.put(pack_id, length, lambda: FdBody(fd, length, self._pace))
 
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         places: list[Location | None] = self._caller.ask(wire.Locate(list(ids)), list[Location | None])

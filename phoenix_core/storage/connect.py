@@ -6,13 +6,15 @@ from pathlib import Path
 from phoenix_core.agentlink.messages import StorageAccess
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.storage.client import RemoteJobNode
-from phoenix_core.storage.connection import NodeConnection, TlsContext
+from phoenix_core.storage.connection import NodeConnection, Pace, TlsContext
 from phoenix_core.storage.errors import StorageUnreachable, TokenForged, TokenOfOtherVault
 from phoenix_core.storage.handover_client import SocketJobNode
 
 
-def connect_job_node(access: StorageAccess, tls: TlsContext | None = None) -> SocketJobNode | RemoteJobNode:
-    """Blocks for one round trip each way it tries. `tls` is called at the first request over HTTPS, only then; it may
+def connect_job_node(
+    access: StorageAccess, tls: TlsContext | None = None, pace: Pace | None = None
+) -> SocketJobNode | RemoteJobNode:
+    """`pace`: how fast packs may be sent over HTTPS. Blocks for one round trip each way it tries. `tls` is called at the first request over HTTPS, only then; it may
     read files (`TlsFiles.client_context`). Raises StorageUnreachable where neither way is open: a core that is being
     started again has no socket for a while, and is better asked once more than given up for HTTPS."""
     path = Path(access.socket_path)
@@ -23,7 +25,7 @@ def connect_job_node(access: StorageAccess, tls: TlsContext | None = None) -> So
         node.close()
     if tls is None:
         raise StorageUnreachable(place=access.url, detail="this host has no certificate to present")
-    remote = RemoteJobNode(NodeConnection(access.url, tls), access.token)
+    remote = RemoteJobNode(NodeConnection(access.url, tls), access.token, pace)
     try:
         remote.renew_lease()
     except StorageUnreachable:

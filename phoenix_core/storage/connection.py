@@ -21,16 +21,23 @@ _BROKEN = (OSError, http.client.HTTPException)
 TlsContext = Callable[[], ssl.SSLContext]
 
 
+Pace = Callable[[int], int]
+"""Told how many bytes are to be sent: waits, and returns how many may be, at least one."""
+
+
 class FdBody:
     """So many bytes of a descriptor as a request body; each attempt reads them anew."""
 
-    def __init__(self, fd: int, length: int) -> None:
+    def __init__(self, fd: int, length: int, pace: Pace | None = None) -> None:
         self._fd = fd
         self._at = 0
         self._left = length
+        self._pace = pace
 
     def read(self, size: int = -1) -> bytes:
         wanted = self._left if size < 0 else min(size, self._left)
+        if wanted and self._pace is not None:
+            wanted = self._pace(wanted)
         data = os.pread(self._fd, wanted, self._at) if wanted else b""
         self._at += len(data)
         self._left -= len(data)

@@ -43,6 +43,7 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         Field("schedule", _("Schedule"), "daily at 02:00; weekly on sun at 12:00"),
         Field("time_zone", _("Time zone"), "Europe/Berlin"),
         Field("window", _("Window"), "mon-fri 20:00-06:00"),
+        Field("bandwidth", _("Bandwidth"), "mon-fri 08:00-18:00 10M"),
         Field("missed", _("Missed runs"), "run, skip"),
         Field("retries", _("Retries"), "0"),
         Field("retry_delay_s", _("Seconds later"), "600"),

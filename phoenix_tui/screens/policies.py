@@ -124,6 +124,7 @@ class PoliciesScreen(SearchableScreen):
         return [
             (_("Schedule"), f"{'; '.join(item.schedule) or _('by hand only')} ({item.time_zone})"),
             (_("Window"), "; ".join(item.window) or _("always")),
+            (_("Bandwidth"), "; ".join(item.bandwidth) or _("not limited")),
             (_("Next runs"), self._next_runs(item.name, NEXT_RUNS)),
             (_("Missed runs"), missed),
             (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),

@@ -12,6 +12,7 @@ from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.parenttree import ParentTrees
+from phoenix_core.agent.backup.pace import PACE_FILE, open_pace
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
@@ -59,6 +60,10 @@ class BackupJob:
         self._tls = ports.tls
         self._patience_s = patience_s
         self._node: PatientNode | None = None
+        self._bandwidth: wire.Bandwidth | None = None
+        if order.bandwidth:
+            file = str(ports.state_dir / PACE_FILE)
+            self._bandwidth = wire.Bandwidth(file, order.bandwidth, order.time_zone)
         self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
         self._token = order.storage.token
         self._pool = backup_pool(self._setup)
@@ -74,7 +79,11 @@ class BackupJob:
         try:
             with self._keeper:
                 self._node = connect_patiently(
-                    self._order.storage, self._tls, patience_s=self._patience_s, tick=self._watch.tick
+                    self._order.storage,
+                    self._tls,
+                    patience_s=self._patience_s,
+                    tick=self._watch.tick,
+                    pace=open_pace(self._bandwidth, anew=True),
                 )
                 return self._run(self._node)
         finally:
@@ -273,6 +282,7 @@ class BackupJob:
             order.fixed_chunk_patterns,
             self._patience_s,
             order.nice,
+            self._bandwidth,
         )
 
     def _workers_for(self, counts: ScanCounts) -> int:

@@ -10,6 +10,7 @@ from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
 from phoenix_core.storage.client import RemoteJobNode
 from phoenix_core.storage.connect import connect_job_node
+from phoenix_core.storage.connection import Pace
 from phoenix_core.storage.errors import StorageBusy, StorageUnreachable, TokenExpired
 from phoenix_core.storage.node_api import JobNode, Location, OpenPack
 
@@ -26,10 +27,12 @@ def connect_patiently(
     *,
     patience_s: float = PATIENCE_S,
     tick: Callable[[], None] = lambda: None,
+    pace: Pace | None = None,
 ) -> "PatientNode":
-    """The job's way to its storage, waited for as its calls are. Raises `StorageUnreachable`."""
+    """The job's way to its storage, waited for as its calls are. `pace`: how fast packs may be sent over a network.
+    Raises `StorageUnreachable`."""
     patience = _Patience(patience_s, tick, time.sleep)
-    node = patience.ask(lambda: connect_job_node(access, tls.client_context if tls else None))
+    node = patience.ask(lambda: connect_job_node(access, tls.client_context if tls else None, pace))
     return PatientNode(node, is_far=isinstance(node, RemoteJobNode), patience_s=patience_s, tick=tick)
 
 

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
+from phoenix_core.agent.backup.pace import open_pace
 from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
 from phoenix_core.agent.backup.records import ReadItem
@@ -54,12 +55,13 @@ class _Worker:
         self._bytes_done = 0
         self._told = time.monotonic()
         tls = setup.tls and TlsFiles(Path(setup.tls.cert), Path(setup.tls.key), Path(setup.tls.ca))
+        pace = open_pace(setup.bandwidth)
         self._token = ""
         self._connected: list[PatientNode] = []
         threading.Thread(target=self._receive, name="worker-inbox", daemon=True).start()
         with ThreadPoolExecutor(2) as both:  # at once: each takes some round trips
             connecting = [
-                both.submit(connect_patiently, setup.storage, tls or None, patience_s=setup.patience_s)
+                both.submit(connect_patiently, setup.storage, tls or None, patience_s=setup.patience_s, pace=pace)
                 for _ in range(2)
             ]
         node, sending = (each.result() for each in connecting)

@@ -14,6 +14,15 @@ class TlsPaths(msgspec.Struct, frozen=True, array_like=True):
     ca: str
 
 
+class Bandwidth(msgspec.Struct, frozen=True, array_like=True):
+    """The job's limit on what its processes send."""
+
+    path: str
+    """The file that they share, see `pace.Pace`."""
+    lines: tuple[str, ...]
+    time_zone: str
+
+
 class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Job → worker, first."""
 
@@ -29,6 +38,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     fixed_patterns: tuple[str, ...]
     patience_s: float
     nice: int
+    bandwidth: Bandwidth | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -11,7 +11,8 @@ from phoenix_core.domain.names import absolute
 from phoenix_core.domain.patterns import PatternInvalid, Patterns
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention
 from phoenix_core.engine.policies.errors import FieldInvalid
-from phoenix_core.engine.policies.hours import Hours
+from phoenix_core.domain.bandwidth import Limits
+from phoenix_core.domain.hours import Hours
 from phoenix_core.engine.policies.timetable import Timetable
 
 _NAME = re.compile(r"\w[\w .-]{0,99}")
@@ -45,6 +46,10 @@ def check_policy(policy: BackupPolicy) -> None:
         raise _wrong_policy(policy, "window", str(error)) from error
     if policy.schedule and not any(window.contain(run) for run in islice(timetable.runs(_ANY), RUNS_LOOKED_AT)):
         raise _wrong_policy(policy, "window", "no run of the schedule falls into it")
+    try:
+        Limits(policy.bandwidth, zone)
+    except ValueError as error:
+        raise _wrong_policy(policy, "bandwidth", str(error)) from error
     _within(policy, "retries", policy.retries, RETRIES_MAX)
     _within(policy, "retry_delay_s", policy.retry_delay_s, DELAY_MAX_S)
     for name in Retention.__struct_fields__:

@@ -24,7 +24,7 @@ class Scheduler:
         self._turn = asyncio.Lock()
 
     def poke(self) -> None:
-        """A policy, group or setting has changed, or a job has ended."""
+        """A policy, group or setting has changed."""
         self._wake.set()
 
     async def run(self) -> None:

@@ -20,6 +20,7 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
+from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import BACKUP, StorageAssigner
@@ -31,6 +32,7 @@ from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import BackupJob
 from phoenix_core.engine.settings import Settings
@@ -82,6 +84,7 @@ class FileBackupLinux(Workflow):
         agents: AgentJobs,
         committer: Committer,
         news: SnapshotNews,
+        attached: Attached,
         never_write_under: tuple[bytes, ...],
     ) -> None:
         self._seat = seat
@@ -95,6 +98,7 @@ class FileBackupLinux(Workflow):
         self._agents = agents
         self._committer = committer
         self._news = news
+        self._attached = attached
         self._never_write_under = never_write_under
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
@@ -135,7 +139,8 @@ class FileBackupLinux(Workflow):
             step.detail = f"vault {vault.vault_id[:12]}, domain {domain.domain}"
 
         async def make_order() -> BackupOrder:
-            return self._order(run, vault, domain, parent, request)
+            policy = (await self._attached.policies_by_server()).get(request.server_id)
+            return self._order(run, vault, domain, parent, request, policy)
 
         return await agents_outcome(run, self._agents, make_order)
 
@@ -176,7 +181,13 @@ class FileBackupLinux(Workflow):
         return ParentSnapshot(snapshot_id=chosen.id, root=chosen.root, unusable_chunks=tuple(unusable))
 
     def _order(
-        self, run: JobRun, vault: OpenVault, domain: DomainKeys, parent: ParentSnapshot | None, request: BackupJob
+        self,
+        run: JobRun,
+        vault: OpenVault,
+        domain: DomainKeys,
+        parent: ParentSnapshot | None,
+        request: BackupJob,
+        policy: BackupPolicy | None,
     ) -> BackupOrder:
         return BackupOrder(
             job=run.job.id,
@@ -196,6 +207,8 @@ class FileBackupLinux(Workflow):
             dry_run=request.dry_run,
             workers=self._settings.whole("backup.workers"),
             nice=self._settings.whole("backup.nice"),
+            bandwidth=policy.bandwidth if policy else (),
+            time_zone=policy.time_zone if policy else "UTC",
             last_record=vault.chain.last,
             rollback_accepted=self._records.accepted_at,
         )

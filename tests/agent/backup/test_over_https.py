@@ -1,6 +1,7 @@
 """A backup to a storage node on another host: over HTTPS, with the agent's certificate, in the workers too."""
 
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -42,3 +43,18 @@ def test_without_a_certificate_there_is_no_way(rig: VaultRig, source: Path) -> N
     with pytest.raises(PhoenixError) as caught:
         BackupJob(order, ports, patience_s=0.1).run()
     assert caught.value.view().code == "storage_unreachable"
+
+
+def test_a_backup_stays_within_its_bandwidth(rig: VaultRig, source: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        (source / f"{number}").write_bytes(os.urandom(2**19))
+    authority = Pki(tmp_path / "identities")
+    with served(rig.node, authority.storage()) as (url, _):
+        order, ports = rig.backup_order(source, workers=2)
+        storage = msgspec.structs.replace(order.storage, url=url, socket_path="")
+        ports.tls = authority.agent()
+        began = time.monotonic()
+        result = BackupJob(msgspec.structs.replace(order, storage=storage, bandwidth=("2M",)), ports).run()
+        took_s = time.monotonic() - began
+    assert result.stored_bytes > 4 * 2**20
+    assert result.stored_bytes / took_s <= 1.1 * 2 * 2**20

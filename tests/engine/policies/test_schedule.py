@@ -157,6 +157,7 @@ async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) 
     agent.on_backup = failing
 
     async def tried_twice() -> bool:
+        await do_what_is_due(rig)
         found = await scheduled(rig)
         return len(found) == 2 and all(job.state.is_final for job in found)
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from phoenix_core.engine.policies.hours import Hours
+from phoenix_core.domain.hours import Hours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTS = Hours(("mon-fri 20:00-06:00", "sat,sun 00:00-24:00"), BERLIN)

@@ -13,11 +13,13 @@ from typing import Protocol
 import structlog
 
 from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.backup.scripted import ScriptedBackup
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import JobLink, LinkPorts
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.restore.restore_job import RestoreJob
+from phoenix_core.agent.scripts import DEFAULT_FOLDER, Scripts
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     BackupResult,
@@ -46,11 +48,13 @@ MakeJob = Callable[[WorkOrder, JobPorts], Runnable]
 CheckOrder = Callable[[BackupOrder], None]
 
 
-def make_job(order: WorkOrder, ports: JobPorts) -> Runnable:
-    """The job that does what the order says."""
-    if isinstance(order, BackupOrder):
+def make_job(order: WorkOrder, ports: JobPorts, scripts: Path = DEFAULT_FOLDER) -> Runnable:
+    """The job that does what the order says. `scripts`: the folder of the administrator's scripts."""
+    if not isinstance(order, BackupOrder):
+        return RestoreJob(order, ports)
+    if not (order.pre_script or order.post_script):
         return BackupJob(order, ports)
-    return RestoreJob(order, ports)
+    return ScriptedBackup(order, ports, Scripts(scripts), lambda: BackupJob(order, ports))
 
 
 @dataclass

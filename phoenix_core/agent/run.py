@@ -3,14 +3,16 @@
 import asyncio
 import signal
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from phoenix_core.agent import workerstart
-from phoenix_core.agent.jobs import AgentJobs
+from phoenix_core.agent.jobs import AgentJobs, make_job
 from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.link import Link
@@ -40,8 +42,10 @@ class LinkNews(Protocol):
         """No connection came to be, or it ended; told again with each try."""
 
 
-async def run_agent(state_dir: Path, *, stop: asyncio.Event, news: LinkNews | None = None) -> None:
-    """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within some seconds.
+async def run_agent(
+    state_dir: Path, *, stop: asyncio.Event, news: LinkNews | None = None, scripts: Path = DEFAULT_FOLDER
+) -> None:
+    """`scripts`: the folder of the administrator's scripts. Work until `stop` is set; then the jobs end, with a report that the agent stopped, within some seconds.
 
     Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()
@@ -51,7 +55,7 @@ async def run_agent(state_dir: Path, *, stop: asyncio.Event, news: LinkNews | No
     try:
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
-            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache, news).run(stop)
+            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache, news, scripts).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -70,11 +74,14 @@ async def run_until_signalled(state_dir: Path) -> None:
 class _Agent:
     """The handler behind the link."""
 
-    def __init__(self, state_dir: Path, state: AgentState, cache: KeyCache, news: LinkNews | None) -> None:
+    def __init__(
+        self, state_dir: Path, state: AgentState, cache: KeyCache, news: LinkNews | None, scripts: Path
+    ) -> None:
         self._news = news
         self._state = state
         self._link = Link(state_dir, self)
-        self._jobs = AgentJobs(self._link, state_dir, cache, check=self._check)
+        make = partial(make_job, scripts=scripts)
+        self._jobs = AgentJobs(self._link, state_dir, cache, make=make, check=self._check)
         self._named: set[str] = set()
         self._told = ""
 

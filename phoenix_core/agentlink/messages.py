@@ -130,6 +130,12 @@ class BackupOrder(Message, frozen=True):
     """Limits by the hour, as in `domain.bandwidth`, on what all processes of the job send over a network."""
     time_zone: str = "UTC"
     """Whose wall clock those hours go by."""
+    pre_script: str = ""
+    """Name of a script in the agent's folder of scripts; empty: none."""
+    post_script: str = ""
+    script_timeout_s: int = 3600
+    pre_script_needed: bool = True
+    """Without it, or where it fails, there is no backup."""
     rollback_accepted: str = ""
     """When an administrator last accepted the loss of records, in ISO form; empty: never."""
 
@@ -306,6 +312,8 @@ class BackupResult(Message, frozen=True):
     missing_count: int = 0
     changed_while_read: tuple[str, ...] = ()
     dry_run: bool = False
+    problems: tuple[str, ...] = ()
+    """What went wrong beside the backup itself, such as a script."""
 
 
 class RestoreResult(Message, frozen=True):

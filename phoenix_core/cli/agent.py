@@ -32,10 +32,19 @@ def run(
     state: Annotated[
         Path | None, typer.Option("--state", metavar="DIR", help="The agent's folder. Default: DIR/agent of --data.")
     ] = None,
+    scripts: Annotated[
+        Path | None,
+        typer.Option(
+            "--scripts",
+            metavar="DIR",
+            help="The folder of pre- and post-backup scripts, which only root may change. Default: /etc/phoenix/scripts.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing, and log to the file only.")] = False,
 ) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.rolehost import run_agent_role
 
-    execute(run_agent_role(data_directory(data), state, quiet=quiet))
+    execute(run_agent_role(data_directory(data), state, scripts, quiet=quiet))

@@ -60,6 +60,28 @@ def set_policy(
             "Repeatable, the first that holds counts; together they replace what was there.",
         ),
     ] = None,
+    pre_script: Annotated[
+        str | None,
+        typer.Option(
+            "--pre-script",
+            metavar="NAME",
+            help="A script in the agent's folder of scripts, run before each backup; none: no script.",
+        ),
+    ] = None,
+    post_script: Annotated[
+        str | None, typer.Option("--post-script", metavar="NAME", help="The same, after it.")
+    ] = None,
+    script_timeout: Annotated[
+        int | None, typer.Option("--script-timeout", metavar="SECONDS", help="How long a script may take.")
+    ] = None,
+    pre_script_needed: Annotated[
+        bool | None,
+        typer.Option(
+            "--pre-script-needed/--pre-script-optional",
+            help="Whether the backup is skipped where the pre-script is missing or fails.",
+            show_default=False,
+        ),
+    ] = None,
     missed: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +112,10 @@ def set_policy(
         time_zone=time_zone,
         window=window,
         bandwidth=bandwidth,
+        pre_script=pre_script,
+        post_script=post_script,
+        script_timeout_s=script_timeout,
+        pre_script_needed=pre_script_needed,
         missed=missed,
         retries=retries,
         retry_delay_s=retry_delay,

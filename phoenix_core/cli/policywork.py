@@ -26,6 +26,10 @@ class PolicyChanges(msgspec.Struct, frozen=True):
     time_zone: str | None
     window: list[str] | None
     bandwidth: list[str] | None
+    pre_script: str | None
+    post_script: str | None
+    script_timeout_s: int | None
+    pre_script_needed: bool | None
     missed: str | None
     retries: int | None
     retry_delay_s: int | None
@@ -44,6 +48,10 @@ class PolicyChanges(msgspec.Struct, frozen=True):
             "schedule": _lines(self.schedule),
             "window": _lines(self.window),
             "bandwidth": _lines(self.bandwidth),
+            "pre_script": _script(self.pre_script),
+            "post_script": _script(self.post_script),
+            "script_timeout_s": self.script_timeout_s,
+            "pre_script_needed": self.pre_script_needed,
             "missed": None if self.missed is None else _missed(self.missed),
             "retention": msgspec.structs.replace(policy.retention, **kept) if kept else None,
         }
@@ -52,6 +60,10 @@ class PolicyChanges(msgspec.Struct, frozen=True):
 
 def _lines(given: list[str] | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(line for line in given if line != NONE)
+
+
+def _script(name: str | None) -> str | None:
+    return "" if name == NONE else name
 
 
 def _missed(word: str) -> MissedRun:
@@ -189,6 +201,13 @@ def _in_zone(time: datetime, policy: BackupPolicy) -> str:
     return time.astimezone(ZoneInfo(policy.time_zone)).strftime("%a %Y-%m-%d %H:%M %Z")
 
 
+def _scripts(policy: BackupPolicy) -> str:
+    named = [f"{policy.pre_script} before"] if policy.pre_script else []
+    named += [f"{policy.post_script} after"] if policy.post_script else []
+    needed = "; no backup without the first" if policy.pre_script and policy.pre_script_needed else ""
+    return f"{', '.join(named)}{needed}" if named else "none"
+
+
 def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -> None:
     retries = f"{amount(policy.retries, 'time')}, {seconds(policy.retry_delay_s)} later" if policy.retries else "none"
     print_facts(
@@ -198,6 +217,7 @@ def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -
             ("Next runs", "; ".join(_in_zone(run, policy) for run in following) or "-"),
             ("Backup window", "; ".join(policy.window) or "always"),
             ("Bandwidth", "; ".join(policy.bandwidth) or "not limited"),
+            ("Scripts", _scripts(policy)),
             ("A missed run", "is made up for" if policy.missed is MissedRun.RUN else "is skipped"),
             ("Retries", retries),
             ("Keeps", keeps(policy.retention)),

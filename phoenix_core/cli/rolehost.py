@@ -91,8 +91,9 @@ class _LinkWords:
             print_error(reason.view(), as_json=False)
 
 
-async def run_agent_role(data: DataDirectory, state: Path | None, *, quiet: bool) -> int:
+async def run_agent_role(data: DataDirectory, state: Path | None, scripts: Path | None, *, quiet: bool) -> int:
     from phoenix_core.agent.run import run_agent
+    from phoenix_core.agent.scripts import DEFAULT_FOLDER
     from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
 
@@ -100,7 +101,8 @@ async def run_agent_role(data: DataDirectory, state: Path | None, *, quiet: bool
     await asyncio.to_thread(PeerState.load, folder)  # before anything is made there
     logs = data.logs if state is None else folder / "logs"
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
-    await run_agent(folder, stop=_stop_on_signals(), news=None if quiet else _LinkWords())
+    news = None if quiet else _LinkWords()
+    await run_agent(folder, stop=_stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER)
     return EXIT_DONE
 
 

@@ -47,6 +47,13 @@ class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retries: int = 0
     """How often a scheduled backup that failed or was aborted is tried again."""
     retry_delay_s: int = 600
+    pre_script: str = ""
+    """Name of a script in the agent's folder of scripts, run before each backup of a server; empty: none."""
+    post_script: str = ""
+    """The same, after it, however it ended."""
+    script_timeout_s: int = 3600
+    pre_script_needed: bool = True
+    """Where the pre-script is missing or fails the backup is skipped; else it goes on, and ends with errors."""
     retention: Retention = Retention()
 
 

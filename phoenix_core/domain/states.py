@@ -54,7 +54,7 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.WAITING_FOR_AGENT: frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SKIPPED}) | _ENDS,
     JobState.WAITING_FOR_PROXY: frozenset({JobState.QUEUED, JobState.RUNNING, JobState.SKIPPED}) | _ENDS,
     JobState.WAITING_FOR_THAW: frozenset({JobState.RUNNING}) | _ENDS,
-    JobState.RUNNING: frozenset({JobState.WAITING_FOR_THAW, JobState.WAITING_FOR_AGENT}) | _ENDS,
+    JobState.RUNNING: frozenset({JobState.WAITING_FOR_THAW, JobState.WAITING_FOR_AGENT, JobState.SKIPPED}) | _ENDS,
     JobState.SUCCESSFUL: frozenset(),
     JobState.SUCCESSFUL_WITH_ERRORS: frozenset(),
     JobState.FAILED: frozenset(),

@@ -1,6 +1,6 @@
 """Errors of the engine."""
 
-from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, UsageError
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError, RemoteError, UsageError
 from phoenix_core.domain.states import JobKind
 
 
@@ -329,6 +329,10 @@ class SourceGone(PhoenixError):
     hint = "Name another server with --to-server, and a destination folder with --to."
     http_status = 409
     exit_code = EXIT_USAGE
+
+
+class JobSkipped(RemoteError):
+    """The agent began, and found that the job is to be left out."""
 
 
 class AgentAway(PhoenixError):

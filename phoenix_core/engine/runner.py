@@ -12,7 +12,7 @@ from phoenix_core.domain.errors import Cancelled, ErrorView, PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import Claim
-from phoenix_core.engine.errors import JobAborted
+from phoenix_core.engine.errors import JobAborted, JobSkipped
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -121,6 +121,8 @@ class Runner:
         except Cancelled as error:
             who = run.cancelled_by or str(error.fields["who"])
             return Finish(state=JobState.CANCELLED), Cancelled(who=who, job=run.job.id).view()
+        except JobSkipped as error:
+            return Finish(state=JobState.SKIPPED), error.view()
         except JobAborted as error:
             return Finish(state=JobState.ABORTED), error.of_job(run.job.id, run.job.kind).view()
         except PhoenixError as error:

@@ -11,8 +11,8 @@ from phoenix_core.agent.backup import aheadmessages, estimate
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.pace import PACE_FILE, open_pace
+from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record

@@ -10,6 +10,7 @@ from phoenix_core.agentlink.messages import (
     BackupOrder,
     BackupResult,
     DomainAccess,
+    JobFailed,
     ParentSnapshot,
     ReportBody,
     SnapshotRecorded,
@@ -27,7 +28,7 @@ from phoenix_core.engine.assignment import BACKUP, StorageAssigner
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
-from phoenix_core.engine.errors import AgentAway, JobAborted
+from phoenix_core.engine.errors import AgentAway, JobAborted, JobSkipped
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
@@ -49,6 +50,9 @@ from phoenix_core.engine.workflows.agent_step import (
 from phoenix_core.storage.errors import LeaseRefused
 from phoenix_core.vault.domainkeys import DomainKeys
 
+SKIPPING = "pre_script_failed"
+"""Code of the agent's error that means: no backup now."""
+NOT_NUMBERS = ("snapshot_id", "missing", "missing_count", "changed_while_read", "problems")
 UNUSABLE_MAX = 200_000
 """Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
 
@@ -113,6 +117,8 @@ class FileBackupLinux(Workflow):
         request = msgspec.json.decode(run.job.request, type=BackupJob)
         try:
             outcome = stored_outcome(run) or await self._agents_part(run, request)
+            if isinstance(outcome, JobFailed) and outcome.error.code == SKIPPING:
+                raise JobSkipped(outcome.error)
             finish = await self._conclude(run, request, raise_failure(outcome))
         except asyncio.CancelledError:
             raise  # The core stops; the lease stays for when the job is picked up again.
@@ -209,6 +215,10 @@ class FileBackupLinux(Workflow):
             nice=self._settings.whole("backup.nice"),
             bandwidth=policy.bandwidth if policy else (),
             time_zone=policy.time_zone if policy else "UTC",
+            pre_script=policy.pre_script if policy else "",
+            post_script=policy.post_script if policy else "",
+            script_timeout_s=policy.script_timeout_s if policy else 0,
+            pre_script_needed=policy.pre_script_needed if policy else True,
             last_record=vault.chain.last,
             rollback_accepted=self._records.accepted_at,
         )
@@ -222,13 +232,14 @@ class FileBackupLinux(Workflow):
         if not isinstance(outcome, BackupResult):
             raise JobAborted(detail=f"The agent answered a backup with {type(outcome).__name__}")
         changed = [(path, "changed while it was read") for path in outcome.changed_while_read]
+        changed += [("", problem) for problem in outcome.problems]
         for kind, files in (("missing", file_pairs(outcome.missing)), ("note", changed)):
             await once_there_is_space(partial(self._jobs.set_files, run.job.id, kind, files))
         if not outcome.dry_run:
             await self._record(run, request, outcome)
         return Finish(
-            state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count else JobState.SUCCESSFUL,
-            result=numbers(outcome, without=("snapshot_id", "missing", "missing_count", "changed_while_read")),
+            state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count or outcome.problems else JobState.SUCCESSFUL,
+            result=numbers(outcome, without=NOT_NUMBERS),
             snapshot_id="" if outcome.dry_run else outcome.snapshot_id,
             missing_count=outcome.missing_count,
         )

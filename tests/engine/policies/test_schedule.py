@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agent.backup.scripted import PreScriptFailed
+from phoenix_core.agentlink.messages import BackupOrder, JobFailed, RestoreOrder
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
-from tests.engine.fake_agent import failing, until_cancelled
+from tests.engine.fake_agent import FakeAgent, failing, until_cancelled
 from tests.engine.rig import Rig, running_rig
 
 
@@ -233,3 +234,21 @@ async def test_a_run_that_is_made_up_for_outside_of_the_window_is_skipped(rig: R
     await rig.until(there)
     (job,) = await scheduled(rig)
     assert (await rig.ended(job.id)).state is JobState.SKIPPED
+
+
+async def test_without_its_pre_script_a_backup_is_skipped(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, pre_script="dump.sh", bandwidth=("5M",))
+
+    async def without(agent_: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
+        assert isinstance(order, BackupOrder)
+        assert (order.pre_script, order.bandwidth, order.time_zone) == ("dump.sh", ("5M",), "UTC")
+        error = PreScriptFailed(reason="The script dump.sh ended with exit code 1.", advice="Mend it.")
+        await agent_.report(order.job, JobFailed(error.view()))
+
+    agent.on_backup = without
+    job = await the_night_comes(rig, clock)
+    ended = await rig.ended(job.id)
+    assert ended.state is JobState.SKIPPED
+    assert ended.error is not None
+    assert "dump.sh ended with exit code 1" in ended.error.message

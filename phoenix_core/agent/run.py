@@ -45,7 +45,8 @@ class LinkNews(Protocol):
 async def run_agent(
     state_dir: Path, *, stop: asyncio.Event, news: LinkNews | None = None, scripts: Path = DEFAULT_FOLDER
 ) -> None:
-    """`scripts`: the folder of the administrator's scripts. Work until `stop` is set; then the jobs end, with a report that the agent stopped, within some seconds.
+    """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within seconds. `scripts`:
+    the folder of the administrator's scripts.
 
     Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()

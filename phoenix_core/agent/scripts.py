@@ -1,9 +1,9 @@
 """Runs an administrator's scripts around a backup: by name, from a folder that only root (or the agent's own user) may
 change, so that whoever holds the core can choose a script, and can't bring one.
 
-A script gets no input; PHOENIX_PHASE (`pre` or `post`), PHOENIX_JOB and, after the backup, PHOENIX_RESULT (`successful`,
-`failed` or `cancelled`) are in its environment. At its time-out, or when the job is cancelled, it ends with all that it
-started in its session.
+A script gets no input; PHOENIX_PHASE (`pre` or `post`), PHOENIX_JOB and, after the backup, PHOENIX_RESULT
+(`successful`, `failed` or `cancelled`) are in its environment. At its time-out, or when the job is cancelled, it ends
+with all that it started in its session.
 """
 
 import os
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from phoenix_core.agent.errors import AgentError
@@ -106,10 +107,8 @@ class Scripts:
         """What is left of it and of what it started."""
         if process.poll() is None:
             _signal(process.pid, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(self._grace_s)
-            except subprocess.TimeoutExpired:
-                pass
         _signal(process.pid, signal.SIGKILL)
         process.wait()
 

@@ -37,7 +37,7 @@ def run(
         typer.Option(
             "--scripts",
             metavar="DIR",
-            help="The folder of pre- and post-backup scripts, which only root may change. Default: /etc/phoenix/scripts.",
+            help="Where pre- and post-backup scripts lie, which only root may change. Default: /etc/phoenix/scripts.",
             show_default=False,
         ),
     ] = None,

@@ -121,14 +121,13 @@ class Runner:
         except Cancelled as error:
             who = run.cancelled_by or str(error.fields["who"])
             return Finish(state=JobState.CANCELLED), Cancelled(who=who, job=run.job.id).view()
-        except JobSkipped as error:
-            return Finish(state=JobState.SKIPPED), error.view()
         except JobAborted as error:
             return Finish(state=JobState.ABORTED), error.of_job(run.job.id, run.job.kind).view()
         except PhoenixError as error:
             if run.cancelled_by:
                 return Finish(state=JobState.CANCELLED), Cancelled(who=run.cancelled_by, job=run.job.id).view()
-            return Finish(state=JobState.FAILED), error.view()
+            state = JobState.SKIPPED if isinstance(error, JobSkipped) else JobState.FAILED
+            return Finish(state=state), error.view()
         except Exception as error:
             log.exception("job failed unexpectedly", job=run.job.id)
             view = PhoenixError(detail=f"{type(error).__name__}: {error}").view()

@@ -14,9 +14,11 @@ from phoenix_core.storage.handover_client import SocketJobNode
 def connect_job_node(
     access: StorageAccess, tls: TlsContext | None = None, pace: Pace | None = None
 ) -> SocketJobNode | RemoteJobNode:
-    """`pace`: how fast packs may be sent over HTTPS. Blocks for one round trip each way it tries. `tls` is called at the first request over HTTPS, only then; it may
-    read files (`TlsFiles.client_context`). Raises StorageUnreachable where neither way is open: a core that is being
-    started again has no socket for a while, and is better asked once more than given up for HTTPS."""
+    """Blocks for one round trip each way it tries. `tls` is called at the first request over HTTPS, only then; it may
+    read files (`TlsFiles.client_context`). `pace`: how fast packs may be sent over HTTPS.
+
+    Raises StorageUnreachable where neither way is open: a core that is being started again has no socket for a while,
+    and is better asked once more than given up for HTTPS."""
     path = Path(access.socket_path)
     if access.socket_path and path.is_socket() and os.access(path, os.W_OK):
         node = SocketJobNode(path, access.token)

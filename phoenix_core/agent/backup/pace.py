@@ -1,7 +1,7 @@
 """Keeps what all of a job's processes send within its bandwidth limit, together.
 
-They share a file that holds when the line is free again: whoever wants to send moves that on by what its bytes take, under
-a lock, and waits for its turn.
+They share a file that holds when the line is free again: whoever wants to send moves that on by what its bytes take,
+under a lock, and waits for its turn.
 """
 
 import fcntl

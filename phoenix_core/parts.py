@@ -215,6 +215,7 @@ class Parts:
             self.news,
             busy=lambda: self.runner.busy,
             changed=self.vault_news.changed,
+            far=lambda: self.opening.access is not None and self.opening.access.embedded is None,
         )
         self.news.on_added(self.prover.poke)
         self.runner.on_freed(self.vault_news.changed)

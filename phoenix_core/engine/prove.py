@@ -27,7 +27,8 @@ from phoenix_core.vault.packreader import check_pack
 BUSY_PAUSE_S = 0.5
 """Between two packs while jobs run, at least."""
 BUSY_SHARE = 0.05
-"""Of one processor, which the proof takes while jobs run and none is to spare."""
+"""Of one processor, or of the line to a storage node elsewhere: what the proof takes while jobs run and none is to
+spare."""
 LONGEST_PAUSE_S = 10.0
 RETRY_S = 60.0
 
@@ -45,14 +46,17 @@ class Prover:
         news: SnapshotNews,
         busy: Callable[[], bool],
         changed: Callable[[], None],
+        far: Callable[[], bool],
     ) -> None:
-        """`busy`: whether jobs run. `changed` is called after each round that proved or damaged a pack."""
+        """`busy`: whether jobs run. `changed` is called after each round that proved or damaged a pack. `far`: packs
+        come over a network, of which jobs want all that it carries."""
         self._seat = seat
         self._snapshots = snapshots
         self._settings = settings
         self._news = news
         self._busy = busy
         self._changed = changed
+        self._far = far
         self._wake = asyncio.Event()
         self._thread: ThreadPoolExecutor | None = None
         self._spare = SpareProcessor()
@@ -105,7 +109,7 @@ class Prover:
         return True
 
     async def _give_way(self) -> None:
-        left = pause_s(self._last_s, spare=self._spare.look())
+        left = pause_s(self._last_s, spare=self._spare.look() and not self._far())
         while self._busy() and left > 0:
             await asyncio.sleep(min(left, BUSY_PAUSE_S))
             left -= BUSY_PAUSE_S
@@ -134,7 +138,8 @@ class Prover:
 
 
 def pause_s(last_s: float, *, spare: bool) -> float:
-    """How long the next pack waits while jobs run, after one that took `last_s`; `spare`: a processor is idle."""
+    """How long the next pack waits while jobs run, after one that took `last_s`; `spare`: a processor is idle, and no
+    network lies between."""
     return BUSY_PAUSE_S if spare else max(BUSY_PAUSE_S, min(last_s / BUSY_SHARE, LONGEST_PAUSE_S))
 
 

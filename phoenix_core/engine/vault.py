@@ -33,7 +33,7 @@ class OpenVault:
 
     def pack_keys(self) -> PackKeys:
         """A new opener of pack heads; not thread-safe."""
-        return PackKeys(self.node.open_pack, self.key)
+        return PackKeys(self.node.open_pack, self.key, self.node.pack_heads)
 
     def reader(
         self, domain: str, epoch: int, kind: PackKind = PackKind.META, locate: Locate | None = None

@@ -20,6 +20,9 @@ from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 FIRST_AHEAD_BYTES = 1 << 20
+NEXT_PACK_AHEAD_BYTES = 4 << 20
+"""The same, where the pack before was read in order for so long that this one most likely will be."""
+LONG_RUN_BYTES = 16 << 20
 MOST_AHEAD_BYTES = 8 << 20
 """Held at most twice: what is worked on, and what is on its way."""
 PACKS_AHEAD = 2
@@ -34,6 +37,8 @@ class _Caller:
         self._token = token
         self._path = f"{ROOT}/{path}"
         self._ahead: deque[RemotePack] = deque()
+        self.last_run_bytes = 0
+        """How much of the pack that was read ahead in last came in order."""
         self._thread: ThreadPoolExecutor | None = None
 
     def ask(self, call: wire.Call, answer_type: Any) -> Any:
@@ -99,6 +104,8 @@ class RemotePack:
         self._start = 0
         self._held = b""
         self._ahead_bytes = 0
+        self._run_bytes = 0
+        self._begun = False
         self._coming: _Coming | None = None
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -109,7 +116,7 @@ class RemotePack:
             return b""
         in_order = bool(self._held) and self._start <= offset <= end
         kept = self._held[offset - self._start :] if in_order else b""
-        further = self._further(in_order)
+        further = self._further(in_order, length)
         self._held = kept + self._read(offset + len(kept), length - len(kept), further)
         self._start = offset
         return self._held[:length]
@@ -139,13 +146,18 @@ class RemotePack:
         data = coming.data.result()
         return data, len(data) < coming.length
 
-    def _further(self, in_order: bool) -> int:
+    def _further(self, in_order: bool, length: int) -> int:
         """How many bytes to read ahead now."""
-        if not in_order:
-            self._ahead_bytes = 0
+        is_next = not self._begun and self._caller.last_run_bytes >= LONG_RUN_BYTES
+        self._begun = True
+        if not in_order and not is_next:
+            self._ahead_bytes = self._run_bytes = 0
             return 0
         self._caller.reads_ahead(self)
-        self._ahead_bytes = min(max(2 * self._ahead_bytes, FIRST_AHEAD_BYTES), MOST_AHEAD_BYTES)
+        least = NEXT_PACK_AHEAD_BYTES if is_next else FIRST_AHEAD_BYTES
+        self._ahead_bytes = min(max(2 * self._ahead_bytes, least), MOST_AHEAD_BYTES)
+        self._run_bytes += length
+        self._caller.last_run_bytes = self._run_bytes
         return self._ahead_bytes
 
     def __enter__(self) -> Self:
@@ -227,6 +239,10 @@ class RemoteCoreNode:
 
     def open_pack(self, pack_id: PackId) -> RemotePack:
         return RemotePack(self._caller, pack_id)
+
+    def pack_heads(self, pack_ids: Sequence[PackId]) -> list[bytes]:
+        heads: list[bytes] = self._caller.ask(wire.PackHeads(list(pack_ids)), list[bytes])
+        return heads
 
     def pack_info(self, pack_id: PackId) -> PackInfo | None:
         info: PackInfo | None = self._caller.ask(wire.GetPackInfo(pack_id), PackInfo | None)

@@ -44,6 +44,7 @@ _OF_THE_CORE: dict[type, Callable[[StorageNode, Any], object]] = {
     wire.Grant: lambda node, call: node.grant(call.job, call.pack_ids),
     wire.CoreLocate: lambda node, call: node.locate(call.ids),
     wire.LocateAll: lambda node, call: node.locate_all(call.ids, lost=call.lost),
+    wire.PackHeads: lambda node, call: node.pack_heads(call.pack_ids),
     wire.GetPackInfo: lambda node, call: node.pack_info(call.pack_id),
     wire.PacksPage: lambda node, call: node.packs_page(call.after),
     wire.StoredPacks: _stored_page,

@@ -30,6 +30,7 @@ from phoenix_core.vault.layout import DESCRIPTOR, pack_name
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packreader import read_head_bytes
 
 ADOPT_PACKS = 256
 """A node that starts takes in so many packs that its index doesn't know, left by a crash; more need a rebuild."""
@@ -153,6 +154,16 @@ class StorageNode:
         with self._state.using() as parts:
             info = self._state.known(parts, pack_id)
             return self._state.store.open_read(pack_name(PackKind(info.kind), pack_id))
+
+    def pack_heads(self, pack_ids: Sequence[PackId]) -> list[bytes]:
+        return [self._head_of(pack_id) for pack_id in pack_ids]
+
+    def _head_of(self, pack_id: PackId) -> bytes:
+        try:
+            with self.open_pack(pack_id) as pack:
+                return read_head_bytes(pack)
+        except (PhoenixError, OSError):
+            return b""
 
     def pack_info(self, pack_id: PackId) -> PackInfo | None:
         with self._state.using() as parts:

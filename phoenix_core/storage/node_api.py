@@ -124,6 +124,9 @@ class CoreNode(Protocol):
 
     def open_pack(self, pack_id: PackId) -> AbstractContextManager[OpenPack]: ...
 
+    def pack_heads(self, pack_ids: Sequence[PackId]) -> list[bytes]:
+        """The heads of packs, as they are in the store; empty of one that can't be read."""
+
     def pack_info(self, pack_id: PackId) -> PackInfo | None: ...
 
     def packs(self) -> Iterable[PackInfo]:

@@ -98,6 +98,10 @@ class LocateAll(Call, frozen=True):
     lost: bool = False
 
 
+class PackHeads(Call, frozen=True):
+    pack_ids: list[Id32]
+
+
 class GetPackInfo(Call, frozen=True):
     pack_id: Id32
 
@@ -184,6 +188,7 @@ CoreCall = (
     | Grant
     | CoreLocate
     | LocateAll
+    | PackHeads
     | GetPackInfo
     | PacksPage
     | StoredPacks

@@ -60,7 +60,7 @@ class PoliciesScreen(SearchableScreen):
             self.read()
 
     def read(self) -> None:
-        self.run_worker(self._read(), name="read the policies", group="read", exclusive=True)
+        self.run_worker(self._read, name="read the policies", group="read", exclusive=True)
 
     async def _read(self) -> None:
         try:
@@ -166,7 +166,7 @@ class PoliciesScreen(SearchableScreen):
         )
 
         def chosen(kind: str | None) -> None:
-            made = {"rule": ContentRule(""), "policy": BackupPolicy(""), "group": ServerGroup("")}
+            made: dict[str, Item] = {"rule": ContentRule(""), "policy": BackupPolicy(""), "group": ServerGroup("")}
             if kind is not None:
                 self._edit(made[kind], is_new=True)
 

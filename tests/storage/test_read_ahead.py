@@ -42,6 +42,22 @@ def test_a_pack_read_in_order_takes_few_requests() -> None:
     assert max(caller.lengths) <= MOST_AHEAD_BYTES + MIB
 
 
+def test_after_a_pack_that_was_read_to_its_end_the_next_takes_fewer() -> None:
+    caller = CountingCaller()
+    read_in_order(pack(caller), 32)
+    first = len(caller.lengths)
+    read_in_order(pack(caller, 1), 32)
+    assert len(caller.lengths) - first < first
+
+
+def test_after_a_pack_of_which_little_was_read_the_next_is_read_without_more() -> None:
+    caller = CountingCaller()
+    read_in_order(pack(caller), 4)
+    caller.lengths.clear()
+    assert pack(caller, 1).pread(MIB, 0) == CONTENT[:MIB]
+    assert caller.lengths == [MIB]
+
+
 def test_blocks_here_and_there_are_read_without_more() -> None:
     caller = CountingCaller()
     opened = pack(caller)

@@ -104,8 +104,8 @@ class RemotePack:
         self._start = 0
         self._held = b""
         self._ahead_bytes = 0
-        self._run_bytes = 0
-        self._begun = False
+        self._run_from = -1
+        """Where the reading in order began; -1: nothing was read yet."""
         self._coming: _Coming | None = None
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -116,7 +116,7 @@ class RemotePack:
             return b""
         in_order = bool(self._held) and self._start <= offset <= end
         kept = self._held[offset - self._start :] if in_order else b""
-        further = self._further(in_order, length)
+        further = self._further(in_order, offset)
         self._held = kept + self._read(offset + len(kept), length - len(kept), further)
         self._start = offset
         return self._held[:length]
@@ -146,18 +146,18 @@ class RemotePack:
         data = coming.data.result()
         return data, len(data) < coming.length
 
-    def _further(self, in_order: bool, length: int) -> int:
+    def _further(self, in_order: bool, offset: int) -> int:
         """How many bytes to read ahead now."""
-        is_next = not self._begun and self._caller.last_run_bytes >= LONG_RUN_BYTES
-        self._begun = True
-        if not in_order and not is_next:
-            self._ahead_bytes = self._run_bytes = 0
-            return 0
+        is_next = self._run_from < 0 and self._caller.last_run_bytes >= LONG_RUN_BYTES
+        if not in_order:
+            self._run_from = offset
+            self._ahead_bytes = 0
+            if not is_next:
+                return 0
         self._caller.reads_ahead(self)
         least = NEXT_PACK_AHEAD_BYTES if is_next else FIRST_AHEAD_BYTES
         self._ahead_bytes = min(max(2 * self._ahead_bytes, least), MOST_AHEAD_BYTES)
-        self._run_bytes += length
-        self._caller.last_run_bytes = self._run_bytes
+        self._caller.last_run_bytes = offset - self._run_from
         return self._ahead_bytes
 
     def __enter__(self) -> Self:

@@ -60,7 +60,7 @@ class PoliciesScreen(SearchableScreen):
             self.read()
 
     def read(self) -> None:
-        self.run_worker(self._read, name="read the policies", group="read", exclusive=True)
+        self.run_worker(self._read(), name="read the policies", group="read", exclusive=True)
 
     async def _read(self) -> None:
         try:

@@ -134,9 +134,9 @@ class CoreClient:
     async def policy(self, name: str) -> BackupPolicy:
         return await self._call("GET", _named("policies", name), BackupPolicy)
 
-    async def put_policy(self, name: str, policy: BackupPolicy) -> BackupPolicy:
-        """Make it, or change the one of this name; `policy.name` may be a new name for it."""
-        return await self._call("PUT", _named("policies", name), BackupPolicy, body=policy)
+    async def put_policy(self, name: str, policy: BackupPolicy, *, new: bool = False) -> BackupPolicy:
+        """Make it, or change the one of this name; `policy.name` may be a new name for it. `new`: only make it."""
+        return await self._call("PUT", _named("policies", name), BackupPolicy, query=_only_new(new), body=policy)
 
     async def remove_policy(self, name: str) -> None:
         await self._call("DELETE", _named("policies", name), dict[str, str])
@@ -159,9 +159,9 @@ class CoreClient:
     async def rule(self, name: str) -> ContentRule:
         return await self._call("GET", _named("rules", name), ContentRule)
 
-    async def put_rule(self, name: str, rule: ContentRule) -> ContentRule:
+    async def put_rule(self, name: str, rule: ContentRule, *, new: bool = False) -> ContentRule:
         """As `put_policy`."""
-        return await self._call("PUT", _named("rules", name), ContentRule, body=rule)
+        return await self._call("PUT", _named("rules", name), ContentRule, query=_only_new(new), body=rule)
 
     async def remove_rule(self, name: str) -> None:
         await self._call("DELETE", _named("rules", name), dict[str, str])
@@ -172,9 +172,9 @@ class CoreClient:
     async def group(self, name: str) -> ServerGroup:
         return await self._call("GET", _named("groups", name), ServerGroup)
 
-    async def put_group(self, name: str, group: ServerGroup) -> ServerGroup:
+    async def put_group(self, name: str, group: ServerGroup, *, new: bool = False) -> ServerGroup:
         """As `put_policy`."""
-        return await self._call("PUT", _named("groups", name), ServerGroup, body=group)
+        return await self._call("PUT", _named("groups", name), ServerGroup, query=_only_new(new), body=group)
 
     async def remove_group(self, name: str) -> None:
         await self._call("DELETE", _named("groups", name), dict[str, str])
@@ -379,6 +379,10 @@ class CoreClient:
         except msgspec.MsgspecError as error:
             detail = f"its answer is not understood ({error}); it may be of another version"
             raise CoreUnreachable(socket=self._socket_path, detail=detail) from error
+
+
+def _only_new(new: bool) -> dict[str, str]:
+    return {"new": "true"} if new else {}
 
 
 def _named(collection: str, name: str, rest: str = "") -> str:

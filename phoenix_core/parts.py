@@ -206,7 +206,7 @@ class Parts:
             self._clock,
         )
         references = References(self.directory)
-        self.policy_desk = PolicyDesk(self.policies, self.directory, references, self._clock, self.scheduler.poke)
+        self.policy_desk = PolicyDesk(self.policies, self.directory, references, self._clock, self._policies_changed)
         self.config_desk = ConfigDesk(self.policy_desk, self.policies, references, self._clock)
         self.prover = Prover(
             self.seat,
@@ -226,6 +226,10 @@ class Parts:
 
     def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
         return remembered(self._data, vault_id)
+
+    def _policies_changed(self) -> None:
+        self.retention_plans.changes += 1
+        self.scheduler.poke()
 
     def _vault_changed(self) -> None:
         self.vault_news.changed()

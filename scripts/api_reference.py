@@ -66,7 +66,7 @@ RESOURCES = (
     (
         "PUT",
         "/v1/policies/{policy}",
-        "BackupPolicy; made where it isn't there, its `name` may be a new one",
+        "BackupPolicy; made where it isn't there, its `name` may be a new one; `new` (`true`: only made)",
         "BackupPolicy",
     ),
     ("DELETE", "/v1/policies/{policy}", "one that no group has", "{}"),

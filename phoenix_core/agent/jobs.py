@@ -54,7 +54,7 @@ def make_job(order: WorkOrder, ports: JobPorts, scripts: Path = DEFAULT_FOLDER) 
         return RestoreJob(order, ports)
     if not (order.pre_script or order.post_script):
         return BackupJob(order, ports)
-    return ScriptedBackup(order, ports, Scripts(scripts), lambda: BackupJob(order, ports))
+    return ScriptedBackup(order, ports, Scripts(scripts), lambda begun: BackupJob(begun, ports))
 
 
 @dataclass
@@ -134,18 +134,21 @@ class AgentJobs:
 
     def _work(self, order: WorkOrder, ports: LinkPorts) -> None:
         try:
-            last = self._outcome(order, ports)
+            afterwards: list[Callable[[], None]] = []
+            last = self._outcome(order, ports, afterwards)
             try:
                 ports.report(last)
             except PhoenixError:
                 log.exception("a job's last report could not be kept", job=order.job)
+            for do in afterwards:
+                do()
         finally:
             with self._lock:
                 del self._running[order.job]
             give_back_memory()
 
-    def _outcome(self, order: WorkOrder, ports: LinkPorts) -> ReportBody:
-        """Do the job; what is to be its last report."""
+    def _outcome(self, order: WorkOrder, ports: LinkPorts, afterwards: list[Callable[[], None]]) -> ReportBody:
+        """Do the job; what is to be its last report. `afterwards` gets what is to be done once that is kept."""
         log.info("job begins", job=order.job, kind=type(order).__name__)
         try:
             if isinstance(order, BackupOrder):
@@ -156,7 +159,10 @@ class AgentJobs:
                     ports.report(LogReport(level="error", text=self.notice, at_ns=time.time_ns()))
                 if isinstance(order, BackupOrder):
                     yield_thread(order.nice)
-                result = self._make(order, ports).run()
+                job = self._make(order, ports)
+                result = job.run()
+                if isinstance(job, ScriptedBackup):
+                    afterwards.append(job.after)
             finally:
                 self._turns.release()
         except Cancelled as error:

@@ -126,6 +126,8 @@ class BackupOrder(Message, frozen=True):
     """How far the backup's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
     last_record: int = -1
     """Number of the vault's newest record; -1: not told."""
+    rollback_accepted: str = ""
+    """When an administrator last accepted the loss of records, in ISO form; empty: never."""
     bandwidth: tuple[str, ...] = ()
     """Limits by the hour, as in `domain.bandwidth`, on what all processes of the job send over a network."""
     time_zone: str = "UTC"
@@ -136,8 +138,6 @@ class BackupOrder(Message, frozen=True):
     script_timeout_s: int = 3600
     pre_script_needed: bool = True
     """Without it, or where it fails, there is no backup."""
-    rollback_accepted: str = ""
-    """When an administrator last accepted the loss of records, in ISO form; empty: never."""
 
 
 class RestoreOrder(Message, frozen=True):

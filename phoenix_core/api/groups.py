@@ -27,8 +27,10 @@ class GroupResource:
         return json_answer(await self._desk.group(request.match_info["group"]))
 
     async def put(self, request: web.Request) -> web.Response:
+        """With `new` one that is there already is left as it is, and told."""
         wanted = await body_of(request, ServerGroup)
-        return json_answer(await self._desk.put_group(request.match_info["group"], wanted, await operator_of(request)))
+        name, who = request.match_info["group"], await operator_of(request)
+        return json_answer(await self._desk.put_group(name, wanted, who, new="new" in request.query))
 
     async def remove(self, request: web.Request) -> web.Response:
         await self._desk.remove_group(request.match_info["group"], await operator_of(request))

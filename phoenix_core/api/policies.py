@@ -39,10 +39,10 @@ class PolicyResource:
         return json_answer(await self._desk.policy(request.match_info["policy"]))
 
     async def put(self, request: web.Request) -> web.Response:
+        """With `new` one that is there already is left as it is, and told."""
         wanted = await body_of(request, BackupPolicy)
-        return json_answer(
-            await self._desk.put_policy(request.match_info["policy"], wanted, await operator_of(request))
-        )
+        name, who = request.match_info["policy"], await operator_of(request)
+        return json_answer(await self._desk.put_policy(name, wanted, who, new="new" in request.query))
 
     async def remove(self, request: web.Request) -> web.Response:
         await self._desk.remove_policy(request.match_info["policy"], await operator_of(request))

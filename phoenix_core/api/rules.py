@@ -27,8 +27,10 @@ class RuleResource:
         return json_answer(await self._desk.rule(request.match_info["rule"]))
 
     async def put(self, request: web.Request) -> web.Response:
+        """With `new` one that is there already is left as it is, and told."""
         wanted = await body_of(request, ContentRule)
-        return json_answer(await self._desk.put_rule(request.match_info["rule"], wanted, await operator_of(request)))
+        name, who = request.match_info["rule"], await operator_of(request)
+        return json_answer(await self._desk.put_rule(name, wanted, who, new="new" in request.query))
 
     async def remove(self, request: web.Request) -> web.Response:
         await self._desk.remove_rule(request.match_info["rule"], await operator_of(request))

@@ -114,19 +114,22 @@ class Jobs:
             return JobRow(**row) if row else None
 
     async def to_retry(self, requested_by: str, ended_after: datetime) -> list[JobRow]:
-        """Backups whose `requested_by` begins so, which failed or were aborted after this time, and are the newest
-        backup of their server."""
+        """Backups whose `requested_by` begins so, which failed or were aborted after this time, were not tried again
+        yet, and are the newest backup of their server; trials and what was skipped don't count."""
         newest = (
             sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
-            .where(jobs.c.kind == JobKind.FILE_BACKUP)
+            .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state != JobState.SKIPPED)
+            .where(sa.not_(jobs.c.request.contains('"dry_run":true', autoescape=True)))
             .group_by(jobs.c.server_id)
             .subquery()
         )
+        again = jobs.alias("again")
         query = (
             sa.select(jobs)
             .join(newest, sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at))
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]))
             .where(jobs.c.requested_by.startswith(requested_by, autoescape=True), jobs.c.finished_at > ended_after)
+            .where(sa.not_(sa.exists().where(again.c.retry_of == jobs.c.id)))
             .order_by(jobs.c.finished_at, jobs.c.id)
         )
         async with self._catalog.reading() as connection:

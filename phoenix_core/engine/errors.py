@@ -360,6 +360,6 @@ class OutsideWindow(PhoenixError):
     """Why a scheduled backup was skipped."""
 
     code = "outside_window"
-    template = "The scheduled backup of {server} was due outside of the backup window of policy {policy}."
+    template = "The scheduled backup of {server} could begin only outside of the backup window of policy {policy}."
     hint = "`phoenix policy runs {policy}` shows when it runs next; `phoenix backup {server}` runs one now."
     retryable = True

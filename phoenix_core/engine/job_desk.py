@@ -4,7 +4,7 @@ import msgspec
 
 from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow, PeerRow
-from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, UsageError
+from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, PhoenixError, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import absolute
 from phoenix_core.domain.policies import ContentRule
@@ -98,8 +98,6 @@ class JobDesk:
         known = await self._ledger.jobs.get(wanted.job_id)
         if known is not None:
             return known
-        before = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)
-        name = self._directory.name_of(wanted.server_id)
         request = BackupJob(
             server_id=wanted.server_id,
             paths=content.paths,
@@ -107,8 +105,10 @@ class JobDesk:
             cross_mounts=content.cross_mounts,
             scheduled=True,
         )
+        name = self._directory.name_of(wanted.server_id)
         title = f"Backup of {name}: {_listed(content.paths)}"
         title += f", without {_listed(content.excludes)}" if content.excludes else ""
+        why = await self._why_skipped(wanted, name)
         job = await self._ledger.create(
             JobKind.FILE_BACKUP,
             title,
@@ -118,17 +118,20 @@ class JobDesk:
             server_id=wanted.server_id,
             agent_id=wanted.server_id,
             job_id=wanted.job_id,
+            skipped=why.view() if why else None,
         )
         if wanted.missed:
             due = wanted.due.strftime("%Y-%m-%d %H:%M UTC")
             await self._ledger.note(job.id, f"It was due at {due}, when the core was not running.", "warning")
-        earlier = next((each for each in before if each.requested_by.startswith(POLICY_ASKS)), None)
-        if earlier is not None:
-            return await self._queue.skip(job, EarlierRuns(server=name, job=earlier.id))
-        if not wanted.in_window:
-            return await self._queue.skip(job, OutsideWindow(server=name, policy=wanted.policy))
         self._queue.poke()
         return job
+
+    async def _why_skipped(self, wanted: ScheduledBackup, name: str) -> PhoenixError | None:
+        if not wanted.in_window:
+            return OutsideWindow(server=name, policy=wanted.policy)
+        active = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)
+        earlier = next((each for each in active if each.requested_by.startswith(POLICY_ASKS)), None)
+        return EarlierRuns(server=name, job=earlier.id) if earlier else None
 
     async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
         """`own_only`: an agent asks, so nothing of an earlier enrolment under the same name is given."""

@@ -67,26 +67,34 @@ class Ledger:
         retry_of: str = "",
         attempt: int = 1,
         job_id: str = "",
+        skipped: ErrorView | None = None,
     ) -> JobRow:
-        """A new job in state `queued`. `plan`: id and title of its steps. `job_id`: its id; empty: a random one."""
+        """A new job in state `queued`, or `skipped` for this reason. `plan`: id and title of its steps. `job_id`: its
+        id; empty: a random one."""
+        now = self._clock.now()
         job = JobRow(
             id=job_id or new_job_id(),
             kind=kind,
-            state=JobState.QUEUED,
+            state=JobState.SKIPPED if skipped else JobState.QUEUED,
             title=title,
             server_id=server_id,
             agent_id=agent_id,
             requested_by=who,
-            created_at=self._clock.now(),
+            created_at=now,
+            finished_at=now if skipped else None,
             request=request,
+            error=skipped,
             retry_of=retry_of,
             attempt=attempt,
         )
-        steps = [StepRow(job_id=job.id, position=at, step=step, title=text) for at, (step, text) in enumerate(plan)]
+        state = StepState.SKIPPED if skipped else StepState.PENDING
+        steps = [StepRow(job.id, at, step, text, state) for at, (step, text) in enumerate(plan)]
         await self.jobs.add(job, steps)
-        log.info("job queued", job=job.id, kind=str(kind), who=who)
-        self._kept[job.id] = _Kept(job, steps)
-        self._tell(self._kept[job.id])
+        log.info("job " + job.state, job=job.id, kind=str(kind), who=who)
+        kept = _Kept(job, steps)
+        if not skipped:
+            self._kept[job.id] = kept
+        self._tell(kept)
         return job
 
     async def job(self, job_id: str) -> JobRow:

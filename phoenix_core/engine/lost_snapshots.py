@@ -54,6 +54,12 @@ class LostSnapshots:
         if self._looking is not None:
             await asyncio.wait((self._looking,), timeout=LOOK_WAIT_S)
 
+    async def look_to_the_end(self) -> None:
+        """As `look`, for who must know: waits for a slow store, and raises what keeps it from being asked."""
+        while self._looking is not None and not self._looking.done():
+            await asyncio.wait((self._looking,))
+        await self._compare(self._seat.get())
+
     async def close(self) -> None:
         """End a look that still waits for the store."""
         if self._looking is not None:
@@ -88,19 +94,22 @@ class LostSnapshots:
         if vault is None:
             return
         try:
-            await self._records.look()
-            known = await self._snapshots.readable_by_id()
-            if self._seat.records_problem is None:
-                await self._drop(vault, await asyncio.to_thread(_removed, vault, known))
-            gone, back = await asyncio.to_thread(_differences, vault, known)
-            for snapshot in gone:
-                await self._mark_lost(snapshot, "its object is gone")
-            for snapshot in back:
-                await self._look_again(vault, SnapshotId(snapshot))
+            await self._compare(vault)
         except PhoenixError as error:
             log.info("the vault can't tell which snapshots it holds", error=error.message)
         except Exception:
             log.exception("the look for lost snapshots failed")
+
+    async def _compare(self, vault: OpenVault) -> None:
+        await self._records.look()
+        known = await self._snapshots.readable_by_id()
+        if self._seat.records_problem is None:
+            await self._drop(vault, await asyncio.to_thread(_removed, vault, known))
+        gone, back = await asyncio.to_thread(_differences, vault, known)
+        for snapshot in gone:
+            await self._mark_lost(snapshot, "its object is gone")
+        for snapshot in back:
+            await self._look_again(vault, SnapshotId(snapshot))
 
     async def _drop(self, vault: OpenVault, removed: list[SnapshotId]) -> None:
         """Finish removals whose record was written, and whose job failed before the object went."""

@@ -142,7 +142,11 @@ class PeerConversation:
         if job.agent_id != peer.peer_id:
             log.warning("a report on a job of another", peer=peer.peer_id, job=report.job)
             return
-        if report.number <= job.last_report or job.state.is_final:
+        if report.number <= job.last_report:
+            return
+        if job.state.is_final:
+            if isinstance(report.body, LogReport):  # of a script after the backup
+                await self._keep(job, report.number, report.body)
             return
         work = self._agents.get(job.id)
         if work is not None:

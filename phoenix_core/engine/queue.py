@@ -47,6 +47,8 @@ class JobQueue:
         self._connected = connected
         self._grace_s = grace_s
         self._at_once = at_once
+        self._without: dict[str, float] = {}
+        """Scheduled backups seen without their agent: since when, by the monotonic clock."""
         self._groups = groups
         self._clock = clock
         self._wake = asyncio.Event()
@@ -80,6 +82,7 @@ class JobQueue:
             if job.agent_id and not self._connected(job.agent_id):
                 await self._without_agent(job)
             else:
+                self._without.pop(job.id, None)
                 ready.append(job)
         at_agents = [job for job in self._runner.running() if job.agent_id]
         places = (self._at_once() or len(ready) + len(at_agents)) - len(at_agents)
@@ -95,6 +98,7 @@ class JobQueue:
 
     async def skip(self, job: JobRow, why: PhoenixError) -> JobRow:
         """End a job that has not begun. Raises IllegalTransition where it has."""
+        self._without.pop(job.id, None)
         skipped = await self._ledger.move(job.id, JobState.SKIPPED, expected=WAITING, error=why.view())
         await self._ledger.end_steps(job.id, why.view())
         return skipped
@@ -105,7 +109,8 @@ class JobQueue:
         if why is None:
             await self._wait(job, JobState.WAITING_FOR_AGENT, "The agent is not connected; the job starts once it is.")
             return
-        left_s = self._grace_s() - (self._clock.now() - job.created_at).total_seconds()
+        since = self._without.setdefault(job.id, self._clock.monotonic_s())
+        left_s = self._grace_s() - (self._clock.monotonic_s() - since)
         if left_s > 0:
             text = f"The agent is not connected; the job is skipped unless it is within {left_s:.0f} s."
             await self._wait(job, JobState.WAITING_FOR_AGENT, text)

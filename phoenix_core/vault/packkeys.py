@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
 from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.errors import PackDamaged, UnknownVersion, UnsealFailed
@@ -46,8 +47,19 @@ class PackKeys:
     def block_keys(self, blocks: Sequence[BlockRef]) -> list[bytes]:
         """One 32-byte key per block, in order; what a `ChunkReader` asks for."""
         unknown = [PackId(pack) for pack in {block.pack_id: None for block in blocks} if pack not in self._known]
-        if self._heads is not None and len(unknown) > 1:
-            for pack_id, head in zip(unknown, self._heads(unknown), strict=True):
-                with suppress(PackDamaged, UnknownVersion, UnsealFailed):  # told below, if it is so still
-                    self._learn(pack_id, parse_head(head))
+        for pack_id, head in self._read_ahead(unknown):
+            with suppress(PackDamaged, UnknownVersion, UnsealFailed):  # told below, if it is so still
+                self._learn(pack_id, parse_head(head))
         return [block_key(self.pack_key(PackId(block.pack_id)), block.ordinal) for block in blocks]
+
+    def _read_ahead(self, pack_ids: Sequence[PackId]) -> list[tuple[PackId, bytes]]:
+        """The heads of several packs, where they can be had at once: a storage node of an earlier release can't."""
+        if self._heads is None or len(pack_ids) < 2:
+            return []
+        try:
+            return list(zip(pack_ids, self._heads(pack_ids), strict=True))
+        except PhoenixError as error:
+            if error.retryable:
+                raise
+            self._heads = None
+            return []

@@ -125,11 +125,11 @@ class EditPolicy(ModalScreen[bool | None]):
     async def _put(self, item: Item) -> None:
         name = item.name if self._is_new else self._item.name
         if isinstance(item, ServerGroup):
-            await self._client.put_group(name, item)
+            await self._client.put_group(name, item, new=self._is_new)
         elif isinstance(item, BackupPolicy):
-            await self._client.put_policy(name, item)
+            await self._client.put_policy(name, item, new=self._is_new)
         else:
-            await self._client.put_rule(name, item)
+            await self._client.put_rule(name, item, new=self._is_new)
 
 
 def _shown(item: Item, field: Field) -> str:

@@ -1,6 +1,8 @@
 """Scripts around a backup: which are run, and what becomes of those that fail or hang."""
 
 import os
+import re
+import signal
 import time
 from pathlib import Path
 
@@ -52,6 +54,33 @@ def test_one_that_hangs_is_stopped_with_all_that_it_started(folder: Path, tmp_pa
         assert not _runs(int(pid))
 
 
+def test_so_is_what_runs_in_a_group_of_its_own(folder: Path, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script(folder, f"timeout 300 sleep 299 & echo $! > {pids}; wait")
+    with pytest.raises(ScriptFailed, match="took too long"):
+        run(folder, timeout_s=0.5)
+    assert not _runs(int(pids.read_text()))
+
+
+def test_what_one_that_ends_well_leaves_running_goes_on(folder: Path, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script(folder, f"sleep 60 & echo $! > {pids}")
+    run(folder)
+    pid = int(pids.read_text())
+    try:
+        assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_of_much_output_only_the_end_is_kept(folder: Path) -> None:
+    script(folder, "seq 1 200000; echo the end; exit 1")
+    with pytest.raises(ScriptFailed) as failed:
+        run(folder)
+    assert failed.value.what_to_do.endswith("the end")
+    assert len(failed.value.what_to_do) < 700
+
+
 def test_a_cancel_stops_it(folder: Path, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     script(folder, f"echo $$ > {begun}; sleep 600")
@@ -91,6 +120,13 @@ def test_what_others_may_change_is_not_run(folder: Path) -> None:
     path.chmod(0o755)
     folder.chmod(0o777)
     with pytest.raises(ScriptUnusable, match="others than its owner"):
+        run(folder)
+
+
+def test_nor_what_lies_below_a_folder_that_others_may_change(folder: Path) -> None:
+    script(folder, "exit 0")
+    folder.parent.chmod(0o777)
+    with pytest.raises(ScriptUnusable, match=re.escape(str(folder.parent))):
         run(folder)
 
 

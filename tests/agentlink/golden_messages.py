@@ -111,6 +111,12 @@ EXAMPLES: dict[str, Message] = {
         nice=10,
         last_record=12,
         rollback_accepted="2026-11-23T21:30:00+00:00",
+        bandwidth=("mon-fri 08:00-18:00 10M",),
+        time_zone="Europe/Berlin",
+        pre_script="dump.sh",
+        post_script="tidy.sh",
+        script_timeout_s=60,
+        pre_script_needed=False,
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",
@@ -188,6 +194,7 @@ EXAMPLES: dict[str, Message] = {
             missing_count=11,
             changed_while_read=("/var/log/syslog",),
             dry_run=True,
+            problems=("The script /etc/phoenix/scripts/tidy.sh ended with exit code 1.",),
         ),
     ),
     "Report RestoreResult": Report(

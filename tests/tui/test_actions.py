@@ -13,10 +13,23 @@ from phoenix_tui.app import Console
 from phoenix_tui.dialogs.change_setting import ChangeSetting
 from phoenix_tui.dialogs.choose import Choose
 from phoenix_tui.dialogs.confirm import Confirm
+from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.leave import LeaveDialog
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
-from phoenix_tui.screens import backup, dashboard, diff, job, jobs, restore, servers, settings, snapshots, vault
+from phoenix_tui.screens import (
+    backup,
+    dashboard,
+    diff,
+    job,
+    jobs,
+    policies,
+    restore,
+    servers,
+    settings,
+    snapshots,
+    vault,
+)
 from phoenix_tui.screens import help as help_screen
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.help import HelpScreen
@@ -29,7 +42,7 @@ from phoenix_tui.widgets.snapshot_tree import SnapshotTree
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
-MODULES = (backup, dashboard, diff, help_screen, job, jobs, restore, servers, settings, snapshots, vault)
+MODULES = (backup, dashboard, diff, help_screen, job, jobs, policies, restore, servers, settings, snapshots, vault)
 SCREENS = {
     screen.place: screen
     for module in MODULES
@@ -43,7 +56,7 @@ OWNERS: dict[str, type] = {
     "dialog": TypedConfirm,
     "token": NewServer,
 }
-DIALOGS = (ChangeSetting, Choose, Confirm, LeaveDialog, NewServer, TypedConfirm)
+DIALOGS = (ChangeSetting, Choose, Confirm, EditPolicy, LeaveDialog, NewServer, TypedConfirm)
 
 
 @pytest.mark.parametrize("dialog", DIALOGS)
@@ -78,7 +91,7 @@ def test_states_differ_in_word_and_read_without_colour() -> None:
     assert len({step_sign(state).word for state in StepState}) == len(StepState)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7"])
 async def test_footer_fits_into_80_columns(key: str, core: ScriptedCore, open_console: OpenConsole) -> None:
     async with open_console() as pilot:
         await pilot.press(key)

@@ -64,3 +64,16 @@ def test_a_damaged_head_is_told(vault: MemoryVault) -> None:
     vault.packs[broken] = b"?" + vault.packs[broken][1:]
     with pytest.raises(PackDamaged):
         PackKeys(vault.open_pack, KEY, Asked(vault)).block_keys(refs(vault))
+
+
+def test_a_node_that_does_not_know_the_question_is_asked_one_by_one(vault: MemoryVault) -> None:
+    questions: list[int] = []
+
+    def unknown(pack_ids: Sequence[PackId]) -> list[bytes]:
+        questions.append(len(pack_ids))
+        raise PackDamaged(detail="the call is not understood")
+
+    opener = PackKeys(vault.open_pack, KEY, unknown)
+    assert opener.block_keys(refs(vault)) == keys(vault)
+    assert opener.block_keys(refs(vault)) == keys(vault)
+    assert questions == [PACKS]

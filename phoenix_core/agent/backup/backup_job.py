@@ -11,7 +11,7 @@ from phoenix_core.agent.backup import aheadmessages, estimate
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.agent.backup.pace import PACE_FILE, open_pace
+from phoenix_core.agent.backup.pace import PACE_FILE, Pace, open_pace
 from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
@@ -60,6 +60,7 @@ class BackupJob:
         self._tls = ports.tls
         self._patience_s = patience_s
         self._node: PatientNode | None = None
+        self._pace: Pace | None = None
         self._bandwidth: wire.Bandwidth | None = None
         if order.bandwidth:
             file = str(ports.state_dir / PACE_FILE)
@@ -78,12 +79,13 @@ class BackupJob:
         """Raises `Cancelled`, `AgentError`, `StorageError`; `RemoteError` with what a worker or the core answered."""
         try:
             with self._keeper:
+                self._pace = open_pace(self._bandwidth, anew=True)
                 self._node = connect_patiently(
                     self._order.storage,
                     self._tls,
                     patience_s=self._patience_s,
                     tick=self._watch.tick,
-                    pace=open_pace(self._bandwidth, anew=True),
+                    pace=self._pace,
                 )
                 return self._run(self._node)
         finally:
@@ -92,6 +94,8 @@ class BackupJob:
                 spool.close()
             if self._node is not None:
                 self._node.close()
+            if self._pace is not None:
+                self._pace.close()
 
     def _run(self, node: PatientNode) -> BackupResult:
         order = self._order

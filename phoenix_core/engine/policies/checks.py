@@ -1,8 +1,7 @@
 """What policies, rules and groups may hold; each check names the field that is wrong."""
 
 import re
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -21,6 +20,7 @@ RETRIES_MAX = 10
 DELAY_MAX_S = 86_400
 KEEP_MAX = 10_000
 RUNS_LOOKED_AT = 200
+WEEKS_LOOKED_AT = timedelta(weeks=2)
 _ANY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ def check_policy(policy: BackupPolicy) -> None:
         window = Hours(policy.window, zone)
     except ValueError as error:
         raise _wrong_policy(policy, "window", str(error)) from error
-    if policy.schedule and not any(window.contain(run) for run in islice(timetable.runs(_ANY), RUNS_LOOKED_AT)):
+    if policy.schedule and not _meet(timetable, window):
         raise _wrong_policy(policy, "window", "no run of the schedule falls into it")
     try:
         Limits(policy.bandwidth, zone)
@@ -70,6 +70,16 @@ def zone_of(policy: BackupPolicy) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         detail = f"{policy.time_zone or 'nothing'} is no time zone such as UTC or Europe/Berlin"
         raise _wrong_policy(policy, "time_zone", detail) from error
+
+
+def _meet(timetable: Timetable, window: Hours) -> bool:
+    """Whether a run falls into the window: of all in some weeks, and of so many where they are rare."""
+    for count, run in enumerate(timetable.runs(_ANY)):
+        if window.contain(run):
+            return True
+        if count >= RUNS_LOOKED_AT and run - _ANY > WEEKS_LOOKED_AT:
+            break
+    return False
 
 
 def window_of(policy: BackupPolicy) -> Hours:

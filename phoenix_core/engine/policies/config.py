@@ -17,6 +17,7 @@ from phoenix_core.engine.policies.checks import check_name, check_policy, check_
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.errors import FieldInvalid
 from phoenix_core.engine.policies.references import References
+from phoenix_core.engine.policies.timetable import same_times
 
 Item = TypeVar("Item", BackupPolicy, ContentRule, ServerGroup)
 
@@ -77,9 +78,7 @@ class ConfigDesk:
         ]
         rule_ids = {row.name: row.id for row in await self._stored.rules()}
         rules = [RuleRow(rule_ids.get(rule.name) or new_id("r"), rule.name, rule) for rule in wanted.rules]
-        anew = {
-            row.id for row in policies if row.name not in known or known[row.name].body.schedule != row.body.schedule
-        }
+        anew = {row.id for row in policies if row.name not in known or not same_times(known[row.name].body, row.body)}
         groups: list[GroupRow] = []
         before = {row.name: row for row in await self._stored.groups()}
         for group in wanted.groups:
@@ -97,7 +96,7 @@ class ConfigDesk:
 
     @staticmethod
     def _dated(made: GroupRow, before: GroupRow | None, anew: set[str], now: datetime) -> GroupRow:
-        """What a new schedule would have had due before now was never promised."""
+        """See `same_times`."""
         if before is not None and before.policy_id == made.policy_id and made.policy_id not in anew:
             return made
         return msgspec.structs.replace(made, considered_until=now)

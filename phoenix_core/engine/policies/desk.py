@@ -16,6 +16,7 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.checks import check_name, check_policy, check_rule
 from phoenix_core.engine.policies.errors import FieldInvalid, StillUsed
 from phoenix_core.engine.policies.references import References, Row, named
+from phoenix_core.engine.policies.timetable import same_times
 
 log = structlog.get_logger(__name__)
 
@@ -49,15 +50,15 @@ class PolicyDesk:
         """Raises NotFound."""
         return named("policy", await self._stored.policies(), name).body
 
-    async def put_policy(self, name: str, policy: BackupPolicy, who: str) -> BackupPolicy:
-        """Make the policy, or change the one of this name; its own name may be a new one. Raises FieldInvalid."""
+    async def put_policy(self, name: str, policy: BackupPolicy, who: str, *, new: bool = False) -> BackupPolicy:
+        """Make the policy, or change the one of this name; its own name may be a new one. `new`: only make it. Raises
+        FieldInvalid."""
         await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
         async with self.turn:
-            row = _row_for("Policy", await self._stored.policies(), name, policy.name)
+            row = _row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
             await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))
-            # What a new schedule would have had due before now was never promised.
             for group in await self._stored.groups():
-                if row and group.policy_id == row.id and row.body.schedule != policy.schedule:
+                if row and group.policy_id == row.id and not same_times(row.body, policy):
                     await self._stored.considered(group.id, self._clock.now())
         self._done("policy changed", policy.name, who)
         return policy
@@ -79,11 +80,11 @@ class PolicyDesk:
         """Raises NotFound."""
         return named("rule", await self._stored.rules(), name).body
 
-    async def put_rule(self, name: str, rule: ContentRule, who: str) -> ContentRule:
+    async def put_rule(self, name: str, rule: ContentRule, who: str, *, new: bool = False) -> ContentRule:
         """As `put_policy`."""
         rule = check_rule(rule)
         async with self.turn:
-            row = _row_for("Rule", await self._stored.rules(), name, rule.name)
+            row = _row_for("Rule", await self._stored.rules(), name, rule.name, new=new)
             await self._stored.put_rule(RuleRow(row.id if row else new_id("r"), rule.name, rule))
         self._done("rule changed", rule.name, who)
         return rule
@@ -118,12 +119,12 @@ class PolicyDesk:
             raise NotFound(what="group", name=name)
         return found
 
-    async def put_group(self, name: str, group: ServerGroup, who: str) -> ServerGroup:
+    async def put_group(self, name: str, group: ServerGroup, who: str, *, new: bool = False) -> ServerGroup:
         """As `put_policy`. Raises FieldInvalid also for what isn't there, and for a server of another group."""
         check_name("Group", group.name)
         async with self.turn:
             rows = await self._stored.groups()
-            row = _row_for("Group", rows, name, group.name)
+            row = _row_for("Group", rows, name, group.name, new=new)
             now = self._clock.now()
             wanted = GroupRow(
                 id=row.id if row else new_id("g"),
@@ -152,9 +153,9 @@ class PolicyDesk:
         self.changed()
 
 
-def _row_for(what: str, rows: Sequence[Row], name: str, new_name: str) -> Row | None:
+def _row_for(what: str, rows: Sequence[Row], name: str, new_name: str, *, new: bool) -> Row | None:
     """The row to change, by its old name; None where a new one is made. Raises FieldInvalid: a name is taken."""
-    row = next((row for row in rows if row.name == name), None)
+    row = None if new else next((row for row in rows if row.name == name), None)
     if any(other.name == new_name and (row is None or other.id != row.id) for other in rows):
         raise FieldInvalid(what=what, name=new_name, field="name", detail="another one has this name")
     return row

@@ -1,6 +1,6 @@
 """Starts the backups of each group when its policy's schedule says so (WF1.1).
 
-The catalog keeps up to when each group has been dealt with. A run's jobs have ids made from group, server and time, so
+The catalog keeps up to when each group has been dealt with. A run's jobs have ids made from group, run and server, so
 that a core which ends between two of them makes the rest after its restart, and none twice.
 """
 
@@ -55,21 +55,25 @@ class GroupRuns:
         if due.at is not None:
             if due.missed and policy.body.missed is MissedRun.SKIP:
                 log.warning("a run was missed and is skipped", group=group.name, due=due.at.isoformat())
-            else:
-                await self._start(group, policy, rules, due.at, missed=due.missed)
+            elif not await self._start(group, policy, rules, due.at, missed=due.missed):
+                return  # the next turn makes the jobs that are lacking
         if due.considered_until != group.considered_until:
             await self._stored.considered(group.id, due.considered_until)
 
     async def _start(
         self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], due: datetime, *, missed: bool
-    ) -> None:
+    ) -> bool:
+        """False where a job could not be made now."""
         if not rules:
             log.warning("a group without content rules has nothing to back up", group=group.name)
-            return
+            return True
         content = joined(group.name, [rule.body for rule in rules])
+        # A clock that was set back comes to the same time again: that is another run.
+        run = f"{group.id} {group.considered_until.isoformat()} {due.isoformat()}"
+        all_made = True
         in_window = window_of(policy.body).contain(self._clock.now())
         for server_id in filter(self._in_use, group.server_ids):
-            digest = blake3(f"{group.id} {server_id} {due.isoformat()}".encode()).digest()
+            digest = blake3(f"{run} {server_id}".encode()).digest()
             wanted = ScheduledBackup(
                 job_id=id_of("j", digest),
                 server_id=server_id,
@@ -82,6 +86,8 @@ class GroupRuns:
                 await self._desk.scheduled_backup(wanted, content)
             except PhoenixError as error:
                 log.warning("a scheduled backup could not be queued", server=server_id, error=error.message)
+                all_made = all_made and not error.retryable
+        return all_made
 
 
 def joined(name: str, rules: list[ContentRule]) -> ContentRule:

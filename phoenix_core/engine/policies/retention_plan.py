@@ -1,6 +1,10 @@
 """What retention would remove now: each group's restore points, by its policy."""
 
+import asyncio
+from collections.abc import Iterable
+
 from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.rows import PolicyRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.policies import RetentionVerdict
@@ -15,38 +19,41 @@ class RetentionPlans:
     def __init__(self, stored: Policies, snapshots: Snapshots) -> None:
         self._stored = stored
         self._snapshots = snapshots
+        self.changes = 0
+        """Rises with each change of a policy, rule or group: what was planned before may not hold any more."""
 
     async def all(self) -> list[Verdict]:
         """Of all policies."""
-        return [verdict for policy in await self._stored.policies() for verdict in await self._verdicts(policy.id)]
+        rows = await self._snapshots.listed()
+        return [verdict for policy in await self._stored.policies() for verdict in await self._verdicts(policy, rows)]
 
     async def of_policy(self, name: str) -> list[RetentionVerdict]:
         """For people to read: by server, newest first. Raises NotFound."""
         policy = next((row for row in await self._stored.policies() if row.name == name), None)
         if policy is None:
             raise NotFound(what="policy", name=name)
-        names = {row.id: row.server_name for row in await self._snapshots.listed()}
+        rows = await self._snapshots.listed()
+        names = {row.id: row.server_name for row in rows}
         return [
             RetentionVerdict(
                 snapshot_id=verdict.point.id,
-                server_name=names.get(verdict.point.id, verdict.point.server_id),
+                server_name=names[verdict.point.id],
                 paths=verdict.point.paths,
                 recorded_at=verdict.point.recorded_at,
                 reasons=verdict.reasons,
             )
-            for verdict in await self._verdicts(policy.id)
+            for verdict in await self._verdicts(policy, rows)
         ]
 
     async def removes_any(self) -> bool:
         """Whether there is a policy that doesn't keep all."""
         return any(not row.body.retention.keeps_all for row in await self._stored.policies())
 
-    async def _verdicts(self, policy_id: str) -> list[Verdict]:
-        policy = next(row for row in await self._stored.policies() if row.id == policy_id)
+    async def _verdicts(self, policy: PolicyRow, rows: Iterable[SnapshotRow]) -> list[Verdict]:
         servers = {
             server_id
             for group in await self._stored.groups()
-            if group.policy_id == policy_id
+            if group.policy_id == policy.id
             for server_id in group.server_ids
         }
         points = [
@@ -58,7 +65,7 @@ class RetentionPlans:
                 sequence=row.sequence,
                 readable=row.readable,
             )
-            for row in await self._snapshots.listed()
+            for row in rows
             if row.server_id in servers
         ]
-        return plan(points, policy.body.retention, zone_of(policy.body))
+        return await asyncio.to_thread(lambda: plan(points, policy.body.retention, zone_of(policy.body)))

@@ -15,7 +15,7 @@ from phoenix_core.engine.settings import Settings
 SETTING = "retention.schedule"
 WHO = "retention.schedule"
 _CONSIDERED = "retention.considered_until"
-"""Fact: up to when the schedule has been dealt with, in ISO form."""
+"""Fact: the schedule, and up to when it has been dealt with, as `daily at 06:00|<ISO time>`."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,18 +31,22 @@ class RetentionRuns:
         self._clock = clock
 
     async def turn(self) -> datetime | None:
-        if not await self._plans.removes_any():
-            return None
         now = self._clock.now()
-        timetable = self._settings.timetable(SETTING)
-        stored = await self._facts.get(_CONSIDERED)
-        considered_until = datetime.fromisoformat(stored) if stored else now
+        schedule, timetable = self._settings.text(SETTING), self._settings.timetable(SETTING)
+        removes_any = await self._plans.removes_any()
+        known, _, until = (await self._facts.get(_CONSIDERED) or "").rpartition("|")
+        if known != schedule or not removes_any:
+            # What began just now had nothing due before.
+            if known or removes_any:
+                await self._facts.put(_CONSIDERED, f"{schedule}|{now.isoformat()}" if removes_any else "")
+            return timetable.due_after(now) if removes_any else None
+        considered_until = datetime.fromisoformat(until)
         due = due_now(timetable, considered_until, now)
         if due.at is not None:
             try:
                 await self._desk.retention(WHO)
             except PhoenixError as error:
                 log.warning("retention could not be queued", error=error.message)
-        if not stored or due.considered_until != considered_until:
-            await self._facts.put(_CONSIDERED, due.considered_until.isoformat())
+        if due.considered_until != considered_until:
+            await self._facts.put(_CONSIDERED, f"{schedule}|{due.considered_until.isoformat()}")
         return timetable.due_after(now)

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from phoenix_core.domain.policies import BackupPolicy
+
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _WORDS = re.compile(
@@ -23,6 +25,12 @@ _NEVER = "{line!r} never comes: there is no such day"
 EXAMPLES = (
     "`daily at 02:00`, `weekly on mon, thu at 21:30`, `monthly on last at 03:00`, `hourly at :15` or `0 2 * * 1-5`"
 )
+
+
+def same_times(one: BackupPolicy, other: BackupPolicy) -> bool:
+    """Whether both policies are due at the same times. Where a change makes others, what they would have had due before
+    it was never promised."""
+    return (one.schedule, one.time_zone) == (other.schedule, other.time_zone)
 
 
 class Timetable:
@@ -52,7 +60,7 @@ class Timetable:
         """The newest time that was due after `after` and is not after `until`."""
         newest: datetime | None = None
         for cron in self._crons:
-            start = until.astimezone(self._zone) + timedelta(minutes=1)
+            start = (until + timedelta(minutes=1)).astimezone(self._zone)
             found = next(CronSim(cron, start.replace(second=0, microsecond=0), reverse=True)).astimezone(UTC)
             if after < found <= until and (newest is None or found > newest):
                 newest = found

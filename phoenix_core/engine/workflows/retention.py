@@ -1,5 +1,7 @@
 """Retention: removes the restore points that no policy keeps. Their data goes with the next prune."""
 
+from collections import deque
+from collections.abc import Iterable
 from functools import partial
 
 from phoenix_core.catalog.rows import JobRow
@@ -10,6 +12,7 @@ from phoenix_core.engine.claims import PRUNING, RETENTION, VAULT, Claim
 from phoenix_core.engine.commit import Committer
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
+from phoenix_core.engine.policies.retention import RestorePoint, Verdict
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -35,17 +38,31 @@ class ApplyRetention(Workflow):
     async def run(self, run: JobRun) -> Finish:
         vault = self._seat.get()
         async with run.step("plan") as step:
-            await self._lost.look()  # a restore point that is lost must not stand in for one that isn't
+            # A restore point that is lost must not stand in for one that isn't.
+            await once_it_answers(run, self._lost.look_to_the_end, "The plan is made once it answers.")
+            changes = self._plans.changes
             verdicts = await self._plans.all()
-            going = [verdict.point for verdict in verdicts if not verdict.stays]
+            going = _going(verdicts)
             step.detail = f"{len(verdicts) - len(going)} stay, {len(going)} go"
+        removed = 0
         async with run.step("remove") as step:
-            for count, point in enumerate(going):
+            while going:
                 run.check()
-                step.detail = f"{count} of {len(going)}"
+                if self._plans.changes != changes:  # policies may keep what was to go
+                    changes = self._plans.changes
+                    still = {point.id for point in _going(await self._plans.all())}
+                    going = deque(point for point in going if point.id in still)
+                    continue
+                point = going.popleft()
                 remove = partial(self._committer.remove, vault, SnapshotId(point.id))
                 await once_there_is_space(partial(once_it_answers, run, remove, "The removal goes on once it answers."))
+                removed += 1
                 recorded = point.recorded_at.strftime("%Y-%m-%d %H:%M UTC")
                 await run.note(f"Removed snapshot {point.id[:SHORT_ID_DIGITS]} of {recorded}: no policy keeps it.")
-            step.detail = f"{len(going)} removed"
-        return Finish(result={"kept": len(verdicts) - len(going), "removed": len(going)})
+                step.detail = f"{removed} removed"
+            step.detail = f"{removed} removed"
+        return Finish(result={"kept": len(verdicts) - removed, "removed": removed})
+
+
+def _going(verdicts: Iterable[Verdict]) -> deque[RestorePoint]:
+    return deque(verdict.point for verdict in verdicts if not verdict.stays)

@@ -56,5 +56,10 @@ def test_a_backup_stays_within_its_bandwidth(rig: VaultRig, source: Path, tmp_pa
         began = time.monotonic()
         result = BackupJob(msgspec.structs.replace(order, storage=storage, bandwidth=("2M",)), ports).run()
         took_s = time.monotonic() - began
+    assert not any("/pace" in os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd))
     assert result.stored_bytes > 4 * 2**20
     assert result.stored_bytes / took_s <= 1.1 * 2 * 2**20
+
+
+def _is_open(fd: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{fd}")

@@ -6,10 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from phoenix_core.agent.backup.scripted import PreScriptFailed
+from phoenix_core.agent.backup import scripted, tokens
+from phoenix_core.agent.backup.scripted import PreScriptFailed, ScriptedBackup
 from phoenix_core.agent.jobs import make_job
-from phoenix_core.agentlink.messages import BackupResult, LogReport
+from phoenix_core.agentlink.messages import BackupResult, LogReport, StorageAccess
 from phoenix_core.domain.errors import Cancelled
+from phoenix_core.storage.connect import connect_job_node
 from tests.agent.vault_rig import RigPorts, VaultRig
 
 SAYS = 'echo "$PHOENIX_PHASE $PHOENIX_RESULT" >> {said}'
@@ -33,9 +35,15 @@ def scripts(tmp_path: Path, said: Path) -> Path:
 def back_up(rig: VaultRig, source: Path, scripts: Path, **fields: object) -> tuple[BackupResult, RigPorts]:
     (source / "file").write_bytes(os.urandom(1000))
     order, ports = rig.backup_order(source)
-    result = make_job(msgspec.structs.replace(order, script_timeout_s=20, **fields), ports, scripts).run()
-    assert isinstance(result, BackupResult)
+    job = make_job(msgspec.structs.replace(order, script_timeout_s=20, **fields), ports, scripts)
+    assert isinstance(job, ScriptedBackup)
+    result = job.run()
+    job.after()
     return result, ports
+
+
+def logged(ports: RigPorts) -> list[str]:
+    return [report.text for report in ports.reports if isinstance(report, LogReport)]
 
 
 def test_scripts_run_before_and_after(rig: VaultRig, source: Path, scripts: Path, said: Path) -> None:
@@ -43,8 +51,7 @@ def test_scripts_run_before_and_after(rig: VaultRig, source: Path, scripts: Path
     assert said.read_text() == "pre \npost successful\n"
     assert result.snapshot_id
     assert result.problems == ()
-    logged = [report.text for report in ports.reports if isinstance(report, LogReport)]
-    assert any("pre-backup script says ended well" in text for text in logged)
+    assert any("pre-backup script says ended well" in text for text in logged(ports))
 
 
 @pytest.mark.parametrize("name", ["fails", "none"])
@@ -54,11 +61,40 @@ def test_without_its_pre_script_there_is_no_backup(rig: VaultRig, source: Path, 
 
 
 def test_one_that_is_not_needed_is_told(rig: VaultRig, source: Path, scripts: Path) -> None:
-    result, _ = back_up(rig, source, scripts, pre_script="fails", pre_script_needed=False, post_script="none")
+    result, ports = back_up(rig, source, scripts, pre_script="fails", pre_script_needed=False, post_script="none")
     assert result.snapshot_id
-    assert [problem.partition(" The")[0] for problem in result.problems] != []
-    assert "exit code 3" in result.problems[0]
-    assert "none" in result.problems[1]
+    (problem,) = result.problems
+    assert "exit code 3" in problem
+    assert any("none can't be run" in text for text in logged(ports))
+
+
+def test_after_a_pre_script_that_failed_the_post_script_hears_of_it(
+    rig: VaultRig, source: Path, scripts: Path, said: Path
+) -> None:
+    with pytest.raises(PreScriptFailed):
+        back_up(rig, source, scripts, pre_script="fails", post_script="says")
+    assert said.read_text() == "post failed\n"
+    said.unlink()
+    with pytest.raises(PreScriptFailed):
+        back_up(rig, source, scripts, pre_script="none", post_script="says")
+    assert not said.exists()
+
+
+def test_the_lease_is_kept_alive_while_the_pre_script_runs(
+    rig: VaultRig, source: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "RENEW_LEASE_S", 0.05)
+    renewed: list[str] = []
+    def counted(access: StorageAccess, tls: object = None) -> object:
+        renewed.append(access.lease)
+        return connect_job_node(access)
+
+    monkeypatch.setattr(scripted, "connect_job_node", counted)
+    (scripts / "slow").write_text("#!/bin/sh\nsleep 1\n")
+    (scripts / "slow").chmod(0o755)
+    result, _ = back_up(rig, source, scripts, pre_script="slow")
+    assert result.snapshot_id
+    assert len(renewed) > 2
 
 
 def test_after_a_cancel_the_post_script_hears_of_it(rig: VaultRig, source: Path, scripts: Path, said: Path) -> None:

@@ -99,6 +99,31 @@ async def test_a_name_is_given_once(rig: Rig) -> None:
     assert error.fields["field"] == "name"
 
 
+@pytest.mark.parametrize(
+    ("schedule", "window"),
+    [
+        ("*/30 * * * *", "sat,sun 00:00-24:00"),
+        ("*/5 * * * *", "mon-fri 20:00-06:00"),
+        ("monthly on last at 03:00", "02:00-04:00"),
+    ],
+)
+async def test_a_window_that_some_runs_fall_into_is_taken(rig: Rig, schedule: str, window: str) -> None:
+    await rig.client.put_policy("n", BackupPolicy(name="n", schedule=(schedule,), window=(window,)))
+
+
+async def test_what_is_to_be_new_replaces_nothing(rig: Rig) -> None:
+    await rig.client.put_policy("nightly", NIGHTLY, new=True)
+    await rig.client.put_rule("web", WEB, new=True)
+    await rig.client.put_group("g", ServerGroup("g"), new=True)
+    for error in (
+        await refused(rig.client.put_policy("nightly", BackupPolicy(name="nightly"), new=True)),
+        await refused(rig.client.put_rule("web", ContentRule(name="web", paths=("/etc",)), new=True)),
+        await refused(rig.client.put_group("g", ServerGroup("g", "nightly"), new=True)),
+    ):
+        assert error.fields["field"] == "name"
+    assert await rig.client.config() == Config((NIGHTLY,), (WEB,), (ServerGroup("g"),))
+
+
 async def test_what_a_group_uses_is_not_removed(rig: Rig) -> None:
     await rig.client.put_policy("nightly", NIGHTLY)
     await rig.client.put_rule("web", WEB)

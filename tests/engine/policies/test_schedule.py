@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from phoenix_core.agent.backup.scripted import PreScriptFailed
@@ -115,6 +116,43 @@ async def test_of_an_agent_that_is_away_a_scheduled_backup_is_skipped_and_says_s
     assert {step.state for step in ended.steps} == {StepState.SKIPPED}
 
 
+async def test_after_a_restart_of_the_core_a_job_that_waited_long_is_not_skipped(rig: Rig, clock: MovedClock) -> None:
+    first, second = await rig.agent(), await rig.agent("web2")
+    await protect(rig)
+    await rig.client.put_group("web", ServerGroup("web", "nightly", ("web",), ("web1", "web2")))
+    await rig.client.set_setting("jobs.at_once", "1")
+    first.on_backup = second.on_backup = until_cancelled
+    await the_night_comes(rig, clock, 2)
+    running, waiting = sorted(await scheduled(rig), key=lambda job: job.state is not JobState.RUNNING)
+    await second.stop() if waiting.server_name == "web2" else await first.stop()
+    clock.ahead += timedelta(hours=1)
+    await rig.restart()
+    await rig.in_state(waiting.id, JobState.WAITING_FOR_AGENT)
+    assert any("unless it is within 60 s" in line.text for line in await rig.client.job_log(waiting.id))
+    assert running.id != waiting.id
+
+
+async def test_a_clock_that_was_a_day_ahead_costs_no_night(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig)
+    early = await the_night_comes(rig, clock)
+    await rig.ended(early.id)
+    clock.ahead -= timedelta(hours=25)
+    await do_what_is_due(rig)
+    await the_night_comes(rig, clock, 2)
+    (right,) = [job for job in await scheduled(rig) if job.id != early.id]
+    assert (await rig.ended(right.id)).state is JobState.SUCCESSFUL
+
+
+async def test_another_time_zone_makes_nothing_due_that_was_not_promised(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig)
+    clock.move_to(20)
+    await rig.client.put_policy("nightly", BackupPolicy("nightly", ("daily at 02:00",), "Asia/Tokyo"))
+    await do_what_is_due(rig)
+    assert await scheduled(rig) == []
+
+
 async def test_an_agent_that_was_just_restarted_is_waited_for(rig: Rig, clock: MovedClock) -> None:
     agent = await rig.agent()
     await protect(rig)
@@ -168,6 +206,18 @@ async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) 
     assert second.retry_of == first.id
     assert second.attempt == 2
     await do_what_is_due(rig)
+    assert len(await scheduled(rig)) == 2
+
+
+async def test_it_is_tried_again_once_whatever_the_clock_does(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, retries=1, retry_delay_s=0)
+    agent.on_backup = failing
+    job = await the_night_comes(rig, clock)
+    clock.ahead -= timedelta(minutes=20)
+    await rig.ended(job.id)
+    for _ in range(3):
+        await do_what_is_due(rig)
     assert len(await scheduled(rig)) == 2
 
 
@@ -252,3 +302,40 @@ async def test_without_its_pre_script_a_backup_is_skipped(rig: Rig, clock: Moved
     assert ended.state is JobState.SKIPPED
     assert ended.error is not None
     assert "dump.sh ended with exit code 1" in ended.error.message
+
+
+async def test_what_a_policy_keeps_by_now_is_not_removed(rig: Rig, clock: MovedClock) -> None:
+    """The plan is made anew where a policy changes while its removals go on."""
+    await rig.agent()
+    await protect(rig)
+    for count in range(1, 5):
+        await rig.ended((await the_night_comes(rig, clock, count)).id)
+    taken = [snapshot.id for snapshot in await rig.client.snapshots()]
+    policy = await rig.client.policy("nightly")
+    await rig.client.put_policy("nightly", msgspec.structs.replace(policy, retention=Retention(last=1)))
+    job = await rig.client.apply_retention()
+
+    async def one_is_gone() -> bool:
+        return len(await rig.client.snapshots()) < len(taken)
+
+    await rig.until(one_is_gone)
+    await rig.client.put_policy("nightly", policy)
+    await rig.ended(job.id)
+    left = [snapshot.id for snapshot in await rig.client.snapshots()]
+    assert taken[0] in left
+
+
+async def test_switching_retention_on_removes_nothing_before_its_time(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent()
+    await protect(rig, retention=Retention(last=1))
+    await rig.client.set_setting("retention.schedule", "off")
+    for count in range(1, 3):
+        await rig.ended((await the_night_comes(rig, clock, count)).id)
+    clock.move_to(15)
+    await do_what_is_due(rig)
+    await rig.client.set_setting("retention.schedule", "daily at 06:00")
+    await do_what_is_due(rig)
+    assert await rig.client.jobs(kind=JobKind.RETENTION) == []
+    clock.move_to(6)
+    await do_what_is_due(rig)
+    assert len(await rig.client.jobs(kind=JobKind.RETENTION)) == 1

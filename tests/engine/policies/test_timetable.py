@@ -102,6 +102,16 @@ def test_hourly_goes_by_real_time_across_the_change() -> None:
     assert [later - earlier for earlier, later in pairwise(found)] == [timedelta(hours=1)] * 4
 
 
+@pytest.mark.parametrize("line", ["hourly at :15", "*/30 * * * *", "daily at 02:30", "*/20 1-3 * * *"])
+@pytest.mark.parametrize("day", [berlin(2024, 3, 30, 22, 0), berlin(2024, 10, 26, 22, 0)], ids=["spring", "autumn"])
+def test_each_run_is_found_in_its_own_minute_across_the_change(line: str, day: datetime) -> None:
+    timetable = Timetable((line,), BERLIN)
+    before = day.astimezone(UTC)
+    for run in islice(timetable.runs(day), 20):
+        assert timetable.last_due(before, run + timedelta(seconds=20)) == run
+        before = run
+
+
 LINES = st.sampled_from(
     [
         "daily at 02:30",

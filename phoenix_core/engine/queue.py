@@ -99,9 +99,8 @@ class JobQueue:
     async def skip(self, job: JobRow, why: PhoenixError) -> JobRow:
         """End a job that has not begun. Raises IllegalTransition where it has."""
         self._without.pop(job.id, None)
-        skipped = await self._ledger.move(job.id, JobState.SKIPPED, expected=WAITING, error=why.view())
         await self._ledger.end_steps(job.id, why.view())
-        return skipped
+        return await self._ledger.move(job.id, JobState.SKIPPED, expected=WAITING, error=why.view())
 
     async def _without_agent(self, job: JobRow) -> None:
         """Wait for the agent; of a scheduled backup only as long as an agent takes that was just started again."""

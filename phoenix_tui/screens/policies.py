@@ -26,7 +26,7 @@ from phoenix_tui.widgets.row_table import Cell, RowTable
 
 Item = ServerGroup | BackupPolicy | ContentRule
 _KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rule")}
-NEXT_RUNS = 5
+NEXT_RUNS = 2
 
 
 class PoliciesScreen(SearchableScreen):
@@ -125,6 +125,7 @@ class PoliciesScreen(SearchableScreen):
             (_("Schedule"), f"{'; '.join(item.schedule) or _('by hand only')} ({item.time_zone})"),
             (_("Window"), "; ".join(item.window) or _("always")),
             (_("Bandwidth"), "; ".join(item.bandwidth) or _("not limited")),
+            (_("Scripts"), ", ".join(filter(None, (item.pre_script, item.post_script))) or _("none")),
             (_("Next runs"), self._next_runs(item.name, NEXT_RUNS)),
             (_("Missed runs"), missed),
             (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),

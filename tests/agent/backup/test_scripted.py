@@ -85,6 +85,7 @@ def test_the_lease_is_kept_alive_while_the_pre_script_runs(
 ) -> None:
     monkeypatch.setattr(tokens, "RENEW_LEASE_S", 0.05)
     renewed: list[str] = []
+
     def counted(access: StorageAccess, tls: object = None) -> object:
         renewed.append(access.lease)
         return connect_job_node(access)

@@ -85,7 +85,7 @@ class _Fleet:
 
     async def _set_up(self) -> None:
         client = self._rig.client
-        await client.set_setting("agent.grace_s", "3")
+        await client.set_setting("agent.grace_s", "2")
         await client.set_setting("retention.schedule", "off")
         await client.put_rule("srv", ContentRule("srv", ("/srv",)))
         for name in self._fortnight.names:

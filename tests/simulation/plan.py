@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
 
-DAYS = 14
 BERLIN, TOKYO = "Europe/Berlin", "Asia/Tokyo"
 POLICIES = (
     BackupPolicy("nightly", ("daily at 02:00",), BERLIN, retention=Retention(daily=3, weekly=2)),
@@ -37,6 +36,7 @@ class Fortnight:
     start: datetime
     """A whole minute."""
     servers: int
+    days: int = 14
     away: list[Away] = field(default_factory=list)
     jumps: dict[datetime, timedelta] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class Fortnight:
         chance = random.Random(self.seed)
 
         def moment() -> datetime:
-            return self.start + timedelta(minutes=chance.randrange(60 * 24 * DAYS))
+            return self.start + timedelta(minutes=chance.randrange(60 * 24 * self.days))
 
         for name in self.names:
             for _ in range(chance.randrange(3)):
@@ -71,4 +71,4 @@ class Fortnight:
         return any(away.who == who and away.holds(moment) for away in self.away)
 
     def minutes(self) -> list[datetime]:
-        return [self.start + timedelta(minutes=minute) for minute in range(1, 60 * 24 * DAYS)]
+        return [self.start + timedelta(minutes=minute) for minute in range(1, 60 * 24 * self.days)]

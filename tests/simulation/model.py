@@ -13,7 +13,17 @@ LONG_BACK = timedelta(hours=1)
 
 
 def _wall(zone: str, says: Callable[[datetime], bool]) -> Callable[[datetime], bool]:
-    return lambda moment: says(moment.astimezone(ZoneInfo(zone)))
+    """What comes twice on the wall, since the clock is set back in autumn, is due the first time; what the clock leaps
+    over in spring is due right after the leap."""
+
+    def is_due(moment: datetime) -> bool:
+        wall = moment.astimezone(ZoneInfo(zone))
+        minute_before = (moment - timedelta(minutes=1)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        leapt = wall.replace(tzinfo=None) - minute_before - timedelta(minutes=1)
+        skipped = (wall - timedelta(minutes=minute) for minute in range(1, 1 + int(leapt.total_seconds()) // 60))
+        return not wall.fold and (says(wall) or any(map(says, skipped)))
+
+    return is_due
 
 
 DUE: dict[str, Callable[[datetime], bool]] = {

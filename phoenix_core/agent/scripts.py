@@ -7,7 +7,6 @@ with all that it started in its session; what a script that ends well leaves run
 """
 
 import os
-import re
 import signal
 import stat
 import subprocess
@@ -20,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from phoenix_core.agent.errors import AgentError
+from phoenix_core.domain.policies import SCRIPT_NAME
 
 DEFAULT_FOLDER = Path("/etc/phoenix/scripts")
-NAME = re.compile(r"\w[\w.-]{0,99}")
 POLL_S = 0.1
 GRACE_S = 5.0
 """Between the request to end and the end."""
@@ -82,7 +81,7 @@ class Scripts:
 
     def _checked(self, name: str) -> Path:
         path = self._folder / name
-        if not NAME.fullmatch(name):
+        if not SCRIPT_NAME.fullmatch(name):
             raise ScriptUnusable(path=path, detail="its name is none of letters, digits, -, _ and .")
         try:
             problem = _problem_of(path, stat.S_ISREG) or _problem_of(self._folder, stat.S_ISDIR)

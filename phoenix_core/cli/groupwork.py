@@ -4,9 +4,9 @@ import msgspec
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.known import known_or
 from phoenix_core.cli.output import print_facts, print_json, print_table, say
-from phoenix_core.client import CoreClient
-from phoenix_core.domain.errors import NotFound, RemoteError
+from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.policies import ServerGroup
 from phoenix_core.host.datadir import DataDirectory
 
@@ -59,18 +59,8 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
 
 async def set_one(data: DataDirectory, name: str, changes: GroupChanges, *, as_json: bool) -> None:
     async with attached(data) as client:
-        group = await client.put_group(name, changes.of(await _known(client, name)))
+        group = await client.put_group(name, changes.of(await known_or(client.group(name), ServerGroup(name=name))))
     _print(group, as_json=as_json)
-
-
-async def _known(client: CoreClient, name: str) -> ServerGroup:
-    """The group of this name, or a new one."""
-    try:
-        return await client.group(name)
-    except RemoteError as error:
-        if error.view().code != NotFound.code:
-            raise
-        return ServerGroup(name=name)
 
 
 async def remove_one(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> None:

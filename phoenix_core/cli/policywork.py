@@ -8,10 +8,10 @@ import msgspec
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.jobwork import run_job
+from phoenix_core.cli.known import known_or
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, seconds, when
-from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
-from phoenix_core.domain.errors import NotFound, RemoteError, UsageError
+from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
 from phoenix_core.host.datadir import DataDirectory
@@ -110,23 +110,13 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
 
 async def set_one(data: DataDirectory, name: str, changes: PolicyChanges, *, as_json: bool) -> None:
     async with attached(data) as client:
-        policy = await client.put_policy(name, changes.of(await _known(client, name)))
+        policy = await client.put_policy(name, changes.of(await known_or(client.policy(name), BackupPolicy(name=name))))
         following = await client.runs(policy.name, 3)
         groups = await client.groups()
     if as_json:
         print_json(policy)
     else:
         _print(policy, [group.name for group in groups if group.policy == policy.name], following)
-
-
-async def _known(client: CoreClient, name: str) -> BackupPolicy:
-    """The policy of this name, or a new one."""
-    try:
-        return await client.policy(name)
-    except RemoteError as error:
-        if error.view().code != NotFound.code:
-            raise
-        return BackupPolicy(name=name)
 
 
 async def remove_one(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> None:

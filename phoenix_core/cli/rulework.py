@@ -4,9 +4,8 @@ import msgspec
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.known import known_or
 from phoenix_core.cli.output import print_facts, print_json, print_table, say
-from phoenix_core.client import CoreClient
-from phoenix_core.domain.errors import NotFound, RemoteError
 from phoenix_core.domain.policies import ContentRule
 from phoenix_core.host.datadir import DataDirectory
 
@@ -60,19 +59,9 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
 
 async def set_one(data: DataDirectory, name: str, changes: RuleChanges, *, as_json: bool) -> None:
     async with attached(data) as client:
-        rule = await client.put_rule(name, changes.of(await _known(client, name)))
+        rule = await client.put_rule(name, changes.of(await known_or(client.rule(name), ContentRule(name=name))))
         groups = await client.groups()
     _print(rule, [group.name for group in groups if rule.name in group.rules], as_json=as_json)
-
-
-async def _known(client: CoreClient, name: str) -> ContentRule:
-    """The rule of this name, or a new one."""
-    try:
-        return await client.rule(name)
-    except RemoteError as error:
-        if error.view().code != NotFound.code:
-            raise
-        return ContentRule(name=name)
 
 
 async def remove_one(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> None:

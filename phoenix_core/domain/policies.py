@@ -1,9 +1,13 @@
 """The administrative model: server groups, and the backup policies and content rules that are attached to them."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
+SCRIPT_NAME = re.compile(r"\w[\w.-]{0,99}")
+"""A plain file name: what may name a script."""
 
 
 class MissedRun(StrEnum):

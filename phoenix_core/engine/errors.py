@@ -339,7 +339,7 @@ class AgentAway(PhoenixError):
     """Why a scheduled backup was skipped (WF4.2, WF5.2)."""
 
     code = "agent_away"
-    template = "The agent on {server} was not connected when the scheduled backup was due."
+    template = "The agent on {server} was not connected when the scheduled backup was to begin."
     hint = (
         "Start the agent there: `phoenix agent run`. The next scheduled backup runs by itself; `phoenix backup "
         "{server}` runs one now."

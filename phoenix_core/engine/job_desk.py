@@ -122,7 +122,9 @@ class JobDesk:
         )
         if wanted.missed:
             due = wanted.due.strftime("%Y-%m-%d %H:%M UTC")
-            await self._ledger.note(job.id, f"It was due at {due}, when the core was not running.", "warning")
+            await self._ledger.note(
+                job.id, f"It was due at {due}, and could not begin then; it is made up for.", "warning"
+            )
         self._queue.poke()
         return job
 

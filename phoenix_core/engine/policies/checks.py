@@ -10,12 +10,11 @@ from phoenix_core.domain.bandwidth import Limits
 from phoenix_core.domain.hours import Hours
 from phoenix_core.domain.names import absolute
 from phoenix_core.domain.patterns import PatternInvalid, Patterns
-from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention
+from phoenix_core.domain.policies import SCRIPT_NAME, BackupPolicy, ContentRule, Retention
 from phoenix_core.engine.policies.errors import FieldInvalid
 from phoenix_core.engine.policies.timetable import Timetable
 
 _NAME = re.compile(r"\w[\w .-]{0,99}")
-_SCRIPT = re.compile(r"\w[\w.-]{0,99}")
 RETRIES_MAX = 10
 DELAY_MAX_S = 86_400
 KEEP_MAX = 10_000
@@ -54,7 +53,7 @@ def check_policy(policy: BackupPolicy) -> None:
     _within(policy, "retries", policy.retries, RETRIES_MAX)
     for field in ("pre_script", "post_script"):
         name = getattr(policy, field)
-        if name and not _SCRIPT.fullmatch(name):
+        if name and not SCRIPT_NAME.fullmatch(name):
             raise _wrong_policy(policy, field, f"{name} is no plain file name of letters, digits, -, _ and .")
     if not 1 <= policy.script_timeout_s <= DELAY_MAX_S:
         raise _wrong_policy(policy, "script_timeout_s", f"{policy.script_timeout_s} is not from 1 to {DELAY_MAX_S}")

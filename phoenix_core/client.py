@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,18 +13,9 @@ import msgspec
 from yarl import URL
 
 from phoenix_core.domain.errors import EXIT_FAILED, ErrorView, PhoenixError, RemoteError
-from phoenix_core.domain.policies import (
-    BackupPolicy,
-    Config,
-    ConfigChange,
-    ContentRule,
-    RetentionVerdict,
-    ServerGroup,
-)
 from phoenix_core.domain.views import (
     ActivationTokenRequest,
     ActivationTokenView,
-    AuditEntry,
     BackupRequest,
     ChangePage,
     DamageView,
@@ -48,6 +38,7 @@ from phoenix_core.domain.views import (
     VerifyRequest,
 )
 from phoenix_core.host.unixsocket import socket_address
+from phoenix_core.policycalls import PolicyCalls
 
 REQUEST_TIMEOUT_S = 120.0
 EVENT_SILENCE_S = 30.0
@@ -65,7 +56,7 @@ class CoreUnreachable(PhoenixError):
     http_status = 503
 
 
-class CoreClient:
+class CoreClient(PolicyCalls):
     """One connection pool to one core. Methods raise `RemoteError` (what the core reported) or `CoreUnreachable`."""
 
     def __init__(self, socket_path: Path) -> None:
@@ -125,77 +116,6 @@ class CoreClient:
 
     async def storage_nodes(self) -> list[StorageNodeView]:
         return await self._call("GET", "/v1/storage-nodes", list[StorageNodeView])
-
-    # --- policies, rules, groups -------------------------------------------------------------------------------------
-
-    async def policies(self) -> list[BackupPolicy]:
-        return await self._call("GET", "/v1/policies", list[BackupPolicy])
-
-    async def policy(self, name: str) -> BackupPolicy:
-        return await self._call("GET", _named("policies", name), BackupPolicy)
-
-    async def put_policy(self, name: str, policy: BackupPolicy, *, new: bool = False) -> BackupPolicy:
-        """Make it, or change the one of this name; `policy.name` may be a new name for it. `new`: only make it."""
-        return await self._call("PUT", _named("policies", name), BackupPolicy, query=_only_new(new), body=policy)
-
-    async def remove_policy(self, name: str) -> None:
-        await self._call("DELETE", _named("policies", name), dict[str, str])
-
-    async def runs(self, policy: str, count: int = 10) -> list[datetime]:
-        """The next times that the policy's schedule names, UTC."""
-        return await self._call("GET", _named("policies", policy, "/runs"), list[datetime], query={"count": count})
-
-    async def retention_of(self, policy: str) -> list[RetentionVerdict]:
-        """What the policy's retention says of each restore point of its servers."""
-        return await self._call("GET", _named("policies", policy, "/retention"), list[RetentionVerdict])
-
-    async def apply_retention(self) -> JobView:
-        """A job that removes the restore points that no policy keeps."""
-        return await self._call("POST", "/v1/retention", JobView)
-
-    async def rules(self) -> list[ContentRule]:
-        return await self._call("GET", "/v1/rules", list[ContentRule])
-
-    async def rule(self, name: str) -> ContentRule:
-        return await self._call("GET", _named("rules", name), ContentRule)
-
-    async def put_rule(self, name: str, rule: ContentRule, *, new: bool = False) -> ContentRule:
-        """As `put_policy`."""
-        return await self._call("PUT", _named("rules", name), ContentRule, query=_only_new(new), body=rule)
-
-    async def remove_rule(self, name: str) -> None:
-        await self._call("DELETE", _named("rules", name), dict[str, str])
-
-    async def groups(self) -> list[ServerGroup]:
-        return await self._call("GET", "/v1/groups", list[ServerGroup])
-
-    async def group(self, name: str) -> ServerGroup:
-        return await self._call("GET", _named("groups", name), ServerGroup)
-
-    async def put_group(self, name: str, group: ServerGroup, *, new: bool = False) -> ServerGroup:
-        """As `put_policy`."""
-        return await self._call("PUT", _named("groups", name), ServerGroup, query=_only_new(new), body=group)
-
-    async def remove_group(self, name: str) -> None:
-        await self._call("DELETE", _named("groups", name), dict[str, str])
-
-    async def config(self) -> Config:
-        """All policies, rules and groups."""
-        return await self._call("GET", "/v1/config", Config)
-
-    async def config_diff(self, wanted: Config) -> list[ConfigChange]:
-        """What `apply_config` would change."""
-        return await self._call("POST", "/v1/config/diff", list[ConfigChange], body=wanted)
-
-    async def apply_config(self, wanted: Config) -> list[ConfigChange]:
-        """Have these policies, rules and groups and no others; returns what changed."""
-        return await self._call("PUT", "/v1/config", list[ConfigChange], body=wanted)
-
-    # --- audit log ---------------------------------------------------------------------------------------------------
-
-    async def audit(self, *, limit: int = 100, before: str = "") -> list[AuditEntry]:
-        """Newest first. `before`: an entry's id, to page on."""
-        return await self._call("GET", "/v1/audit", list[AuditEntry], query={"limit": limit, "before": before})
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -379,14 +299,6 @@ class CoreClient:
         except msgspec.MsgspecError as error:
             detail = f"its answer is not understood ({error}); it may be of another version"
             raise CoreUnreachable(socket=self._socket_path, detail=detail) from error
-
-
-def _only_new(new: bool) -> dict[str, str]:
-    return {"new": "true"} if new else {}
-
-
-def _named(collection: str, name: str, rest: str = "") -> str:
-    return f"/v1/{collection}/{quote(name, safe='')}{rest}"
 
 
 def _url(path: str) -> URL:

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-from phoenix_core.domain import errors, policies, states, views
+from phoenix_core.domain import audit, errors, policies, states, views
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
@@ -123,7 +123,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    types = [*_structs(views), *_structs(policies), *_structs(errors, only={"ErrorView"})]
+    types = [*_structs(views), *_structs(policies), *_structs(audit), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 
 

@@ -11,10 +11,10 @@ from phoenix_core.api.operator import operator_of
 from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.rows import AuditRow
+from phoenix_core.domain.audit import AuditEntry
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import NotFound, PhoenixError
 from phoenix_core.domain.ids import new_id
-from phoenix_core.domain.views import AuditEntry
 
 DETAIL_CHARS = 2000
 PAGE_MAX = 1000

@@ -11,7 +11,7 @@ from phoenix_core.cli.errors import FileUnwritable
 from phoenix_core.cli.output import print_json, print_table, say, when
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
-from phoenix_core.domain.views import AuditEntry
+from phoenix_core.domain.audit import AuditEntry
 from phoenix_core.host.datadir import DataDirectory
 
 PAGE = 1000

@@ -31,6 +31,7 @@ from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.displaced import removed_text, renamed_text, replaced_text
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.states import ConflictRule
+from phoenix_core.vault.malloc import trim_memory
 
 
 class RestoreJob:
@@ -153,6 +154,7 @@ class RestoreJob:
             planner.run(self._order.root, self._order.paths, folder, exists=destination.exists)
         finally:
             os.close(folder)
+        trim_memory()  # what the plan needed isn't held beside what workers need
         self._tally.skipped += planner.counts.skipped
         return planner
 

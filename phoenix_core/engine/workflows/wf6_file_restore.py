@@ -40,6 +40,7 @@ from phoenix_core.engine.workflows.agent_step import (
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.errors import PathNotInSnapshot
 from phoenix_core.vault.maintenance_node import PackTarget
+from phoenix_core.vault.malloc import trim_memory
 
 GRANT_BATCH = 10_000
 _DISPLACED = ("displaced", "removed_folders", "removed_entries", "replaced_links", "renamed")
@@ -147,6 +148,7 @@ class FileRestore(Workflow):
             packs = grant.packs
             for start in range(0, len(packs), GRANT_BATCH):
                 vault.node.grant(run.job.id, packs[start : start + GRANT_BATCH])
+            trim_memory()
             return grant
 
         try:

@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check chaos simulate bench bench-remote bench-memory lock pictures docs clean setup
+.PHONY: run test lint check chaos simulate bench bench-remote bench-memory bench-timeleft lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -43,6 +43,10 @@ bench-remote: setup
 # Measure peak memory as one folder and one file grow; WRITE=1 as above.
 bench-memory: setup
 	@$(BIN)/python -m bench.growth $(if $(WRITE),--write)
+
+# Measure how far off the time left is that jobs tell; WRITE=1 as above.
+bench-timeleft: setup
+	@$(BIN)/python -m bench.timeleft $(if $(WRITE),--write)
 
 # Quick when the environment is ready; builds it otherwise.
 setup:

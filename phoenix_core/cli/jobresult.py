@@ -77,8 +77,8 @@ def _numbers(job: JobView) -> str:
     if job.kind is JobKind.FILE_BACKUP and job.snapshot_id:
         return (
             f"Snapshot {job.snapshot_id[:SHORT_ID_DIGITS]}: {some('files', 'file')}, {size(whole('bytes'))}; "
-            f"{whole('changed_files')} new or changed, {size(whole('read_bytes'))} read, "
-            f"{size(whole('stored_bytes'))} stored."
+            f"{whole('changed_files')} new or changed, {size(whole('read_bytes'))} read, of which "
+            f"{size(whole('new_raw_bytes'))} were new and took {size(whole('stored_bytes'))}."
         )
     if job.kind is JobKind.FILE_BACKUP and result.get("dry_run"):
         return (

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from tests.agent import kinds_of_entries
 from tests.e2e import watch
+from tests.e2e.warm import commands
 
 PASSPHRASE = "a passphrase of these tests"
 COMMAND_S = 150.0
@@ -147,15 +148,8 @@ class Machine:
         self, *arguments: str, data: Path | None = None, timeout: float = COMMAND_S, stdin: str | None = None
     ) -> Answer:
         """Run a command to its end, with `--data`."""
-        done = subprocess.run(
-            [*PHOENIX, *arguments, "--data", str(data or self.data)],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env=self.environment,
-            check=False,
+        done = commands().run(
+            [*arguments, "--data", str(data or self.data)], stdin=stdin, timeout=timeout, env=self.environment
         )
         return Answer(arguments, done.returncode, done.stdout, done.stderr)
 

@@ -184,10 +184,8 @@ class BackupJob:
     ) -> BackupResult:
         transfer_began = time.monotonic()
         watch = self._watch
-        watch.files_done = watch.bytes_done = 0
-        watch.files_total, watch.bytes_total = counts.changed_files, counts.changed_bytes
-        watch.expected_s = throughput.estimate_s(counts.changed_files, counts.changed_bytes)
-        watch.enter("transfer")
+        files, data = counts.changed_files, counts.changed_bytes
+        watch.enter_moving("transfer", files, data, throughput, throughput.estimate_s(files, data))
         with self._steps.step("WF1.4") as step:
             transfer = Transfer(self._pool, iter(self._reads), self._workers_for(counts), self._transferred)
             self._transfer = transfer
@@ -205,6 +203,9 @@ class BackupJob:
             transfer_s = time.monotonic() - transfer_began
             result = _result(builder.counts, transfer, meta, scan_s, transfer_s)
             step.detail = f"{size(result.stored_bytes)} stored in {amount(result.packs, 'pack')}"
+            known_bytes = result.read_bytes - transfer.counts.new_raw_bytes
+            if known_bytes > 0:
+                step.detail += f"; {size(known_bytes)} of what was read needed no storing"
         self._learn(throughput, builder.counts, transfer_s)
         watch.enter("commit")
         commit_began = time.monotonic()

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 
+from phoenix_core.agent.backup.estimate import Throughput
+from phoenix_core.agent.backup.timeleft import TimeLeft
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.names import shown
 
 PROGRESS_S = 0.5
-RATED_PHASES = frozenset({"transfer", "download"})
-"""Those that move content, so that a time left can be told."""
 
 
 class Watch:
@@ -26,10 +26,20 @@ class Watch:
         self.files_done = self.files_total = 0
         self.bytes_done = self.bytes_total = self.sent_bytes = 0
         self.current = b""
-        self.expected_s = -1.0
+        self.left: TimeLeft | None = None
 
     def enter(self, phase: str) -> None:
-        self.phase = phase
+        """A phase that moves no content, so that no time left can be told."""
+        self._enter(phase, None)
+
+    def enter_moving(self, phase: str, files: int, size: int, cost: Throughput, expected_s: float = -1.0) -> None:
+        """One that moves so many files and bytes; see `TimeLeft`."""
+        self.files_done = self.bytes_done = 0
+        self.files_total, self.bytes_total = files, size
+        self._enter(phase, TimeLeft(cost, files, size, expected_s))
+
+    def _enter(self, phase: str, left: TimeLeft | None) -> None:
+        self.phase, self.left = phase, left
         self._phase_began = time.monotonic()
         self.tell()
 
@@ -65,13 +75,5 @@ class Watch:
         )
 
     def _eta_s(self, elapsed_s: float) -> float:
-        """From the share that is done, at first together with what was expected."""
-        if self.phase not in RATED_PHASES or not self.files_total:
-            return -1.0
-        share = (self.bytes_done + 65536 * self.files_done) / (self.bytes_total + 65536 * self.files_total)
-        if share <= 0:
-            return max(self.expected_s - elapsed_s, 0.0)
-        by_rate = elapsed_s / share - elapsed_s
-        by_estimate = max(self.expected_s - elapsed_s, 0.0)
-        trust = min(1.0, share * 5)
-        return trust * by_rate + (1 - trust) * by_estimate
+        left = self.left
+        return -1.0 if left is None else left.after(elapsed_s, self.files_done, self.bytes_done)

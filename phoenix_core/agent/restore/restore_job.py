@@ -5,6 +5,7 @@ import time
 
 import msgspec
 
+from phoenix_core.agent.backup.estimate import Throughput
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
@@ -185,9 +186,7 @@ class RestoreJob:
     ) -> int:
         """Returns how many folders were restored."""
         watch, order, crew = self._watch, self._order, self._crew
-        watch.files_total, watch.bytes_total = counts.files + counts.others, counts.data_bytes
-        watch.files_done = watch.bytes_done = 0
-        watch.enter("download")
+        watch.enter_moving("download", counts.files + counts.others, counts.data_bytes, Throughput())
         target = Target(destination.path, *identity_of(os.fstat(root)), stamp_of(journal.began_ns))
         crew.begin(counts, target, node, watch.tick)
         self._tally.displaced.root = destination.path

@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check chaos simulate bench bench-remote bench-memory bench-timeleft lock pictures docs clean setup
+.PHONY: run test lint check chaos simulate scale bench bench-remote bench-memory bench-timeleft lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -29,6 +29,10 @@ chaos: setup
 # A fortnight of fifty servers with a clock that is moved, against a model of their policies: SEED=n, ROUNDS=n.
 simulate: setup
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# A core with 1,000 simulated agents: memory for each, a schedule that is due for all at once, a console beside it.
+scale: setup
+	@$(BIN)/python -m tests.scale $(if $(AGENTS),--agents $(AGENTS))
 
 # Measure beside the peers that are on the PATH: PARTS=ab for some sets of data, PEERS=restic,kopia for some of them,
 # ROUNDS=n, QUICK=1 for a tenth in two minutes, WRITE=1 to put the tables into docs/performance.md.

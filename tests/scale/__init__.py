@@ -1,0 +1,1 @@
+"""A core with very many agents: what it takes, and whether it keeps order."""

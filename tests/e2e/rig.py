@@ -27,7 +27,7 @@ ENDS_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "KILL")
 WITHOUT_POWERS = ("--bounding-set", "-all", "--inh-caps", "-all")
 """Root without any of root's capabilities: file permissions stop it as they stop anybody."""
 _NOT_PASSED_ON = ("PHOENIX_", "PYTHONDONTWRITEBYTECODE")
-"""Of the environment. Without byte code each of the many commands would take a second to start."""
+"""Of the environment. Without byte code each process would take a second to start."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from tests.e2e import tree, watch
 from tests.e2e.killing import give_up_soon, kill_agent
 from tests.e2e.rig import Machine
 
-FILES, FILE_BYTES = 80, 4 << 20
-ENOUGH_BYTES = 96 << 20
+FILES, FILE_BYTES = 40, 4 << 20
+ENOUGH_BYTES = 64 << 20
 
 
 def test_the_next_backup_finds_what_the_aborted_one_sent(here: Machine) -> None:

@@ -1,7 +1,7 @@
 """A thousand agents on one machine: real links over real TLS to a core that is a process of its own, quick backups."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 from phoenix_core.client import CoreClient
@@ -54,7 +54,7 @@ class Fleet:
 
         await self._each(one)
 
-    async def _each(self, work: Callable[[str], Awaitable[None]]) -> None:
+    async def _each(self, work: Callable[[str], Coroutine[None, None, None]]) -> None:
         for at in range(0, len(self.names), AT_ONCE):
             async with asyncio.TaskGroup() as tasks:
                 for name in self.names[at : at + AT_ONCE]:

@@ -1,8 +1,8 @@
 """The operators' API as typed Python: what the command line and the console talk to a core with."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -39,6 +39,7 @@ from phoenix_core.domain.views import (
 )
 from phoenix_core.host.unixsocket import socket_address
 from phoenix_core.policycalls import PolicyCalls
+from phoenix_core.readcalls import ReadCalls
 
 REQUEST_TIMEOUT_S = 120.0
 EVENT_SILENCE_S = 30.0
@@ -56,7 +57,7 @@ class CoreUnreachable(PhoenixError):
     http_status = 503
 
 
-class CoreClient(PolicyCalls):
+class CoreClient(PolicyCalls, ReadCalls):
     """One connection pool to one core. Methods raise `RemoteError` (what the core reported) or `CoreUnreachable`."""
 
     def __init__(self, socket_path: Path) -> None:
@@ -299,6 +300,25 @@ class CoreClient(PolicyCalls):
         except msgspec.MsgspecError as error:
             detail = f"its answer is not understood ({error}); it may be of another version"
             raise CoreUnreachable(socket=self._socket_path, detail=detail) from error
+
+    @asynccontextmanager
+    async def _streamed(
+        self, path: str, query: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        params = {name: str(value) for name, value in query.items() if value != ""}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=REQUEST_TIMEOUT_S)
+        opening = self._opened().get(_url(path), params=params, headers=headers, timeout=timeout)
+        try:
+            response = await opening
+            content = await response.read() if response.status >= 400 else b""
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        try:
+            if response.status >= 400:
+                raise _failure(content, response.status)
+            yield response
+        finally:
+            response.release()
 
 
 def _url(path: str) -> URL:

@@ -14,9 +14,12 @@ from phoenix_core.api.audit import AuditKeeper, AuditResource
 from phoenix_core.api.backups import BackupResource
 from phoenix_core.api.config import ConfigResource
 from phoenix_core.api.core import CoreResource
+from phoenix_core.api.downloads import DownloadResource
 from phoenix_core.api.events import EventResource
+from phoenix_core.api.find import FindResource
 from phoenix_core.api.groups import GroupResource
 from phoenix_core.api.jobs import JobResource
+from phoenix_core.api.mounts import MountResource
 from phoenix_core.api.policies import PolicyResource
 from phoenix_core.api.rules import RuleResource
 from phoenix_core.api.server import ApiServer
@@ -63,6 +66,10 @@ from phoenix_core.engine.policies.window_ends import WindowEnds
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
+from phoenix_core.engine.reading.downloads import Downloads
+from phoenix_core.engine.reading.holds import Holds
+from phoenix_core.engine.reading.mounts import Mounts
+from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
@@ -176,6 +183,7 @@ class Parts:
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
+        self.holds = Holds()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
         self.attached = Attached(self.policies)
@@ -280,7 +288,7 @@ class Parts:
                 self._open_job_node,
                 self._clock,
             ),
-            PruneVault(self.seat, self.records, self.jobs, self._open_job_node, self._clock),
+            PruneVault(self.seat, self.records, self.jobs, self.holds, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
             RemoveSnapshot(self.seat, self.committer),
             ApplyRetention(self.seat, self.retention_plans, self.lost, self.committer),
@@ -346,6 +354,7 @@ class Parts:
             self._data.root,
             self._data.logs,
         )
+        readers = Readers()
         return ApiServer(
             self._data.core_socket,
             (
@@ -354,6 +363,9 @@ class Parts:
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
+                FindResource(self.sources, self.seat),
+                DownloadResource(self.sources, self.seat, readers, self.holds, Downloads()),
+                MountResource(self.sources, self.seat, readers, Mounts(self._clock)),
                 VaultResource(self.desk, self.ledger, self.views, self.lost),
                 SettingResource(self.settings),
                 PolicyResource(self.policy_desk, self.retention_plans, self._clock),

@@ -1,6 +1,9 @@
-"""The audit log: who changed what. Every request that isn't a question leaves an entry, also one that was refused."""
+"""The audit log: who changed what, and who took data out. Every request that isn't a mere question leaves an entry,
+also one that was refused."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote_plus
 
 import structlog
 from aiohttp import web
@@ -8,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from phoenix_core.api.codec import json_answer, whole
 from phoenix_core.api.operator import operator_of
+from phoenix_core.api.streaming import StreamCut
 from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.rows import AuditRow
@@ -18,6 +22,7 @@ from phoenix_core.domain.ids import new_id
 
 DETAIL_CHARS = 2000
 PAGE_MAX = 1000
+INTERRUPTED = "interrupted"
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +47,7 @@ Add = Callable[[str, str, str, str, str], Awaitable[None]]
 
 
 def audited(add: Add) -> Middleware:
-    """Routes that change something have a name; it is the action."""
+    """Routes that change something, or hand data out, have a name; it is the action."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -50,18 +55,26 @@ def audited(add: Add) -> Middleware:
         if name is None:
             return await handler(request)
         action = name.replace(".", " ")
+        who = await operator_of(request)  # while the connection that tells is there
         try:
             answer = await handler(request)
         except PhoenixError as error:
-            await _add(request, action, error.code)
+            await _add(request, who, action, error.code)
             raise
-        await _add(request, action, "done")
+        except StreamCut as cut:
+            await _add(request, who, action, cut.error.code if cut.error else INTERRUPTED)
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(_add(request, who, action, INTERRUPTED))
+            raise
+        await _add(request, who, action, "done")
         return answer
 
-    async def _add(request: web.Request, action: str, outcome: str) -> None:
-        detail = (await request.read()).decode("utf-8", "replace")[:DETAIL_CHARS]
+    async def _add(request: web.Request, who: str, action: str, outcome: str) -> None:
+        said = (await request.read()).decode("utf-8", "replace") or unquote_plus(request.query_string)
+        detail = said[:DETAIL_CHARS]
         subject = " ".join(request.match_info.values())
-        await add(await operator_of(request), action, subject, detail, outcome)
+        await add(who, action, subject, detail, outcome)
 
     return middleware
 

@@ -88,6 +88,13 @@ class ConfigFileInvalid(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class FileExists(PhoenixError):
+    code = "file_exists"
+    template = "{file} is there already, and stays as it is."
+    hint = "Name another place with --to, or add --overwrite."
+    exit_code = EXIT_USAGE
+
+
 class FileUnwritable(PhoenixError):
     code = "file_unwritable"
     template = "The file {file} can't be written: {detail}."

@@ -14,6 +14,7 @@ from phoenix_core.cli import (
     config,
     core,
     doctor,
+    find,
     group,
     job,
     policy,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("quickstart")(quickstart.quickstart)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+app.command("find")(find.find)
 app.command("doctor")(doctor.doctor)
 app.add_typer(server.app, name="server")
 app.add_typer(group.app, name="group")

@@ -1,5 +1,6 @@
-"""`phoenix snapshot list|browse|find|diff|remove`."""
+"""`phoenix snapshot list|browse|find|diff|cat|download|remove`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,11 @@ import typer
 from phoenix_core.cli import completion
 from phoenix_core.cli.options import Data, Json, SnapshotId, Yes
 
+OfServer = Annotated[
+    str,
+    typer.Option("--server", metavar="SERVER", help="Whose `latest` is meant.", autocompletion=completion.servers),
+]
+EntryPath = Annotated[str, typer.Argument(metavar="PATH", help="Absolute, as in the snapshot.")]
 app = typer.Typer(help="Snapshots: restorable states.", no_args_is_help=True)
 
 
@@ -69,6 +75,49 @@ def diff(
     from phoenix_core.cli.boundary import data_directory, execute
 
     execute(snapshotwork.diff(data_directory(data), snapshot, other, as_json=as_json), as_json=as_json)
+
+
+@app.command("cat")
+def cat(snapshot: SnapshotId, path: EntryPath, server: OfServer = "", data: Data = None) -> None:
+    """Write a file of a snapshot to standard output. It is whole if the command ends with 0."""
+    from phoenix_core.cli import downloadwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(downloadwork.cat(data_directory(data), snapshot, path, server))
+
+
+@app.command("download")
+def download(
+    snapshot: SnapshotId,
+    path: EntryPath,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE|DIR|-", help="Where to; - is standard output. Default: its name, here."),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option("--format", metavar="tar|zip", help="As an archive. Default: a file as it is, a folder as tar."),
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    server: OfServer = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a file or folder of a snapshot to this machine, through the core."""
+    from phoenix_core.cli import downloadwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    work = downloadwork.download(
+        data_directory(data),
+        snapshot,
+        path,
+        to=to,
+        kind=kind,
+        server=server,
+        overwrite=overwrite,
+        as_json=as_json,
+    )
+    execute(work, as_json=as_json)
 
 
 @app.command("remove")

@@ -7,11 +7,15 @@ Valid UTF-8 stays as it is. Each byte that isn't, each control character and the
 import re
 import unicodedata
 
+_PLAIN = re.compile(rb"[ -\[\]-~]*")
+"""Printable ASCII without the backslash."""
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|\\)")
 
 
 def shown(name: bytes) -> str:
     """A name or path as text: one line, printable, reversible by `parse_shown`."""
+    if _PLAIN.fullmatch(name):
+        return name.decode("ascii")
     out: list[str] = []
     for char in name.decode("utf-8", "surrogateescape"):
         code = ord(char)
@@ -37,6 +41,18 @@ def parse_shown(text: str) -> bytes:
         at = match.end()
     out += text[at:].encode("utf-8", "surrogateescape")
     return bytes(out)
+
+
+def portable(name: bytes) -> str:
+    """A single name that every system takes as it stands: what isn't UTF-8, control characters, and `\\`, `:` and `%`
+    are written `%NN`, byte by byte. Different names stay different."""
+    out: list[str] = []
+    for char in name.decode("utf-8", "surrogateescape"):
+        if char in "\\:%" or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            out.extend(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
+        else:
+            out.append(char)
+    return "".join(out)
 
 
 def absolute(path: str) -> str:

@@ -37,7 +37,7 @@ TYPE_NAMES = {
     EntryType.CHAR_DEVICE: "char_device",
     EntryType.BLOCK_DEVICE: "block_device",
 }
-_KINDS = {EntryType.FILE: "it is a file", EntryType.SYMLINK: "it is a symbolic link"}
+KINDS = {EntryType.FILE: "it is a file", EntryType.SYMLINK: "it is a symbolic link"}
 Parts = tuple[bytes, ...]
 
 
@@ -68,9 +68,10 @@ class TreeCache:
 class SnapshotReader:
     """One snapshot, open for looking."""
 
-    def __init__(self, vault: OpenVault, row: SnapshotRow, cache: TreeCache) -> None:
+    def __init__(self, vault: OpenVault, row: SnapshotRow, cache: TreeCache, source: ChunkSource | None = None) -> None:
+        """`source` reads its trees; None: a new reader does."""
         self.row = row
-        self._source: ChunkSource = vault.reader(row.domain, row.epoch)
+        self._source = source or vault.reader(row.domain, row.epoch)
         self._cache = cache
 
     def children(self, tree: bytes) -> list[Entry]:
@@ -107,7 +108,7 @@ def entry_view(path: str, entry: Entry) -> EntryView:
         mode=entry.mode,
         owner=entry.owner or str(entry.uid),
         group=entry.group or str(entry.gid),
-        mtime=_time(entry.mtime_ns),
+        mtime=entry_time(entry.mtime_ns),
         target=shown(entry.target),
     )
 
@@ -115,15 +116,7 @@ def entry_view(path: str, entry: Entry) -> EntryView:
 def entries(view: SnapshotReader, path: str, after: str, limit: int) -> EntryPage:
     """A page of a folder's entries. Raises PathNotInSnapshot, NotAFolder."""
     where = parts(parse_shown(path))
-    folder = view.resolve(_join(where))
-    if not folder.is_directory:
-        raise NotAFolder(
-            path=shown(_join(where)),
-            what=_KINDS.get(folder.type, "it is a special file"),
-            snapshot=view.row.id[:SHORT_ID_DIGITS],
-            server=view.row.server_name,
-            quoted=shlex.quote(shown(_join(where))),
-        )
+    folder = folder_of(view.row, _join(where), view.resolve(_join(where)))
     behind = parse_shown(after)
     found = view.children(folder.tree)
     page = [child for child in found if not behind or child.name > behind][: limit + 1]
@@ -132,6 +125,19 @@ def entries(view: SnapshotReader, path: str, after: str, limit: int) -> EntryPag
         next_after=shown(page[limit - 1].name) if len(page) > limit else "",
         total=len(found),
     )
+
+
+def folder_of(row: SnapshotRow, path: bytes, found: Entry) -> Entry:
+    """What was found at the path, if it is a folder. Raises NotAFolder."""
+    if not found.is_directory:
+        raise NotAFolder(
+            path=shown(path),
+            what=KINDS.get(found.type, "it is a special file"),
+            snapshot=row.id[:SHORT_ID_DIGITS],
+            server=row.server_name,
+            quoted=shlex.quote(shown(path)),
+        )
+    return found
 
 
 def entry(view: SnapshotReader, path: str) -> EntryView:
@@ -145,7 +151,7 @@ def find(view: SnapshotReader, pattern: str, path: str, after: str, limit: int) 
     where = parts(parse_shown(path))
     behind = parts(parse_shown(after)) if after else where
     start = view.resolve(_join(where))
-    fits = _matcher(pattern)
+    fits = matcher(pattern)
     found: list[EntryView] = []
     if not start.is_directory:
         return EntryPage(entries=())
@@ -223,9 +229,11 @@ def _change(old: Entry | None, new: Entry | None) -> str:
     return "metadata" if times or metadata != (new.mode, new.uid, new.gid, new.owner, new.group, new.xattrs) else ""
 
 
-def _matcher(pattern: str) -> Callable[[str, str], bool]:
+def matcher(pattern: str) -> Callable[[str, str], bool]:
+    """Whether an entry of this path and this name, in shown form, fits: see `find`. Raises UsageError."""
     if not pattern:
         raise UsageError(detail="A search needs a pattern.")
+    pattern = shown(parse_shown(pattern))
     if not re.search(r"[*?\[]", pattern):
         pattern = f"*{pattern}*"
     caseless = pattern == pattern.lower()
@@ -238,7 +246,8 @@ def _join(names: Parts) -> bytes:
     return b"/" + b"/".join(names)
 
 
-def _time(time_ns: int) -> datetime:
+def entry_time(time_ns: int) -> datetime:
+    """An entry's time; the last or first one that there is where it is beyond."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
     try:
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

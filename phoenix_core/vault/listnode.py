@@ -122,6 +122,13 @@ def find_in_list(source: ChunkSource, kind: ListKind[Item], root: bytes, key: by
     return next((item for item in _items(kind, data) if kind.first(item) == key), None)
 
 
+def read_list_from(source: ChunkSource, kind: ListKind[Item], root: bytes, position: int) -> Iterator[tuple[int, Item]]:
+    """The items from the one whose span holds `position` on, each with the sum of the spans before it; only the nodes
+    that hold them are read. Raises as `read_list`."""
+    level, data = parse_node(kind.magic, source.read_one(ChunkId(root)))
+    yield from _read_from(source, kind, level, data, 0, position)
+
+
 def parse_node(magic: bytes, data: bytes) -> tuple[int, memoryview]:
     """Level and MessagePack bytes of a node of the kind with this magic. Raises `HostileTree`, `UnknownVersion`."""
     if len(data) <= _HEADER_BYTES or data[:3] != magic:
@@ -231,6 +238,31 @@ def _read_below(source: ChunkSource, kind: ListKind[Item], level: int, refs: lis
             held = (sum(child.items for child in children), sum(child.span for child in children), children[0].first)
             _expect(ref, held)
             yield from _read_below(source, kind, below, children)
+
+
+def _read_from(
+    source: ChunkSource, kind: ListKind[Item], level: int, data: memoryview, before: int, position: int
+) -> Iterator[tuple[int, Item]]:
+    """`before`: the sum of the spans before this node."""
+    if level == 0:
+        for item in _items(kind, data):
+            span = kind.span(item)
+            if before + span > position:
+                yield before, item
+            before += span
+        return
+    for ref in _refs(data):
+        if before + ref.span > position:
+            below, node = parse_node(kind.magic, source.read_one(ChunkId(ref.id)))
+            if below != level - 1:
+                raise HostileTree(detail="a list's levels do not descend one by one")
+            end = before
+            for at, item in _read_from(source, kind, below, node, before, position):
+                yield at, item
+                end = at + kind.span(item)
+            if end != before + ref.span:
+                raise HostileTree(detail="a list node does not hold what its reference says")
+        before += ref.span
 
 
 def _expect(ref: NodeRef, held: tuple[int, int, bytes]) -> None:

@@ -14,6 +14,7 @@ from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import PruneHeldUp
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
+from phoenix_core.engine.reading.holds import Holds
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.vault import VaultSeat
@@ -40,12 +41,14 @@ class PruneVault(Workflow):
         seat: VaultSeat,
         records: RecordWatch,
         jobs: Jobs,
+        holds: Holds,
         open_job_node: Callable[[str], JobNode],
         clock: Clock,
     ) -> None:
         self._seat = seat
         self._records = records
         self._jobs = jobs
+        self._holds = holds
         self._open_job_node = open_job_node
         self._clock = clock
 
@@ -57,7 +60,7 @@ class PruneVault(Workflow):
         vault = self._seat.get()
         await self._records.check()
         await run.enter("plan")
-        await close_old_leases(vault, self._jobs)
+        await close_old_leases(vault, self._jobs, self._holds.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
         plan = await run.in_thread(lambda: make_plan(vault.node, vault.key, marker=marker, progress=self._teller(run)))
         numbers: Result = _numbers(plan)

@@ -3,9 +3,10 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
-from phoenix_core.domain import audit, errors, policies, states, views
+from phoenix_core.domain import audit, errors, policies, reading, states, views
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
@@ -54,6 +55,42 @@ RESOURCES = (
         "EntryPage",
     ),
     ("GET", "/v1/snapshots/{snapshot}/diff/{other}", "`after`, `limit`", "ChangePage"),
+    (
+        "GET",
+        "/v1/find",
+        "`pattern` as above, `server`, `path`, `since` and `until` (times of snapshots), `limit` of versions (0: all; "
+        "1,000)",
+        "`application/x-ndjson` of SearchLine, by path, each name's newest version first",
+    ),
+    (
+        "GET",
+        "/v1/snapshots/{snapshot}/content",
+        "`path` of a file, `server` (of `latest`); Range, If-Range, If-None-Match",
+        "200 or 206, the file's bytes",
+    ),
+    (
+        "GET",
+        "/v1/snapshots/{snapshot}/archive",
+        "`path` of a folder or anything else, `format` (`tar`, `zip`), `server`",
+        "the archive, in chunked encoding",
+    ),
+    ("GET", "/v1/downloads/{download}", "the id in a download's header Phoenix-Download", "DownloadView"),
+    ("GET", "/v1/mounts", "", "[MountView]"),
+    ("POST", "/v1/mounts", "MountRequest", "201 MountView"),
+    ("DELETE", "/v1/mounts/{mount}", "", "MountView"),
+    (
+        "GET",
+        "/v1/mounts/{mount}/nodes",
+        "`snapshot`, `path` of a folder, `after`, `limit` (1 to 5,000; 1,000)",
+        "NodePage, by name bytes",
+    ),
+    ("GET", "/v1/mounts/{mount}/node", "`snapshot`, `path`", "NodeView"),
+    (
+        "GET",
+        "/v1/mounts/{mount}/content",
+        "`snapshot`, `path` of a file, `start`, `length` (1 byte to 16 MiB; 1 MiB)",
+        "those bytes, fewer at the file's end",
+    ),
     ("GET", "/v1/vault", "", "VaultView"),
     ("POST", "/v1/vault/verify", "VerifyRequest", "201 JobView"),
     ("POST", "/v1/vault/repair", "RepairRequest", "201 JobView; its `result` has the fields of RepairView"),
@@ -111,6 +148,9 @@ curl --unix-socket ~/.local/share/phoenix/core.sock http://core/v1/status
 * `/v1/events` sends `id: <number>`, `event: <kind>`, `data: <Event>`, and a comment line at least every ten seconds.
   Where the events after the number asked for are no longer held, and at the beginning of a stream without one, the
   first event is `reset`: read anew what you show. Progress is coalesced to five a second and job.
+* A download that can't go on, such as for a damaged chunk, is cut: fewer bytes come than Content-Length says, or the
+  last chunk of chunked encoding doesn't. An HTTP client that reads to the end reports that as an error (curl ends with
+  18); what came until then is no whole file and no whole archive. `/v1/downloads/{download}` then says why.
 
 This page is written by `make docs`; a test fails where code and page differ.
 
@@ -123,7 +163,8 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    types = [*_structs(views), *_structs(policies), *_structs(audit), *_structs(errors, only={"ErrorView"})]
+    modules = (views, reading, policies, audit)
+    types = [*chain.from_iterable(map(_structs, modules)), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 
 
@@ -162,6 +203,8 @@ def _enums() -> Iterator[str]:
     for name in ("JobKind", "JobState", "StepState", "ConflictRule", "VerifyDepth"):
         values = ", ".join(f"`{member}`" for member in getattr(states, name))
         yield f"### {name}\n\n{values}\n"
+    for enum in (reading.ArchiveFormat, reading.DownloadState):
+        yield f"### {enum.__name__}\n\n{', '.join(f'`{member}`' for member in enum)}\n"
     yield f"### MissedRun\n\n{', '.join(f'`{member}`' for member in policies.MissedRun)}\n"
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.output import print_json, say, size, warn, when
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_MISSING_FILES, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
@@ -93,7 +94,8 @@ class Shown:
             say("Nothing fits." if not self._path else "")
             return
         words = ("restore", self._first.server_name, "--snapshot", self._first.newest[:SHORT_ID_DIGITS])
-        say(f"\nRestore one with its snapshot and path: `phoenix {shlex.join((*words, '--path', self._first.path))}`.")
+        command = shlex.join(("phoenix", *words, "--path", self._first.path))
+        say(as_typed(f"\nRestore one with its snapshot and path, such as `{command}`."))
 
 
 def _in_snapshots(found: FileVersion) -> str:

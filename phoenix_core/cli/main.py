@@ -17,6 +17,7 @@ from phoenix_core.cli import (
     find,
     group,
     job,
+    mount,
     policy,
     quickstart,
     restore,
@@ -42,6 +43,7 @@ app.command("quickstart")(quickstart.quickstart)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("find")(find.find)
+app.command("mount")(mount.mount)
 app.command("doctor")(doctor.doctor)
 app.add_typer(server.app, name="server")
 app.add_typer(group.app, name="group")

@@ -18,7 +18,7 @@ from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.views import BackupRequest, PruneRequest
 from phoenix_core.readcalls import DownloadCut
 from tests.engine.fake_agent import FakeAgent
-from tests.engine.rig import Rig
+from tests.engine.rig import Rig, running_rig
 
 LARGE = os.urandom(3_000_000)
 FILES = {"/srv/large": LARGE, "/srv/deep/er/small": b"small", "/srv/deep/empty": b""}
@@ -122,12 +122,9 @@ async def test_every_download_is_in_the_audit_log(rig: Rig, snapshot: str) -> No
 async def test_damage_cuts_the_answer_and_the_client_tells_why(rig: Rig, agent: FakeAgent) -> None:
     snapshot = await backed_up(rig, agent)
     damage_the_largest_pack(rig.data.vault)
-    for attempt in (
-        lambda: whole(rig, snapshot, "/srv/large"),
-        lambda: archive(rig, snapshot, "/srv", ArchiveFormat.TAR),
-    ):
+    for kind in (None, ArchiveFormat.TAR, ArchiveFormat.ZIP):
         with pytest.raises(RemoteError) as error:
-            await attempt()
+            await (archive(rig, snapshot, "/srv", kind) if kind else whole(rig, snapshot, "/srv/large"))
         assert error.value.view().code == "file_unreadable"
         assert error.value.view().fields["path"] in {"/srv/large", "/srv/deep/er/small"}
     async with asked(rig, f"/v1/snapshots/{snapshot}/archive?path=/srv") as got:
@@ -187,16 +184,18 @@ async def waits(rig: Rig, job_id: str) -> bool:
     return job.state.is_final or any(step.id == "wait" and step.state is StepState.RUNNING for step in job.steps)
 
 
-async def test_a_core_that_stops_cuts_the_answer(rig: Rig, agent: FakeAgent) -> None:
-    agent.files = {"/srv/large": os.urandom(40_000_000)}
-    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
-    snapshot = (await rig.ended(job.id)).snapshot_id
-    async with aclosing(rig.client.download_file(snapshot, "/srv/large")) as blocks:
-        await anext(blocks)
-        stopping = asyncio.create_task(rig.stop())
-        with pytest.raises(DownloadCut):
-            await anext(each async for each in blocks if stopping.done())
-        await stopping
+async def test_a_core_that_stops_cuts_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phoenix_core.api.server.SHUTDOWN_S", 0.1)
+    async with running_rig(tmp_path) as rig:
+        agent = await rig.agent("web1")
+        agent.files = {"/srv/large": os.urandom(40_000_000)}
+        job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
+        snapshot = (await rig.ended(job.id)).snapshot_id
+        async with aclosing(rig.client.download_file(snapshot, "/srv/large")) as blocks:
+            await anext(blocks)
+            await rig.stop()
+            with pytest.raises(DownloadCut):
+                [block async for block in blocks]
 
 
 def damage_the_largest_pack(vault: Path) -> None:

@@ -111,7 +111,7 @@ async def test_bad_questions_are_refused_before_anything_comes(rig: Rig, history
         ({"pattern": "x", "server": "web9"}, "no server named web9"),
     ):
         with pytest.raises(RemoteError, match=message):
-            await lines(rig, **more)  # type: ignore[arg-type]
+            await lines(rig, **more)
 
 
 async def test_a_damaged_folder_is_counted_and_the_rest_is_found(rig: Rig, agent: FakeAgent) -> None:

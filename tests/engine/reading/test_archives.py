@@ -35,23 +35,19 @@ def file(name: bytes, plain: bytes, **more: object) -> tuple[Entry, bytes]:
 LONG = b"n" * 200
 DATA = os.urandom(5000)
 HOLES = os.urandom(4096)
-TREE: dict[bytes, Content] = {
-    b"srv": {
-        b"www": {
-            b"index.html": file(b"index.html", DATA, xattrs=((b"user.note", b"caf\xe9\x00x"),)),
-            b"empty": file(b"empty", b""),
-            ODD: file(ODD, b"odd"),
-            LONG: {LONG: file(LONG, b"deep")},
-            b"link": Entry(b"link", EntryType.SYMLINK, 0o777, 0, 0, target=b"../\xffelsewhere", size=13),
-            b"one": file(b"one", b"linked", links=2, inode=99),
-            b"two": file(b"two", b"linked", links=2, inode=99),
-            b"holes": file(b"holes", HOLES, size=SPARSE_BYTES, extents=(Extent(2**20, 4096),)),
-            b"pipe": Entry(b"pipe", EntryType.FIFO, 0o600, 0, 0),
-            b"socket": Entry(b"socket", EntryType.SOCKET, 0o600, 0, 0),
-        },
-        b"beside": file(b"beside", b"not asked for"),
-    },
+WWW: dict[bytes, Content] = {
+    b"index.html": file(b"index.html", DATA, xattrs=((b"user.note", b"caf\xe9\x00x"),)),
+    b"empty": file(b"empty", b""),
+    ODD: file(ODD, b"odd"),
+    LONG: {LONG: file(LONG, b"deep")},
+    b"link": Entry(b"link", EntryType.SYMLINK, 0o777, 0, 0, target=b"../\xffelsewhere", size=13),
+    b"one": file(b"one", b"linked", links=2, inode=99),
+    b"two": file(b"two", b"linked", links=2, inode=99),
+    b"holes": file(b"holes", HOLES, size=SPARSE_BYTES, extents=(Extent(2**20, 4096),)),
+    b"pipe": Entry(b"pipe", EntryType.FIFO, 0o600, 0, 0),
+    b"socket": Entry(b"socket", EntryType.SOCKET, 0o600, 0, 0),
 }
+TREE: dict[bytes, Content] = {b"srv": {b"www": WWW, b"beside": file(b"beside", b"not asked for")}}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +65,7 @@ def test_gnu_tar_unpacks_every_kind_of_entry(files: SnapshotFiles, tmp_path: Pat
     said = {line for line in done.stderr.splitlines() if b"'hdrcharset'" not in line}  # it takes names as they are
     assert (done.returncode, said) == (0, set())
     top = os.fsencode(tmp_path / "www")
-    assert set(os.listdir(top)) == set(TREE[b"srv"][b"www"]) - {b"socket"}  # type: ignore[index]
+    assert set(os.listdir(top)) == set(WWW) - {b"socket"}
     status = os.lstat(top + b"/index.html")
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o640, MTIME_NS)
     assert read(top + b"/index.html") == DATA

@@ -12,9 +12,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "manual" / "commands.md"
 _HEAD = """\
 # Commands
 
-`phoenix` without a command opens the console. `backup`, `restore`, `doctor` and `quickstart` are verbs; everything else
-is a noun and a verb. What they print on standard output is the result; progress and errors go to standard error. The
-[exit codes](exit-codes.md) tell scripts what happened.
+`phoenix` without a command opens the console. `backup`, `restore`, `find`, `mount`, `doctor` and `quickstart` are
+verbs; everything else is a noun and a verb. What they print on standard output is the result; progress and errors go to
+standard error. The [exit codes](exit-codes.md) tell scripts what happened.
 
 These options are the same for every command:
 

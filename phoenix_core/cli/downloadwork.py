@@ -1,4 +1,4 @@
-"""What `snapshot download` and `snapshot cat` do: what comes counts only once all of it has come."""
+"""What `snapshot download` does: what comes counts only once all of it has come."""
 
 import asyncio
 import os
@@ -20,17 +20,6 @@ from phoenix_core.host.datadir import DataDirectory
 STDOUT = Path("-")
 
 
-async def cat(data: DataDirectory, snapshot: str, path: str, server: str) -> None:
-    """A file's content to standard output, whatever bytes it is of."""
-
-    def same_of(other: str) -> list[str]:
-        return ["snapshot", "cat", other, path, *(["--server", server] if server else [])]
-
-    with naming(same_of):
-        async with attached(data) as client, aclosing(client.download_file(snapshot, path, server=server)) as blocks:
-            await _print(blocks)
-
-
 async def download(
     data: DataDirectory,
     snapshot: str,
@@ -43,6 +32,8 @@ async def download(
     as_json: bool,
 ) -> None:
     archive = _archive_format(kind)
+    if to == STDOUT and as_json:
+        raise UsageError(detail="With --to - the output is the download itself: leave --json out.")
 
     def same_of(other: str) -> list[str]:
         words = ["snapshot", "download", other, path, *(["--server", server] if server else [])]

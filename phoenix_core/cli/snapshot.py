@@ -1,4 +1,4 @@
-"""`phoenix snapshot list|browse|find|diff|cat|download|remove`."""
+"""`phoenix snapshot list|browse|find|diff|download|remove`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -75,15 +75,6 @@ def diff(
     from phoenix_core.cli.boundary import data_directory, execute
 
     execute(snapshotwork.diff(data_directory(data), snapshot, other, as_json=as_json), as_json=as_json)
-
-
-@app.command("cat")
-def cat(snapshot: SnapshotId, path: EntryPath, server: OfServer = "", data: Data = None) -> None:
-    """Write a file of a snapshot to standard output. It is whole if the command ends with 0."""
-    from phoenix_core.cli import downloadwork
-    from phoenix_core.cli.boundary import data_directory, execute
-
-    execute(downloadwork.cat(data_directory(data), snapshot, path, server))
 
 
 @app.command("download")

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -9,7 +10,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_the_page_names_what_the_project_depends_on() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = project["project"]["optional-dependencies"].values()
+    wanted = [*project["project"]["dependencies"], *chain(*extras), *project["dependency-groups"]["dev"]]
     names = {re.split(r"[\[<>=~! ]", each)[0] for each in wanted}
     rows = [line.split("|")[1] for line in _rows((ROOT / "docs" / "dependencies.md").read_text("utf-8"))]
     assert {name.strip() for row in rows for name in row.split(",")} == names

@@ -13,7 +13,8 @@ from tests.cli.commands import PHOENIX, Commands
 
 COMMANDS = (
     """
-agent enroll|agent run|audit export|audit list|backup|config apply|config diff|config export|core run|core stop|doctor|find
+agent enroll|agent run|audit export|audit list|backup|config apply|config diff|config export|core run|core stop|doctor
+find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount
 policy list|policy remove|policy retention|policy runs|policy set|policy show
 quickstart|restore|rule list|rule remove|rule set|rule show

@@ -13,6 +13,7 @@ import msgspec
 from yarl import URL
 
 from phoenix_core.domain.errors import EXIT_FAILED, ErrorView, PhoenixError, RemoteError
+from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.views import (
     ActivationTokenRequest,
     ActivationTokenView,
@@ -248,6 +249,32 @@ class CoreClient(PolicyCalls, ReadCalls):
                         yield msgspec.json.decode(b"\n".join(data), type=Event)
                         data.clear()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, msgspec.MsgspecError) as error:
+            raise self._unreachable(error) from error
+        raise CoreUnreachable(socket=self._socket_path, detail="the core closed the connection")
+
+    async def rule_test(self, request: RuleTestRequest) -> AsyncGenerator[RuleTestLine, None]:
+        """What these rules would take of a server: lines with verdicts as the agent finds them, the last one with the
+        summary."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        body = msgspec.json.encode(request)
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._opened().post(
+                _url("/v1/rule-tests"), data=body, headers=headers, timeout=timeout
+            ) as response:
+                if response.status != 200:
+                    raise _failure(await response.read(), response.status)
+                held = b""
+                async for piece in response.content.iter_any():
+                    *lines, held = (held + piece).split(b"\n")
+                    for text in lines:
+                        line = msgspec.json.decode(text, type=RuleTestLine)
+                        if line.error is not None:
+                            raise RemoteError(line.error)
+                        yield line
+                        if line.summary is not None:
+                            return
+        except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as error:
             raise self._unreachable(error) from error
         raise CoreUnreachable(socket=self._socket_path, detail="the core closed the connection")
 

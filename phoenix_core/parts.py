@@ -22,6 +22,7 @@ from phoenix_core.api.jobs import JobResource
 from phoenix_core.api.mounts import MountResource
 from phoenix_core.api.policies import PolicyResource
 from phoenix_core.api.rules import RuleResource
+from phoenix_core.api.ruletests import RuleTestResource
 from phoenix_core.api.server import ApiServer
 from phoenix_core.api.servers import ServerResource
 from phoenix_core.api.settings import SettingResource
@@ -51,6 +52,7 @@ from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.last_seen import LastSeen
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
+from phoenix_core.engine.own_folders import OwnFolders
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.peer_events import PeerConversation
 from phoenix_core.engine.policies.attached import Attached
@@ -61,6 +63,7 @@ from phoenix_core.engine.policies.references import References
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
 from phoenix_core.engine.policies.retention_runs import RetentionRuns
 from phoenix_core.engine.policies.retries import Retries
+from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.policies.scheduler import Scheduler
 from phoenix_core.engine.policies.window_ends import WindowEnds
 from phoenix_core.engine.progress import ProgressBoard
@@ -71,6 +74,7 @@ from phoenix_core.engine.reading.holds import Holds
 from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
+from phoenix_core.engine.rereads import Rereads
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
@@ -188,6 +192,8 @@ class Parts:
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
         self.attached = Attached(self.policies)
         self.retention_plans = RetentionPlans(self.policies, self.snapshots)
+        self.own_folders = OwnFolders(self.directory, (os.fsencode(self._data.root), os.fsencode(self.seat.location)))
+        self.rule_tests = RuleTests(self.agents, self.directory, self.own_folders, self.settings, self._clock)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
         self.queue = JobQueue(
@@ -202,7 +208,7 @@ class Parts:
             self._clock,
         )
         self.desk = JobDesk(
-            self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner
+            self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner, self.attached
         )
         self.scheduler = Scheduler(
             (
@@ -261,7 +267,9 @@ class Parts:
                 self.committer,
                 self.news,
                 self.attached,
-                (os.fsencode(self._data.root), os.fsencode(self.seat.location)),
+                self.own_folders,
+                Rereads(self.jobs),
+                self._clock,
             ),
             FileRestore(
                 self.seat,
@@ -307,6 +315,7 @@ class Parts:
             self.keys,
             self.seat,
             self.assigner,
+            self.rule_tests,
             self.server_news.changed,
             self._clock,
         )
@@ -370,6 +379,7 @@ class Parts:
                 SettingResource(self.settings),
                 PolicyResource(self.policy_desk, self.retention_plans, self._clock),
                 RuleResource(self.policy_desk),
+                RuleTestResource(self.rule_tests),
                 GroupResource(self.policy_desk),
                 ConfigResource(self.config_desk),
                 AuditResource(self.audit),

@@ -64,6 +64,10 @@ class PolicyCalls(ABC):
         """As `put_policy`."""
         return await self._call("PUT", _named("rules", name), ContentRule, query=_only_new(new), body=rule)
 
+    async def ready_made_rules(self) -> list[ContentRule]:
+        """Rules of a whole server, to be used or copied."""
+        return await self._call("GET", "/v1/ready-made-rules", list[ContentRule])
+
     async def remove_rule(self, name: str) -> None:
         await self._call("DELETE", _named("rules", name), dict[str, str])
 

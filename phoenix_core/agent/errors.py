@@ -102,3 +102,10 @@ class AgentStopping(AgentError):
     template = "The agent was stopped while it worked on the job."
     hint = "Start the agent, then the job again; what was stored already is reused."
     retryable = True
+
+
+class AgentBusy(AgentError):
+    code = "agent_busy_testing"
+    template = "The agent tests content rules {count} times already."
+    hint = "Wait until one of these tests is over, or end it."
+    retryable = True

@@ -12,6 +12,7 @@ import structlog
 from phoenix_core.agent import workerstart
 from phoenix_core.agent.jobs import AgentJobs, make_job
 from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
 from phoenix_core.agentlink.connection import Order
@@ -25,6 +26,7 @@ from phoenix_core.agentlink.messages import (
     SnapshotRecorded,
     Welcome,
 )
+from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.vault.malloc import keep_large_buffers
 
@@ -83,6 +85,7 @@ class _Agent:
         self._link = Link(state_dir, self)
         make = partial(make_job, scripts=scripts)
         self._jobs = AgentJobs(self._link, state_dir, cache, make=make, check=self._check)
+        self._tests = RuleTests(self._link, state_dir)
         self._named: set[str] = set()
         self._told = ""
 
@@ -96,6 +99,7 @@ class _Agent:
             if link.done():
                 link.result()
             log.info("agent stops", jobs=len(self._jobs.running()))
+            await asyncio.to_thread(self._tests.stop)
             await asyncio.to_thread(self._jobs.stop)
             await self._link.flush(FLUSH_S)
         finally:
@@ -127,6 +131,8 @@ class _Agent:
     async def on_order(self, order: Order) -> None:
         if isinstance(order, BackupOrder | RestoreOrder):
             self._jobs.start(order)
+        elif isinstance(order, RuleTestOrder):
+            self._tests.start(order)
         elif isinstance(order, CancelOrder):
             self._jobs.cancel(order.job, order.who)
         elif isinstance(order, JobKnown):

@@ -9,12 +9,12 @@ import structlog
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 
 from phoenix_core.agentlink import frames
+from phoenix_core.agentlink.directions import FromCore
 from phoenix_core.agentlink.errors import CoreUnreachable, FrameGarbled, FrameTooLarge, MessageUnexpected, from_view
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     CancelOrder,
     CertificateAnswer,
-    FromCore,
     Heartbeat,
     HeartbeatAnswer,
     Hello,
@@ -31,6 +31,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.outbox import Outbox
 from phoenix_core.agentlink.questions import Questions
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder
 
 GREETING_TIMEOUT_S = 15.0
 MISSED_HEARTBEATS = 3
@@ -40,7 +41,7 @@ PROGRESS_PAUSE_S = 0.2
 
 log = structlog.get_logger(__name__)
 
-Order = BackupOrder | RestoreOrder | CancelOrder | JobKnown | SnapshotRecorded
+Order = BackupOrder | RestoreOrder | CancelOrder | JobKnown | SnapshotRecorded | RuleTestOrder
 
 
 class LatestProgress:
@@ -152,9 +153,9 @@ class PeerConnection:
             match message:
                 case ReportAck():
                     self._take_acknowledgement(message.number)
-                case KeysAnswer() | TokenAnswer() | CertificateAnswer() | OwnRestoreAnswer():
+                case KeysAnswer() | TokenAnswer() | CertificateAnswer() | OwnRestoreAnswer() | RuleTestAnswer():
                     self._questions.answered(message)
-                case BackupOrder() | RestoreOrder() | CancelOrder() | JobKnown() | SnapshotRecorded():
+                case BackupOrder() | RestoreOrder() | CancelOrder() | JobKnown() | SnapshotRecorded() | RuleTestOrder():
                     await self._on_order(message)
                 case HeartbeatAnswer():
                     pass

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from phoenix_core.agentlink.directions import FromCore, FromPeer
 from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, MessageUnknown, ProtocolMismatch
-from phoenix_core.agentlink.messages import PROTOCOL_VERSION, FromCore, FromPeer, Hello, Message
+from phoenix_core.agentlink.messages import PROTOCOL_VERSION, Hello, Message
 
 MAX_FRAME_BYTES = 16 << 20
 """Longest frame that either end takes. The longest of use are results with 1,000 long paths and keys of many blocks."""

@@ -42,6 +42,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.session import CLOSE_TIMEOUT_S, PeerRequest, PeerSession, failed_answer
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
@@ -86,8 +87,8 @@ class PeerEvents(Protocol):
         Raise only where another try may help: the connection is closed and the peer sends it again."""
 
     async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer:
+        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
         """Answer a request; a PhoenixError becomes the answer's error."""
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:

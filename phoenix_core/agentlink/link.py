@@ -14,7 +14,7 @@ import aiohttp
 import structlog
 
 from phoenix_core import __version__
-from phoenix_core.agentlink import frames
+from phoenix_core.agentlink import features, frames
 from phoenix_core.agentlink.backoff import STABLE_S, Backoff
 from phoenix_core.agentlink.certificates import CORE
 from phoenix_core.agentlink.connection import LatestProgress, Order, PeerConnection
@@ -40,6 +40,7 @@ from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.proxy import proxy_for
 from phoenix_core.agentlink.questions import Answer, Questions, Request
 from phoenix_core.agentlink.renewal import Renewal
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.tlserrors import explain
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
@@ -131,6 +132,8 @@ class Link:
     def request_blocking(
         self, request: OwnRestoreRequest, timeout_s: float = REQUEST_TIMEOUT_S
     ) -> OwnRestoreAnswer: ...
+    @overload
+    def request_blocking(self, request: RuleTestPage, timeout_s: float = REQUEST_TIMEOUT_S) -> RuleTestAnswer: ...
     def request_blocking(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """As `request`, from any thread but the event loop's."""
         loop = self._loop
@@ -298,6 +301,7 @@ class Link:
             running_jobs=tuple(jobs),
             instance=self._instance,
             dialled=url.rstrip("/"),
+            features=features.ALL,
         )
 
     def _check_certificate(self, state: PeerState) -> None:

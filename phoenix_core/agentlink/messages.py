@@ -7,6 +7,7 @@ Times are nanoseconds since the epoch, UTC; sizes are bytes; durations are secon
 
 import msgspec
 
+from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
@@ -34,6 +35,8 @@ class Hello(Message, frozen=True):
     """Changes with each start of the peer's process."""
     dialled: str = ""
     """The core's address that this connection was made to, `https://host:port`: storage in the core is there too."""
+    features: tuple[str, ...] = ()
+    """See `features`."""
 
 
 class Welcome(Message, frozen=True):
@@ -138,6 +141,13 @@ class BackupOrder(Message, frozen=True):
     script_timeout_s: int = 3600
     pre_script_needed: bool = True
     """Without it, or where it fails, there is no backup."""
+    rules: tuple[RuleOrder, ...] = ()
+    """What is backed up, rule by rule; none: what `paths`, `excludes`, `cross_mounts` and `fixed_chunk_patterns` say.
+    These say of all rules together what can be said so, for agents that don't know rules."""
+    why_full: str = ""
+    """Why there is no parent where there could be one; empty: there could not."""
+    core_time_ns: int = 0
+    """When the order was made; 0: not told."""
 
 
 class RestoreOrder(Message, frozen=True):
@@ -312,6 +322,8 @@ class BackupResult(Message, frozen=True):
     missing_count: int = 0
     changed_while_read: tuple[str, ...] = ()
     dry_run: bool = False
+    left_out: int = 0
+    """Entries that rules left out; what is in a folder that was left out is not counted."""
     problems: tuple[str, ...] = ()
     """What went wrong beside the backup itself, such as a script."""
 
@@ -383,21 +395,3 @@ class SnapshotRecorded(Message, frozen=True):
     snapshot_id: str
     record: int
     vault: str = ""
-
-
-FromPeer = Hello | Heartbeat | KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | Progress | Report
-FromCore = (
-    Welcome
-    | Refused
-    | HeartbeatAnswer
-    | BackupOrder
-    | RestoreOrder
-    | CancelOrder
-    | KeysAnswer
-    | TokenAnswer
-    | CertificateAnswer
-    | OwnRestoreAnswer
-    | ReportAck
-    | JobKnown
-    | SnapshotRecorded
-)

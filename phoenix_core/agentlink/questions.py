@@ -17,9 +17,10 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 
-Request = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest
-Answer = KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer
+Request = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage
+Answer = KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer
 
 
 class _Open:

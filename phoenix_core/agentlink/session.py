@@ -34,6 +34,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.domain.errors import PhoenixError
 
 REPORTS_WAITING = 256
@@ -42,7 +43,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 log = structlog.get_logger(__name__)
 
-PeerRequest = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest
+PeerRequest = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage
 
 
 class SessionEvents(Protocol):
@@ -172,7 +173,7 @@ class PeerSession:
                 self._take_progress(message)
             case Report():
                 await self._reports.put(message)
-            case KeysRequest() | TokenRequest() | CertificateRequest() | OwnRestoreRequest():
+            case KeysRequest() | TokenRequest() | CertificateRequest() | OwnRestoreRequest() | RuleTestPage():
                 await self._requests.acquire()
                 task = group.create_task(self._answer(message), name=f"link request {self.identity.peer_id}")
                 self._answering.add(task)
@@ -243,3 +244,5 @@ def failed_answer(request: PeerRequest, error: Exception) -> Message:
             return CertificateAnswer(number=request.number, error=view)
         case OwnRestoreRequest():
             return OwnRestoreAnswer(number=request.number, error=view)
+        case RuleTestPage():
+            return RuleTestAnswer(number=request.number, go_on=False, error=view)

@@ -102,16 +102,19 @@ class Jobs:
 
     async def last_recorded_backup(self, server_id: str) -> JobRow | None:
         """The newest backup of the server that made a snapshot."""
+        return next(iter(await self.recorded_backups(server_id, 1)), None)
+
+    async def recorded_backups(self, server_id: str, limit: int) -> list[JobRow]:
+        """The server's backups that made a snapshot, newest first."""
         query = (
             sa.select(jobs)
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.server_id == server_id, jobs.c.snapshot_id != "")
             .where(jobs.c.state.in_(list(FINISHED)))
             .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-            .limit(1)
+            .limit(limit)
         )
         async with self._catalog.reading() as connection:
-            row = (await connection.execute(query)).mappings().first()
-            return JobRow(**row) if row else None
+            return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
 
     async def to_retry(self, requested_by: str, ended_after: datetime) -> list[JobRow]:
         """Backups whose `requested_by` begins so, which failed or were aborted after this time, were not tried again

@@ -10,6 +10,10 @@ SCRIPT_NAME = re.compile(r"\w[\w.-]{0,99}")
 """A plain file name: what may name a script."""
 
 
+DISK_IMAGES = ("*.img", "*.raw", "*-flat.vmdk", "*.vhd")
+"""Files that are disk images where a rule doesn't say otherwise."""
+
+
 class MissedRun(StrEnum):
     """What becomes of a run whose time passed while the core was not running."""
 
@@ -58,19 +62,42 @@ class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     script_timeout_s: int = 3600
     pre_script_needed: bool = True
     """Where the pre-script is missing or fails the backup is skipped; else it goes on, and ends with errors."""
+    reread_every: int = 0
+    """Each so-many-th backup of a server reads all files again, whatever their metadata says; 0: none does."""
     retention: Retention = Retention()
 
 
 class ContentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which folders are backed up, and what is left out of them."""
+    """Which folders are backed up, and what is left out of them.
+
+    Several rules together take what any one of them takes of what it names; only `excludes` of each hold for all. Of
+    the fields, `includes` to `older_than_s` say of files only: folders, links and devices are taken in any case."""
 
     name: str
     paths: tuple[str, ...] = ()
     """Absolute, in shown form."""
     excludes: tuple[str, ...] = ()
-    """Patterns as in a .gitignore file at `/`."""
+    """Patterns as in a .gitignore file at `/`, of files and folders that no rule takes."""
     cross_mounts: bool = False
     """Whether other file systems mounted below are entered."""
+    includes: tuple[str, ...] = ()
+    """Patterns of the same form: only files that they mean, or that lie in a folder that they mean. Empty: all."""
+    only_extensions: tuple[str, ...] = ()
+    """Such as `jpg` or `tar.gz`: only files whose name ends so, in letters of either case. Empty: all."""
+    not_extensions: tuple[str, ...] = ()
+    """Files whose name ends so are left out."""
+    smallest_bytes: int = 0
+    """Smaller files are left out."""
+    largest_bytes: int = 0
+    """Larger files are left out; 0: none."""
+    changed_within_s: int = 0
+    """Files whose content changed longer ago, by the server's clock, are left out; 0: none."""
+    older_than_s: int = 0
+    """Files whose content changed less long ago are left out; 0: none."""
+    skip_caches: bool = True
+    """Of a folder with a valid CACHEDIR.TAG only that file is taken, unless `paths` names the folder itself."""
+    disk_images: tuple[str, ...] = DISK_IMAGES
+    """Patterns of files that are cut at fixed offsets, as is best for disk images."""
 
 
 class ServerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +107,7 @@ class ServerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: str = ""
     """Name of its backup policy; empty: none."""
     rules: tuple[str, ...] = ()
-    """Names of its content rules; a backup covers what all of them name."""
+    """Names of its content rules; a backup covers what any of them takes."""
     servers: tuple[str, ...] = ()
     """Names of its servers."""
 

@@ -9,6 +9,7 @@ _TEXTS: Final = {
     "changed_type": "it became another kind of entry while the job ran",
     "not_found": "there is nothing there",
     "excluded": "it is excluded",
+    "filtered": "its content rule takes no such file",
     "virtual_file_system": "it is on a file system that the kernel makes up",
     "own_data": "it is Phoenix's own data",
     "too_deep": "it lies too deep",

@@ -23,6 +23,7 @@ class AgentJobs:
         self._named: dict[str, frozenset[str]] = {}
         """The jobs that each connected peer named when it connected."""
         self._dialled: dict[str, str] = {}
+        self._features: dict[str, frozenset[str]] = {}
 
     @contextmanager
     def working(self, run: JobRun, make_order: Callable[[], Awaitable[Order]]) -> Iterator[AgentWork]:
@@ -60,7 +61,12 @@ class AgentJobs:
         """The core's address that the peer reached it at last; empty: not known."""
         return self._dialled.get(peer_id, "")
 
-    def connected(self, peer_id: str, named: Iterable[str], dialled: str = "") -> None:
+    def knows(self, peer_id: str, feature: str) -> bool:
+        """Whether the peer, when it connected last, said that it can do this; see `agentlink.features`."""
+        return feature in self._features.get(peer_id, ())
+
+    def connected(self, peer_id: str, named: Iterable[str], dialled: str = "", features: Iterable[str] = ()) -> None:
+        self._features[peer_id] = frozenset(features)
         self._named[peer_id] = frozenset(named)
         if dialled.startswith("https://"):
             self._dialled[peer_id] = dialled

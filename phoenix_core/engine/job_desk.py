@@ -10,6 +10,7 @@ from phoenix_core.domain.names import absolute
 from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState
 from phoenix_core.domain.views import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
+from phoenix_core.engine.content import excludes_of, paths_of
 from phoenix_core.engine.errors import (
     AmbiguousName,
     EarlierRuns,
@@ -20,6 +21,7 @@ from phoenix_core.engine.errors import (
 )
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.queue import WAITING, JobQueue
 from phoenix_core.engine.requests import (
     POLICY_ASKS,
@@ -51,7 +53,9 @@ class JobDesk:
         ledger: Ledger,
         queue: JobQueue,
         runner: Runner,
+        attached: Attached,
     ) -> None:
+        self._attached = attached
         self._seat = seat
         self._directory = directory
         self._sources = sources
@@ -78,21 +82,26 @@ class JobDesk:
         peer = self._directory.server_in_use(request.server)
         self._seat.get()
         paths = _absolute(request.paths)
-        last = await self._last_backup(peer) if not paths else BackupJob(peer.id, paths)
-        job = BackupJob(
-            server_id=peer.id,
-            paths=last.paths,
+        rules = () if paths else await self._attached.rules_of(peer.id)
+        if rules:
+            last = BackupJob(peer.id, paths_of(rules), excludes_of(rules), rules=rules)
+        else:
+            last = BackupJob(peer.id, paths) if paths else await self._last_backup(peer)
+        job = msgspec.structs.replace(
+            last,
             excludes=request.excludes or last.excludes,
             cross_mounts=request.cross_mounts or last.cross_mounts,
             dry_run=request.dry_run,
             full=request.full,
+            scheduled=False,
+            rules=_without(last.rules, request.excludes) if request.excludes else last.rules,
         )
         title = f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
         title += f", without {_listed(job.excludes)}" if job.excludes else ""
-        title += ", as last time" if not paths else ""
+        title += ", by its group's rules" if rules else ", as last time" if not paths else ""
         return await self._queue_job(JobKind.FILE_BACKUP, title, job, who, peer.id, peer.id)
 
-    async def scheduled_backup(self, wanted: ScheduledBackup, content: ContentRule) -> JobRow:
+    async def scheduled_backup(self, wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> JobRow:
         """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
         where the one before of its server isn't over, or its policy's window is closed."""
         known = await self._ledger.jobs.get(wanted.job_id)
@@ -100,14 +109,14 @@ class JobDesk:
             return known
         request = BackupJob(
             server_id=wanted.server_id,
-            paths=content.paths,
-            excludes=content.excludes,
-            cross_mounts=content.cross_mounts,
+            paths=paths_of(rules),
+            excludes=excludes_of(rules),
             scheduled=True,
+            rules=rules,
         )
         name = self._directory.name_of(wanted.server_id)
-        title = f"Backup of {name}: {_listed(content.paths)}"
-        title += f", without {_listed(content.excludes)}" if content.excludes else ""
+        title = f"Backup of {name}: {_listed(request.paths)}"
+        title += f", without {_listed(request.excludes)}" if request.excludes else ""
         why = await self._why_skipped(wanted, name)
         job = await self._ledger.create(
             JobKind.FILE_BACKUP,
@@ -268,6 +277,11 @@ class JobDesk:
         )
         self._queue.poke()
         return job
+
+
+def _without(rules: tuple[ContentRule, ...], excludes: tuple[str, ...]) -> tuple[ContentRule, ...]:
+    """The rules, leaving these out rather than what they say."""
+    return tuple(msgspec.structs.replace(rule, excludes=excludes) for rule in rules)
 
 
 def _listed(paths: tuple[str, ...]) -> str:

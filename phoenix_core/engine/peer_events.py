@@ -28,6 +28,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.clock import Clock
@@ -43,6 +44,7 @@ from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
+from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.queue import JobQueue
 from phoenix_core.engine.requests import AGENT_ASKS
@@ -69,6 +71,7 @@ class PeerConversation:
         keys: KeyDesk,
         seat: VaultSeat,
         assigner: StorageAssigner,
+        rule_tests: RuleTests,
         changed: Callable[[str], None],
         clock: Clock,
     ) -> None:
@@ -83,6 +86,7 @@ class PeerConversation:
         self._keys = keys
         self._seat = seat
         self._assigner = assigner
+        self._rule_tests = rule_tests
         self._changed = changed
         self._clock = clock
 
@@ -103,7 +107,7 @@ class PeerConversation:
         await self._directory.connect(peer_id, self._clock.now(), hello.hostname, hello.platform, hello.version)
         if peer.role == AGENT:
             await self._settle_jobs(peer_id, hello.running_jobs)
-            self._agents.connected(peer_id, hello.running_jobs, hello.dialled)
+            self._agents.connected(peer_id, hello.running_jobs, hello.dialled, hello.features)
             self._queue.poke()
         self._changed(peer_id)
 
@@ -118,6 +122,7 @@ class PeerConversation:
     async def on_disconnect(self, peer: PeerIdentity) -> None:
         await self._directory.disconnect(peer.peer_id, self._clock.now())
         self._agents.disconnected(peer.peer_id)
+        self._rule_tests.disconnected(peer.peer_id)
         self._changed(peer.peer_id)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
@@ -173,13 +178,15 @@ class PeerConversation:
     # --- asking ------------------------------------------------------------------------------------------------------
 
     async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer:
+        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
         try:
             if isinstance(request, KeysRequest):
                 return await self._answer_keys(peer.peer_id, request)
             if isinstance(request, TokenRequest):
                 return await self._answer_token(peer.peer_id, request)
+            if isinstance(request, RuleTestPage):
+                return await self._rule_tests.page(peer.peer_id, request)
             return await self._answer_own_restore(peer.peer_id, request)
         except PhoenixError as error:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)

@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
+from phoenix_core.engine.content import by_hand
 
 AGENT_ASKS = "agent of "
 """How a job's `requested_by` begins where an agent asked for it by itself; no user's name has a blank."""
@@ -38,6 +40,11 @@ class BackupJob(msgspec.Struct, frozen=True):
     full: bool = False
     scheduled: bool = False
     """As against Backup Now: skipped where the agent isn't there (WF4.2)."""
+    rules: tuple[ContentRule, ...] = ()
+    """As they were when the job was made; none: what the fields above say."""
+
+    def content(self) -> tuple[ContentRule, ...]:
+        return self.rules or (by_hand(self.paths, self.excludes, cross_mounts=self.cross_mounts),)
 
 
 class RestoreJob(msgspec.Struct, frozen=True):

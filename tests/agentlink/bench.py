@@ -19,13 +19,13 @@ from phoenix_core.agentlink.ca import CertificateAuthority, IssuedCertificate
 from phoenix_core.agentlink.certificates import PeerIdentity, key_pem, make_request
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.dial import CONNECT_PATH, http_session
+from phoenix_core.agentlink.directions import FromCore
 from phoenix_core.agentlink.enrol import Enrolment, EnrolRequest, enrol
 from phoenix_core.agentlink.enrolment import EnrolmentService, Grant
 from phoenix_core.agentlink.errors import TokenExpired, TokenForged, TokenForOtherRole, TokenUsed
 from phoenix_core.agentlink.hub import Greeting, Hub
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
-    FromCore,
     Hello,
     KeysAnswer,
     KeysRequest,
@@ -40,6 +40,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
+from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.process import HostFacts
@@ -86,7 +87,7 @@ class EngineDouble:
         self.disconnects: list[str] = []
         self.reports: list[Report] = []
         self.latest: dict[str, Progress] = {}
-        self.requests: list[KeysRequest | TokenRequest | OwnRestoreRequest] = []
+        self.requests: list[KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage] = []
         self.changes = Changes()
         self.report_error: Exception | None = None
         self.greet_error: PhoenixError | None = None
@@ -155,8 +156,8 @@ class EngineDouble:
         await self.changes.note()
 
     async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer:
+        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
         self.requests.append(request)
         await self.changes.note()
         await self.hold_requests.wait()
@@ -167,6 +168,8 @@ class EngineDouble:
                 return TokenAnswer(number=0, token=f"token of {request.job}")
             case OwnRestoreRequest():
                 return OwnRestoreAnswer(number=0, job="j1")
+            case RuleTestPage():
+                return RuleTestAnswer(number=0, go_on=request.page < 3)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
         self.serials[peer.peer_id].add(certificate.serial)

@@ -41,6 +41,15 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ruleorder import RuleOrder
+from phoenix_core.agentlink.ruletest import (
+    LeftOut,
+    RuleTestAnswer,
+    RuleTestOrder,
+    RuleTestPage,
+    RuleTestTotals,
+    Verdict,
+)
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
@@ -68,6 +77,21 @@ _STORAGE = StorageAccess(
 )
 _MISSING = MissingFile(path="/etc/\\xff", reason="EACCES")
 _AT_NS = 1_800_000_000_123_456_789
+_RULE = RuleOrder(
+    paths=(b"/srv/\xff\n",),
+    name="web",
+    excludes=("*.tmp",),
+    cross_mounts=True,
+    includes=("/srv/www/",),
+    only_extensions=("jpg",),
+    not_extensions=("tar.gz",),
+    smallest_bytes=1,
+    largest_bytes=1 << 40,
+    changed_within_s=86_400,
+    older_than_s=60,
+    skip_caches=True,
+    disk_images=("*.img",),
+)
 
 EXAMPLES: dict[str, Message] = {
     "Hello": Hello(
@@ -79,6 +103,7 @@ EXAMPLES: dict[str, Message] = {
         running_jobs=("j1", "j2"),
         instance="i0123456789",
         dialled="https://core.example:8443",
+        features=("content_rules",),
     ),
     "Welcome": Welcome(
         protocol=1,
@@ -117,6 +142,9 @@ EXAMPLES: dict[str, Message] = {
         post_script="tidy.sh",
         script_timeout_s=60,
         pre_script_needed=False,
+        rules=(_RULE,),
+        why_full="re-read, every 10th run",
+        core_time_ns=_AT_NS,
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",
@@ -147,6 +175,25 @@ EXAMPLES: dict[str, Message] = {
         number=8, snapshot_id="ab" * 32, paths=(b"/etc",), destination=b"/tmp/r", conflict=ConflictRule.SKIP
     ),
     "OwnRestoreAnswer": OwnRestoreAnswer(number=8, job="j3", error=_ERROR),
+    "RuleTestOrder": RuleTestOrder(
+        test="t1", rules=(_RULE,), never_write_under=(b"/var/lib/phoenix",), show="out", nice=10, core_time_ns=_AT_NS
+    ),
+    "RuleTestPage": RuleTestPage(
+        number=9,
+        test="t1",
+        page=3,
+        verdicts=(Verdict(b"/s/\xff", "file", taken=False, size=1 << 40, rule="web", field="excludes", value="*.tmp"),),
+        totals=RuleTestTotals(
+            files=1,
+            folders=2,
+            others=3,
+            bytes=1 << 40,
+            left_out=(LeftOut("web", "excludes", "*.tmp", 4, 5),),
+            notes=("There is nothing at /srv/x.",),
+        ),
+        error=_ERROR,
+    ),
+    "RuleTestAnswer": RuleTestAnswer(number=9, go_on=False, error=_ERROR),
     "Progress": Progress(
         job="j1",
         phase="transfer",
@@ -194,6 +241,7 @@ EXAMPLES: dict[str, Message] = {
             missing_count=11,
             changed_while_read=("/var/log/syslog",),
             dry_run=True,
+            left_out=12,
             problems=("The script /etc/phoenix/scripts/tidy.sh ended with exit code 1.",),
         ),
     ),

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_core.agentlink import frames
+from phoenix_core.agentlink.directions import FromCore, FromPeer
 from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, LinkError, MessageUnknown, ProtocolMismatch
 from phoenix_core.agentlink.messages import (
     PROTOCOL_VERSION,
-    FromCore,
-    FromPeer,
     Heartbeat,
     Hello,
     LogReport,

@@ -19,6 +19,7 @@ from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.records import ReadItem, Record
+from phoenix_core.agent.backup.ruleset import RuleSet
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone
 from phoenix_core.agent.backup.scanrules import ScanRules
@@ -68,7 +69,7 @@ class WalkedBefore(Alone):
         self._walk_from = walk_from
         self._found: dict[bytes, Unchanged] = {}
 
-    def entered(self, path: bytes, tree: bytes) -> None:
+    def entered(self, path: bytes, tree: bytes, rules: int = 1) -> None:
         self._found = {folder.path: folder for folder in self._walk_from(path, tree)}
 
     def unchanged(self, path: bytes, tree: bytes) -> Unchanged | None:
@@ -135,7 +136,7 @@ class Tree:
         taken = Taken()
         records: Spool[Record] = Spool(self.folder, Record)
         reads: Spool[ReadItem] = Spool(self.folder, ReadItem)
-        rules = ScanRules(Patterns(()), Mounts.current())
+        rules = ScanRules(RuleSet.whole(), Mounts.current())
         trees = self.vault.reader(PackKind.META)
 
         def walk_from(path: bytes, tree: bytes) -> list[Unchanged]:

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.certificates import identity_of, make_request
 from phoenix_core.agentlink.dial import CONNECT_PATH, ENROL_PATH, http_session
+from phoenix_core.agentlink.directions import FromCore
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     CertificateRequest,
-    FromCore,
     Hello,
     KeysRequest,
     Message,

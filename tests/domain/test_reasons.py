@@ -2,7 +2,7 @@
 
 import pytest
 
-from phoenix_core.agent.backup import filesystem_errors, scan
+from phoenix_core.agent.backup import filesystem_errors, leftout
 from phoenix_core.agent.restore import damage, errors, plan, write
 from phoenix_core.domain import displaced
 from phoenix_core.domain.reasons import reason_text
@@ -10,11 +10,12 @@ from phoenix_core.domain.reasons import reason_text
 CODES = (
     filesystem_errors.VANISHED,
     filesystem_errors.CHANGED_TYPE,
-    scan.TOO_DEEP,
-    scan.NOT_FOUND,
-    scan.EXCLUDED,
-    scan.VIRTUAL,
-    scan.OWN_DATA,
+    leftout.TOO_DEEP,
+    leftout.NOT_FOUND,
+    leftout.EXCLUDED,
+    leftout.FILTERED,
+    leftout.VIRTUAL,
+    leftout.OWN_DATA,
     damage.DAMAGED,
     errors.IN_THE_WAY,
     errors.LINK_IN_THE_WAY,

@@ -28,6 +28,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.states import StepState
@@ -75,6 +76,7 @@ class FakeAgent:
         self.cancelled: dict[str, asyncio.Event] = {}
         self.recorded: list[SnapshotRecorded] = []
         self.known: list[JobKnown] = []
+        self.rule_tests: list[RuleTestOrder] = []
         self.restored: dict[str, bytes] = {}
         self.working: set[str] = set()
         self.welcomes: list[Welcome] = []
@@ -156,6 +158,8 @@ class FakeAgent:
                 self.cancelled[order.job].set()
         elif isinstance(order, JobKnown):
             self.known.append(order)
+        elif isinstance(order, RuleTestOrder):
+            self.rule_tests.append(order)
         else:
             self.recorded.append(order)
 

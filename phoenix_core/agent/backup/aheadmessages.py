@@ -4,6 +4,7 @@ import msgspec
 
 from phoenix_core.agent.backup.records import Amounts
 from phoenix_core.agentlink.messages import DomainAccess
+from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.errors import ErrorView
 
 
@@ -16,6 +17,9 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Of the agent's own copies of metadata packs."""
     never: tuple[bytes, ...]
     nice: int
+    rules: tuple[RuleOrder, ...] = ()
+    now_ns: int = 0
+    """As for the scan's rules."""
 
 
 class Walk(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -23,6 +27,8 @@ class Walk(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
     path: bytes
     tree: bytes
+    rules: int = 1
+    """Those that hold there, see `ruleset.Takers`."""
 
 
 class Unchanged(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -8,12 +8,12 @@ from pathlib import Path
 from phoenix_core.agent.backup import aheadmessages as wire
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.packcache import CachedTrees, PackCache
+from phoenix_core.agent.backup.ruleset import RuleSet
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.domain.ids import ChunkId
-from phoenix_core.domain.patterns import Patterns
 from phoenix_core.host.courtesy import yield_process
 from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.errors import ChunkMissing
@@ -43,7 +43,7 @@ def _work(connection: Connection) -> None:
     cache = PackCache(Path(os.fsdecode(setup.state_dir)), domain_keys(setup.domain), keys)
     cache.load(setup.pack_keys)
     trees = CachedTrees(cache, _Nowhere())
-    rules = ScanRules(Patterns(()), Mounts.current(), never=setup.never)
+    rules = ScanRules(RuleSet(setup.rules, setup.now_ns), Mounts.current(), never=setup.never)
     folders = 0
 
     def wanted_elsewhere() -> bool:
@@ -61,7 +61,7 @@ def _work(connection: Connection) -> None:
         order = wire.to_walker.decode(connection.recv_bytes())
         connection.send_bytes(wire.encode(wire.Taken()))
         if isinstance(order, wire.Walk):
-            walk.run(order.path, order.tree)
+            walk.run(order.path, order.tree, order.rules)
 
 
 class _Nowhere:

@@ -9,6 +9,8 @@ import msgspec
 from phoenix_core import __version__
 from phoenix_core.agent.backup import aheadmessages, estimate
 from phoenix_core.agent.backup import workermessages as wire
+from phoenix_core.agent.backup.content import Content, content_of, remarks, rules_of
+from phoenix_core.agent.backup.diskimages import Images, images_of
 from phoenix_core.agent.backup.metawriter import MetaVault
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.pace import PACE_FILE, Pace, open_pace
@@ -16,32 +18,24 @@ from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
-from phoenix_core.agent.backup.scan import EXCLUDED, NOT_FOUND, OWN_DATA, VIRTUAL, Scan
+from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
+from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Ahead, Alone, ScanAhead
 from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
-from phoenix_core.agent.backup.sources import SourceNode, canonical, source_tree
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.transfer import BATCH_BYTES, BATCH_FILES, Transfer
 from phoenix_core.agent.backup.treebuild import TreeBuilder, TreeCounts
 from phoenix_core.agent.backup.watch import Watch
-from phoenix_core.agent.errors import PathExcluded, PathNotFound, PathUnreadable
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
-from phoenix_core.domain.patterns import Patterns
-from phoenix_core.domain.reasons import reason_text
 from phoenix_core.vault.filelists import MissingEntry, write_missing
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 
 REPORTED_MAX = 1000
-_NEVER = {
-    EXCLUDED: "a pattern excludes it",
-    VIRTUAL: "the kernel makes its files up",
-    OWN_DATA: "Phoenix keeps its own data there",
-}
 WORKERS_MAX = 8
 BATCHES_PER_WORKER = 4
 """Starting a worker costs about as much as it does with so few."""
@@ -73,6 +67,8 @@ class BackupJob:
         self._reads: Spool[ReadItem] = Spool(ports.state_dir, ReadItem)
         self._missing: Spool[MissingEntry] = Spool(ports.state_dir, MissingEntry)
         self._changed: list[str] = []
+        self._images: tuple[Images, ...] = ()
+        self._left_out = 0
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
 
     def run(self) -> BackupResult:
@@ -100,16 +96,20 @@ class BackupJob:
     def _run(self, node: PatientNode) -> BackupResult:
         order = self._order
         with self._steps.step("WF5.1") as step:
-            paths = tuple(sorted({canonical(path) for path in order.paths}))
-            sources = source_tree(paths)
-            excludes = Patterns(order.excludes)
+            rules = rules_of(order)
+            content = content_of(rules)
+            self._images = images_of(rules)
+            paths = content.paths
             step.detail = ", ".join(map(shown, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-        self._steps.done("WF5.3", f"incremental to {order.parent.snapshot_id[:12]}" if order.parent else "full")
+        full = f"full {order.why_full}".rstrip()
+        self._steps.done("WF5.3", f"incremental to {order.parent.snapshot_id[:12]}" if order.parent else full)
         self._watch.enter("scan")
         meta = MetaVault(order, node, self._ports)
         with self._steps.step("WF5.4") as step:
-            scan = self._scan(sources, excludes, meta)
+            scan = self._scan(content, meta)
+            self._left_out = scan.left_out.counts.total()
             step.detail = f"{amount(scan.counts.files, 'file')}, {amount(scan.counts.folders, 'folder')}"
+            step.detail += f"; {amount(self._left_out, 'entry', 'entries')} left out" if self._left_out else ""
         scan_s = time.monotonic() - self._began
         throughput = estimate.load(self._ports.state_dir)
         with self._steps.step("WF5.5") as step:
@@ -118,36 +118,43 @@ class BackupJob:
         self._steps.done("WF5.6", f"{amount(scan.counts.changed_files, 'new or changed file')}")
         if order.dry_run:
             self._collect_lost()
-            return _dry_result(scan.counts, scan_s, self._first_missing())
+            return _dry_result(scan.counts, scan_s, self._first_missing(), self._left_out)
         return self._carry_over(node, paths, scan.counts, meta, scan_s, throughput)
 
-    def _scan(self, sources: SourceNode, excludes: Patterns, meta: MetaVault) -> Scan:
+    def _scan(self, content: Content, meta: MetaVault) -> Scan:
         order = self._order
+        for text in remarks(content, order.core_time_ns):
+            self._steps.log("warning", text)
         parent = meta.parent_trees(lambda text: self._steps.log("warning", text))
         never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(self._ports.state_dir)))
-        rules = ScanRules(excludes, Mounts.current(), order.cross_mounts, never)
+        rules = ScanRules(content.rules, Mounts.current(), never)
         ahead = self._ahead(rules, parent, meta)
-        scan = Scan(sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path), ahead)
+        scan = Scan(
+            content.sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path), ahead
+        )
         try:
             scan.run()
         finally:
             ahead.close()
         if not scan.sources_found:
-            raise _nothing_there(scan.source_problems)
-        for path, reason in scan.source_problems.items():
-            self._steps.log("warning", f"{shown(path)} is not backed up: {reason_text(reason)}.")
+            raise nothing_there(scan.left_out.source_problems)
+        for level, text in said_of(scan.left_out, scan.counts, content.rules):
+            self._steps.log(level, text)
         return scan
 
     def _ahead(self, rules: ScanRules, parent: ParentTrees | None, meta: MetaVault) -> Ahead:
-        """A second process where there is something to compare with, nothing to leave out, and a processor for it."""
+        """A second process where there is something to compare with, and a processor for it."""
         order = self._order
-        if parent is None or not parent.all_usable or not rules.excludes.empty or self._workers_most() < 2:
+        if parent is None or not parent.all_usable or self._workers_most() < 2:
             return Alone()
 
         def setup() -> aheadmessages.Setup:
             keys = meta.copies_keys()
             state_dir = bytes(self._ports.state_dir)
-            return aheadmessages.Setup(state_dir, order.domain, keys, rules.never, order.nice)
+            content = rules.content
+            return aheadmessages.Setup(
+                state_dir, order.domain, keys, rules.never, order.nice, content.orders, content.now_ns
+            )
 
         return ScanAhead(setup, lambda text: self._steps.log("warning", text))
 
@@ -222,6 +229,7 @@ class BackupJob:
             commit_s=time.monotonic() - commit_began,
             missing=self._first_missing(),
             changed_while_read=tuple(self._changed),
+            left_out=self._left_out,
         )
 
     def _transferred(self) -> None:
@@ -284,7 +292,7 @@ class BackupJob:
             msgspec.structs.replace(order.storage, token=self._token),
             wire.TlsPaths(str(tls.cert), str(tls.key), str(tls.ca)) if tls else None,
             order.compression_level,
-            order.fixed_chunk_patterns,
+            self._images,
             self._patience_s,
             order.nice,
             self._bandwidth,
@@ -335,17 +343,7 @@ class BackupJob:
             self._steps.log("warning", f"The throughput could not be remembered: {error.strerror}")
 
 
-def _nothing_there(problems: dict[bytes, str]) -> PathNotFound | PathUnreadable | PathExcluded:
-    path, reason = next(iter(problems.items()), (b"/", NOT_FOUND))
-    if reason == NOT_FOUND:
-        return PathNotFound(path=shown(path))
-    if reason in _NEVER:
-        advice = "Name another path, or take the exclude pattern away." if reason == EXCLUDED else "Name another path."
-        return PathExcluded(path=shown(path), reason=_NEVER[reason], advice=advice)
-    return PathUnreadable(path=shown(path), reason=reason_text(reason))
-
-
-def _dry_result(counts: ScanCounts, scan_s: float, missing: tuple[MissingFile, ...]) -> BackupResult:
+def _dry_result(counts: ScanCounts, scan_s: float, missing: tuple[MissingFile, ...], left_out: int) -> BackupResult:
     return BackupResult(
         snapshot_id="",
         files=counts.files,
@@ -357,6 +355,7 @@ def _dry_result(counts: ScanCounts, scan_s: float, missing: tuple[MissingFile, .
         missing=missing,
         missing_count=counts.lost,
         dry_run=True,
+        left_out=left_out,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -13,7 +14,6 @@ from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.windows import Windows
-from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.chunker import WHOLE_FILE_MAX, Chunker
 from phoenix_core.vault.entry import ChunkRef, Entry
 from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX
@@ -26,6 +26,12 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 REF_BYTES = 36
 
 AddChunk = Callable[[memoryview], ChunkRef]
+
+
+class Named(Protocol):
+    """Files of some kind, by their paths."""
+
+    def match(self, path: bytes) -> bool: ...
 
 
 class FileResult(msgspec.Struct, frozen=True, array_like=True):
@@ -61,7 +67,7 @@ class FileReader:
         self,
         add: AddChunk,
         chunker_seed: int,
-        fixed: Patterns,
+        fixed: Named,
         *,
         tick: Callable[[int], None] = lambda count: None,
         opened: Callable[[ReadItem, int], None] = lambda item, fd: None,

@@ -14,6 +14,7 @@ import msgspec
 
 from phoenix_core.agent.backup.parenttree import ParentFolder, ParentTrees
 from phoenix_core.agent.backup.records import Amounts, Enter, Keep, KeepFolder, Leave, Record
+from phoenix_core.agent.backup.ruleset import NOBODY, Takers
 from phoenix_core.agent.backup.sources import SourceNode
 from phoenix_core.agent.errors import ParentUnsteady
 from phoenix_core.domain.names import shown
@@ -37,7 +38,11 @@ class Level:
     known: Entry | None = None
     """The parent's entry of it."""
     plain: bool = False
-    """Its files need no second look: none of them is left out by a rule, or on a file system that holds no files."""
+    """Its files need no second look, but for those that are sifted out."""
+    takers: Takers = NOBODY
+    """The content rules that hold here."""
+    suspects: frozenset[bytes] = frozenset()
+    """Names that a pattern may exclude."""
     same: bool = False
     """Everything so far is as the parent has it, and nothing of it was recorded."""
     passed: int = 0
@@ -46,6 +51,11 @@ class Level:
     """Of those passed: records that say more than the parent's entry."""
     before: Amounts = field(default_factory=Amounts)
     """What the scan had counted when it came here."""
+
+    @property
+    def is_sifted(self) -> bool:
+        """Whether a file in it may be left out by a rule."""
+        return bool(self.suspects or self.takers.filters)
 
 
 class Levels:

@@ -12,12 +12,13 @@ import msgspec
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
 from phoenix_core.agent.backup.folders import is_folder_of, listing, open_folder_in, open_path
 from phoenix_core.agent.backup.hardlinks import HardLinks
+from phoenix_core.agent.backup.leftout import NOT_FOUND, TOO_DEEP, VIRTUAL, LeftOut
 from phoenix_core.agent.backup.levels import Level, Levels
+from phoenix_core.agent.backup.marks import is_own, is_own_way
 from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
 from phoenix_core.agent.backup.mounts import is_virtual_folder
 from phoenix_core.agent.backup.parenttree import ParentTrees, is_same_file, is_unchanged
 from phoenix_core.agent.backup.records import (
-    Amounts,
     Enter,
     Keep,
     KeepFolder,
@@ -31,18 +32,14 @@ from phoenix_core.agent.backup.records import (
 )
 from phoenix_core.agent.backup.scanahead import Ahead, Alone
 from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
+from phoenix_core.agent.backup.sift import Sift, may_be_out
 from phoenix_core.agent.backup.sources import SourceNode
-from phoenix_core.agent.backup.spool import Spool
+from phoenix_core.agent.backup.spool import Sink
 from phoenix_core.vault.entry import Entry, EntryType
 from phoenix_core.vault.treewalk import MAX_DEPTH
 
 OPEN_FOLDERS = 200
 TICK_ENTRIES = 512
-NOT_FOUND = "not_found"
-EXCLUDED = "excluded"
-VIRTUAL = "virtual_file_system"
-OWN_DATA = "own_data"
-TOO_DEEP = "too_deep"
 
 
 class Scan:
@@ -53,19 +50,19 @@ class Scan:
         sources: SourceNode,
         rules: ScanRules,
         parent: ParentTrees | None,
-        records: Spool[Record],
-        reads: Spool[ReadItem],
+        records: Sink[Record],
+        reads: Sink[ReadItem],
         tick: Callable[[bytes], None],
         ahead: Ahead | None = None,
     ) -> None:
         """`tick` is called with the current path once a folder and every some hundred entries; what it raises ends the
         scan. `ahead` knows of unchanged folders that the scan didn't come to yet."""
         self.counts = ScanCounts()
-        self.source_problems: dict[bytes, str] = {}
-        """Sources that are not in the snapshot, and why."""
+        self.left_out = self._new_left_out()
         self.sources_found = 0
         self._sources = sources
         self._rules = rules
+        self._sift = Sift(rules.content, self.left_out)
         self._never_in = {os.path.dirname(path) for path in rules.never}
         self._never_ids = rules.never_ids()
         self._parent = parent
@@ -75,9 +72,9 @@ class Scan:
         self._ahead = ahead or Alone()
         self._maker = EntryMaker()
         self._links = HardLinks()
-        self._levels = Levels(records.append, parent, self._amounts)
+        self._levels = Levels(records.append, parent, self.counts.amounts)
         self._stack = self._levels.stack
-        self._compares_simply = rules.excludes.empty and parent is not None and parent.all_usable
+        self._compares_simply = parent is not None and parent.all_usable
         self._seen = 0
 
     def run(self) -> None:
@@ -102,11 +99,14 @@ class Scan:
         names = listing(fd) if root.is_source else sorted(root.below)
         self.sources_found += root.is_source
         parent = self._parent.root() if self._parent else None
-        self._stack.append(Level(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source))
+        level = Level(b"/", fd, os.fstat(fd), iter(names), parent, root, not root.is_source)
+        level.takers = self._rules.content.at(root.rules)
+        if root.is_source:
+            self._sift.enter(level, names)
+        self._stack.append(level)
 
-    def _amounts(self) -> Amounts:
-        counts = self.counts
-        return Amounts(counts.files, counts.folders, counts.others, counts.bytes)
+    def _new_left_out(self) -> LeftOut:
+        return LeftOut(self._lose)
 
     def _next(self, level: Level) -> tuple[bytes | None, Entry | None]:
         """The next name that needs a look, with what the parent has there; unchanged files before it are kept."""
@@ -116,6 +116,7 @@ class Scan:
         if not level.plain:
             name = next(level.names, None)
             return name, None if name is None else parent.find(name)
+        is_sifted = level.is_sifted
         for name in level.names:
             known = parent.find(name)
             if known is None or known.type is not EntryType.FILE or not parent.exact:
@@ -124,7 +125,7 @@ class Scan:
                 status = os.lstat(name, dir_fd=level.fd)
             except OSError:
                 return name, known  # whoever looks closer meets the error again and tells it
-            if not is_same_file(known, status, level.status.st_dev):
+            if not is_same_file(known, status, level.status.st_dev) or (is_sifted and may_be_out(level, name, status)):
                 return name, known
             self._count_kept(level, name, known, status)
         return None, None
@@ -157,29 +158,34 @@ class Scan:
             self._tick(path)
         node = frame.node.below.get(name) if frame.node else None
         if path in self._rules.never:
-            self._note(path, node, OWN_DATA)
+            self.left_out.own(path, node)
             return
         status = self._look_at(frame, name, path, node)
         if status is None:
             return
         is_folder = stat.S_ISDIR(status.st_mode)
-        if (node is None or node.is_source) and self._rules.excludes.match(path, is_folder=is_folder):
-            self._note(path, node, EXCLUDED)
+        if self._sift.is_excluded(frame, name, path, node, is_folder=is_folder):
+            self.left_out.excluded(frame, name, status, node)
             return
         if is_folder:
             if node is not None or not self._is_known_whole(frame, path, status, known):
                 self._visit_folder(frame, name, path, status, node, known)
         elif node is not None and not node.is_source:
-            self._lose_source(path, node, NOT_FOUND)
+            self.left_out.source(path, node, NOT_FOUND)
         elif self._rules.mounts.is_virtual_device(status.st_dev):
             if node is not None:
-                self._lose_source(path, node, VIRTUAL)
-        else:
+                self.left_out.source(path, node, VIRTUAL)
+        elif not stat.S_ISREG(status.st_mode):
             self.sources_found += node is not None
-            if stat.S_ISREG(status.st_mode):
-                self._visit_file(frame, name, status, known)
-            else:
-                self._visit_other(frame, name, path, status, known)
+            self._visit_other(frame, name, path, status, known)
+        else:
+            takers = self._sift.takers(frame, node)
+            field = takers.objection(frame.path, name, status.st_size, status.st_mtime_ns)
+            if field:
+                self.left_out.filtered(frame, name, status, node, takers, field)
+                return
+            self.sources_found += node is not None
+            self._visit_file(frame, name, status, known)
 
     def _look_at(self, frame: Level, name: bytes, path: bytes, node: SourceNode | None) -> os.stat_result | None:
         """The entry's lstat; None if there is none, which is recorded unless it was just deleted."""
@@ -187,10 +193,8 @@ class Scan:
             return os.lstat(name, dir_fd=frame.fd)
         except OSError as error:
             reason = reason_of(error)
-        if node is not None:
-            self._lose_source(path, node, NOT_FOUND if reason == VANISHED else reason)
-        elif reason != VANISHED:
-            self._lose(path, reason)
+        if node is not None or reason != VANISHED:
+            self.left_out.folder(path, node, reason)
         return None
 
     def _visit_file(self, frame: Level, name: bytes, status: os.stat_result, known: Entry | None) -> None:
@@ -249,44 +253,72 @@ class Scan:
         mounts = self._rules.mounts
         is_mount = status.st_dev != frame.status.st_dev or mounts.is_point(path)
         is_virtual = mounts.is_virtual_device(status.st_dev)
-        stays_out = is_mount and not self._rules.cross_mounts
-        if (status.st_dev, status.st_ino) in self._never_ids:
-            self._note(path, node, OWN_DATA)
-            return
+        takers = self._sift.takers(frame, node, beyond_mount=is_mount)
+        stays_out = is_mount and not takers.mask
         is_way = node is not None and not node.is_source
-        if (is_virtual and not is_way) or (stays_out and node is None):
+        if (status.st_dev, status.st_ino) in self._never_ids:
+            self.left_out.own(path, node)
+        elif (is_virtual and not is_way) or (stays_out and node is None):
             self._closed_folder(name, status, node, path, is_virtual=is_virtual)
-            return
-        partial = is_way and (frame.partial or stays_out or is_virtual)
+        else:
+            partial = is_way and (frame.partial or stays_out or is_virtual)
+            level = self._opened(frame, name, path, node, known, partial=partial, is_mount=is_mount and not is_way)
+            if level is not None:
+                level.takers = takers
+                self._go_into(frame, level, is_virtual=is_virtual)
+
+    def _opened(
+        self,
+        frame: Level,
+        name: bytes,
+        path: bytes,
+        node: SourceNode | None,
+        known: Entry | None,
+        *,
+        partial: bool,
+        is_mount: bool,
+    ) -> Level | None:
+        """The folder, open, with its names; None where it isn't gone into."""
         try:
             fd = open_folder_in(frame.fd, name, path_only=partial)
         except OSError as error:
-            self._lose_folder(path, node, reason_of(error))
-            return
+            self.left_out.folder(path, node, reason_of(error))
+            return None
+        level = None
         try:
             status = os.fstat(fd)
-            if is_mount and not is_way and is_virtual_folder(fd):
-                os.close(fd)
+            if is_mount and is_virtual_folder(fd):
                 self._closed_folder(name, status, node, path, is_virtual=True)
-                return
+                return None
             names = sorted(node.below) if partial and node else listing(fd)
-            entry = self._folder_entry(fd, name, status, known, partial=partial)
+            if is_own_way(fd, names) if partial else is_own(fd, names):
+                self.left_out.own(path, node)
+            elif len(self._stack) >= MAX_DEPTH:
+                self.left_out.folder(path, node, TOO_DEEP)
+            else:
+                entry = self._folder_entry(fd, name, status, known, partial=partial)
+                level = Level(path, fd, status, iter(names), None, node, partial, entry, known)
         except OSError as error:
-            os.close(fd)
-            self._lose_folder(path, node, reason_of(error))
-            return
-        if len(self._stack) >= MAX_DEPTH:
-            os.close(fd)
-            self._lose_folder(path, node, TOO_DEEP)
-            return
-        plain = (
+            self.left_out.folder(path, node, reason_of(error))
+        finally:
+            if level is None:
+                os.close(fd)
+        return level
+
+    def _go_into(self, frame: Level, level: Level, *, is_virtual: bool) -> None:
+        node, path, known = level.node, level.path, level.known
+        names = list(level.names)
+        level.names = iter(names)
+        if not level.partial:
+            self._sift.enter(level, names)
+        level.plain = (
             (node is None or not node.below) and path not in self._never_in and not is_virtual and self._compares_simply
         )
-        if plain and known is not None and not frame.plain:
-            self._ahead.entered(path, known.tree)
-        self._enter(Level(path, fd, status, iter(names), None, node, partial, entry, known, plain))
-        if node is not None and not partial:
-            self._lose_absent(path, node, names)
+        if level.plain and known is not None and not frame.plain:
+            self._ahead.entered(path, known.tree, level.takers.mask)
+        self._enter(level)
+        if node is not None and not level.partial:
+            self.left_out.absent(path, node, names)
 
     def _is_known_whole(self, frame: Level, path: bytes, status: os.stat_result, known: Entry | None) -> bool:
         """Whether the folder is, all the way down, as the parent has it, and was recorded as such."""
@@ -295,13 +327,8 @@ class Scan:
         found = self._ahead.unchanged(path, known.tree)
         if found is None or not is_unchanged(known, status) or status.st_dev != frame.status.st_dev:
             return False
-        counts, amounts = self.counts, found.amounts
-        counts.files += amounts.files
-        counts.folders += amounts.folders
-        counts.others += amounts.others
-        counts.bytes += amounts.bytes
-        counts.data_bytes += found.data_bytes
-        self._levels.keep_folder(KeepFolder(known, amounts))
+        self.counts.add(found.amounts, found.data_bytes)
+        self._levels.keep_folder(KeepFolder(known, found.amounts))
         self._tick(path)
         return True
 
@@ -359,38 +386,12 @@ class Scan:
     ) -> None:
         """A mount point that isn't crossed: a folder with nothing in it."""
         if is_virtual and node is not None:
-            self._lose_source(path, node, VIRTUAL)
+            self.left_out.source(path, node, VIRTUAL)
             return
+        self.left_out.closed(path, is_virtual=is_virtual)
         self.counts.folders += 1
         self._levels.record(Enter(self._maker.bare(name, status)))
         self._levels.record(Leave())
-
-    def _lose_absent(self, path: bytes, node: SourceNode, names: list[bytes]) -> None:
-        """Sources named below a folder that is taken whole, but aren't there."""
-        for name in sorted(node.below.keys() - set(names)):
-            self._lose_source(join(path, name), node.below[name], NOT_FOUND)
-
-    def _lose_folder(self, path: bytes, node: SourceNode | None, reason: str) -> None:
-        if node is not None:
-            self._lose_source(path, node, NOT_FOUND if reason == VANISHED else reason)
-        else:
-            self._lose(path, reason)
-
-    def _lose_source(self, path: bytes, node: SourceNode, reason: str, *, note_only: bool = False) -> None:
-        """The sources at and below a path can't be read."""
-        waiting = [(path, node)]
-        while waiting:
-            at, here = waiting.pop()
-            if here.is_source:
-                self.source_problems[at] = reason
-                if not note_only:
-                    self._lose(at, reason)
-            waiting += [(join(at, name), below) for name, below in here.below.items()]
-
-    def _note(self, path: bytes, node: SourceNode | None, reason: str) -> None:
-        """Sources that are left out because someone wanted it: no missing files."""
-        if node is not None:
-            self._lose_source(path, node, reason, note_only=True)
 
     def _lose(self, path: bytes, reason: str) -> None:
         self.counts.lost += 1

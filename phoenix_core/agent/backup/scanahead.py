@@ -17,9 +17,9 @@ FOUND_MAX = 65_536
 
 
 class Ahead(Protocol):
-    def entered(self, path: bytes, tree: bytes) -> None:
-        """The scan goes into a folder of this tree of the parent, one to which no rule applies. Those below another
-        one may be told, too."""
+    def entered(self, path: bytes, tree: bytes, rules: int = 1) -> None:
+        """The scan goes into a folder of this tree of the parent, where these content rules hold, and below which
+        nothing is named by any. Those below another one may be told, too."""
 
     def seen(self, entries: int) -> None:
         """The scan has met so many entries."""
@@ -33,7 +33,7 @@ class Ahead(Protocol):
 class Alone:
     """No other process."""
 
-    def entered(self, path: bytes, tree: bytes) -> None:
+    def entered(self, path: bytes, tree: bytes, rules: int = 1) -> None:
         pass
 
     def seen(self, entries: int) -> None:
@@ -66,10 +66,10 @@ class ScanAhead:
         self._found = FoundFolders()
         self._asked = 0
 
-    def entered(self, path: bytes, tree: bytes) -> None:
+    def entered(self, path: bytes, tree: bytes, rules: int = 1) -> None:
         self._found.reach(path)
         if self._top is None or not path.startswith(self._top.path + b"/"):  # else the walk comes there anyway
-            self._top = self._order = wire.Walk(path, tree)
+            self._top = self._order = wire.Walk(path, tree, rules)
         if self._runs:
             self._listen()
 

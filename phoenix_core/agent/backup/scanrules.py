@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 
 from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.domain.patterns import Patterns
+from phoenix_core.agent.backup.records import Amounts
+from phoenix_core.agent.backup.ruleset import RuleSet
 
 
 @dataclass
@@ -21,14 +22,25 @@ class ScanCounts:
     """Of the files to be read: their sizes, holes left out."""
     lost: int = 0
 
+    def amounts(self) -> Amounts:
+        """What the scan has met so far."""
+        return Amounts(self.files, self.folders, self.others, self.bytes)
+
+    def add(self, amounts: Amounts, data_bytes: int) -> None:
+        """A folder with all that is in it."""
+        self.files += amounts.files
+        self.folders += amounts.folders
+        self.others += amounts.others
+        self.bytes += amounts.bytes
+        self.data_bytes += data_bytes
+
 
 @dataclass(frozen=True)
 class ScanRules:
     """What is taken and what is left out."""
 
-    excludes: Patterns
+    content: RuleSet
     mounts: Mounts
-    cross_mounts: bool = False
     never: tuple[bytes, ...] = ()
     """Real paths of folders that are left out without a word."""
 

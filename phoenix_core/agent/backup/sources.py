@@ -5,7 +5,7 @@ is, unless a slash follows it.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phoenix_core.agent.errors import NothingToBackUp, PathNotAbsolute
@@ -17,6 +17,8 @@ class SourceNode:
     """A name on the way to a source, or a source itself."""
 
     is_source: bool = False
+    rules: int = 0
+    """Bit n: the content rule of number n names it."""
     below: dict[bytes, "SourceNode"] = field(default_factory=dict)
 
 
@@ -32,8 +34,9 @@ def canonical(path: bytes) -> bytes:
     return os.path.join(os.path.realpath(b"/" + b"/".join(names[:-1])), names[-1])
 
 
-def source_tree(paths: Sequence[bytes]) -> SourceNode:
-    """The tree of canonical source paths, from `/` down. Raises `NothingToBackUp`."""
+def source_tree(paths: Sequence[bytes] | Mapping[bytes, int]) -> SourceNode:
+    """The tree of canonical source paths, from `/` down; of a mapping the values say which rules name them. Raises
+    `NothingToBackUp`."""
     if not paths:
         raise NothingToBackUp
     root = SourceNode()
@@ -43,4 +46,5 @@ def source_tree(paths: Sequence[bytes]) -> SourceNode:
             if name:
                 node = node.below.setdefault(name, SourceNode())
         node.is_source = True
+        node.rules |= paths[path] if isinstance(paths, Mapping) else 1
     return root

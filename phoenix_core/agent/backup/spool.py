@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, Self, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -16,6 +16,13 @@ _LENGTH_BYTES = 4
 _READ_BYTES = 2**20
 
 Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class Sink(Protocol[Item_contra]):
+    """Takes items in order."""
+
+    def append(self, item: Item_contra) -> None: ...
 
 
 class Spool(Generic[Item]):

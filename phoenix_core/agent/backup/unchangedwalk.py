@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.folders import listing, open_folder_in, open_path
+from phoenix_core.agent.backup.marks import CACHE_TAG, half_restored, holds, is_own
 from phoenix_core.agent.backup.metadata import TYPES
 from phoenix_core.agent.backup.parenttree import is_same_file, is_unchanged
 from phoenix_core.agent.backup.records import Amounts, join
+from phoenix_core.agent.backup.ruleset import NOBODY
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.vault.entry import Entry, EntryType
@@ -56,10 +58,12 @@ class UnchangedWalk:
         self._tick = tick
         self._never_ids = rules.never_ids()
         self._on_the_way = {path[:at] for path in rules.never for at in range(len(path)) if path[at : at + 1] == b"/"}
+        self._takers = NOBODY
         self._stack: list[_Folder] = []
 
-    def run(self, path: bytes, tree: bytes) -> None:
-        """Raises what `tell` and `tick` raise."""
+    def run(self, path: bytes, tree: bytes, rules: int = 1) -> None:
+        """`rules`: which content rules hold there. Raises what `tell` and `tick` raise."""
+        self._takers = self._rules.content.at(rules)
         try:
             with suppress(OSError):
                 way = open_path(path)
@@ -97,8 +101,13 @@ class UnchangedWalk:
         """Compare what is in an open folder, but for what is below; false where nothing can be said of it."""
         try:
             status = os.fstat(fd)
+            names = listing(fd)
+            if self._is_apart(fd, names):
+                os.close(fd)
+                return False
             entries = list(self._read_tree(tree))
-            same = [entry.name for entry in entries] == listing(fd) and path not in self._on_the_way
+            same = [entry.name for entry in entries] == names and path not in self._on_the_way
+            same = same and not self._excludes_some(path, names, entries)
             if known is not None:
                 same = same and not known.partial and is_unchanged(known, status)
             folder = _Folder(path, tree, fd, status.st_dev, same, [each for each in entries if each.is_directory])
@@ -109,6 +118,19 @@ class UnchangedWalk:
         self._stack.append(folder)
         return True
 
+    def _is_apart(self, fd: int, names: list[bytes]) -> bool:
+        """Whether other rules may hold in the folder, or none."""
+        cache = self._takers.skips_caches and holds(names, CACHE_TAG)
+        return cache or is_own(fd, names) or bool(half_restored(names))
+
+    def _excludes_some(self, path: bytes, names: list[bytes], entries: list[Entry]) -> bool:
+        suspects = self._rules.content.sieve.suspects(path, names)
+        return bool(suspects) and any(
+            self._rules.content.excludes_path(join(path, entry.name), is_folder=entry.is_directory)
+            for entry in entries
+            if entry.name in suspects
+        )
+
     def _compare(self, folder: _Folder, entries: list[Entry]) -> None:
         for entry in entries:
             if not folder.same:
@@ -117,7 +139,10 @@ class UnchangedWalk:
                 continue
             status = os.lstat(entry.name, dir_fd=folder.fd)
             if entry.type is EntryType.FILE:
-                folder.same = is_same_file(entry, status, folder.device)
+                folder.same = is_same_file(entry, status, folder.device) and not (
+                    self._takers.filters
+                    and self._takers.objection(folder.path, entry.name, status.st_size, status.st_mtime_ns)
+                )
                 folder.files += 1
                 folder.bytes += entry.size
                 folder.data_bytes += min(entry.size, status.st_blocks * 512)

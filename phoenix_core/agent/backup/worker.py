@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from phoenix_core.agent.backup import workermessages as wire
+from phoenix_core.agent.backup.diskimages import DiskImages
 from phoenix_core.agent.backup.filereader import FileReader, FileResult
 from phoenix_core.agent.backup.pace import open_pace
 from phoenix_core.agent.backup.packsender import PackSender
@@ -21,7 +22,6 @@ from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
-from phoenix_core.domain.patterns import Patterns
 from phoenix_core.host.courtesy import yield_process
 from phoenix_core.vault.chunkwriter import ChunkWriter
 from phoenix_core.vault.kinds import PackKind
@@ -84,7 +84,7 @@ class _Worker:
         self._reader = FileReader(
             self._writer.add,
             keys.chunker_seed,
-            Patterns(setup.fixed_patterns),
+            DiskImages(setup.images),
             tick=self._progress,
             opened=lambda item, fd: self._writer.one_stream(is_all=item.data_bytes >= STREAM_BYTES),
         )

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from phoenix_core.agent.backup.diskimages import Images
 from phoenix_core.agent.backup.filereader import FileResult
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agentlink.messages import DomainAccess, StorageAccess
@@ -35,7 +36,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     storage: StorageAccess
     tls: TlsPaths | None
     level: int
-    fixed_patterns: tuple[str, ...]
+    images: tuple[Images, ...]
     patience_s: float
     nice: int
     bandwidth: Bandwidth | None = None

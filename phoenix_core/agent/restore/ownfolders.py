@@ -26,7 +26,7 @@ _DATA_MARKS = tuple(
     os.fsencode(path.name)
     for path in (_data.config, _data.catalog, _data.core_lock, _data.core_socket, _data.key_holder, _data.pki)
 )
-_SCRATCH = os.fsencode(_data.spool.name)
+SCRATCH = os.fsencode(_data.spool.name)
 _MARKS_NEEDED = 2
 """Of a data directory: any one of the names may stand elsewhere too."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -62,7 +62,7 @@ def kind_around(path: bytes) -> tuple[str, bytes]:
                 kind = kind_of(folder)
             finally:
                 os.close(folder)
-            if kind and not (kind == DATA and above == _SCRATCH):
+            if kind and not (kind == DATA and above == SCRATCH):
                 return kind, at
         if at == b"/":
             return "", b""

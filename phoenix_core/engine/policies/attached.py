@@ -1,7 +1,7 @@
 """Which group each server is in, and which policy it has through it."""
 
 from phoenix_core.catalog.policies import Policies
-from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.domain.policies import BackupPolicy, ContentRule
 
 
 class Attached:
@@ -21,3 +21,11 @@ class Attached:
             if group.policy_id
             for server_id in group.server_ids
         }
+
+    async def rules_of(self, server_id: str) -> tuple[ContentRule, ...]:
+        """The content rules of the server's group, in their order; none where it is in no group."""
+        group = next((group for group in await self._stored.groups() if server_id in group.server_ids), None)
+        if group is None:
+            return ()
+        rules = {row.id: row.body for row in await self._stored.rules()}
+        return tuple(rules[rule_id] for rule_id in group.rule_ids)

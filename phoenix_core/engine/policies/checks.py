@@ -4,18 +4,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
-
 from phoenix_core.domain.bandwidth import Limits
 from phoenix_core.domain.hours import Hours
-from phoenix_core.domain.names import absolute
-from phoenix_core.domain.patterns import PatternInvalid, Patterns
-from phoenix_core.domain.policies import SCRIPT_NAME, BackupPolicy, ContentRule, Retention
+from phoenix_core.domain.policies import SCRIPT_NAME, BackupPolicy, Retention
 from phoenix_core.engine.policies.errors import FieldInvalid
 from phoenix_core.engine.policies.timetable import Timetable
 
 _NAME = re.compile(r"\w[\w .-]{0,99}")
 RETRIES_MAX = 10
+REREAD_MAX = 1000
 DELAY_MAX_S = 86_400
 KEEP_MAX = 10_000
 RUNS_LOOKED_AT = 200
@@ -57,6 +54,7 @@ def check_policy(policy: BackupPolicy) -> None:
             raise _wrong_policy(policy, field, f"{name} is no plain file name of letters, digits, -, _ and .")
     if not 1 <= policy.script_timeout_s <= DELAY_MAX_S:
         raise _wrong_policy(policy, "script_timeout_s", f"{policy.script_timeout_s} is not from 1 to {DELAY_MAX_S}")
+    _within(policy, "reread_every", policy.reread_every, REREAD_MAX)
     _within(policy, "retry_delay_s", policy.retry_delay_s, DELAY_MAX_S)
     for name in Retention.__struct_fields__:
         _within(policy, f"retention.{name}", getattr(policy.retention, name), KEEP_MAX)
@@ -83,22 +81,6 @@ def _meet(timetable: Timetable, window: Hours) -> bool:
 
 def window_of(policy: BackupPolicy) -> Hours:
     return Hours(policy.window, zone_of(policy))
-
-
-def check_rule(rule: ContentRule) -> ContentRule:
-    """The rule with its paths in their one form."""
-    check_name("Rule", rule.name)
-    if not rule.paths:
-        raise FieldInvalid(what="Rule", name=rule.name, field="paths", detail="at least one folder is wanted")
-    try:
-        paths = tuple(dict.fromkeys(absolute(path) for path in rule.paths))
-    except ValueError as error:
-        raise FieldInvalid(what="Rule", name=rule.name, field="paths", detail=str(error)) from error
-    try:
-        Patterns(rule.excludes)
-    except PatternInvalid as error:
-        raise FieldInvalid(what="Rule", name=rule.name, field="excludes", detail=error.message) from error
-    return msgspec.structs.replace(rule, paths=paths)
 
 
 def _within(policy: BackupPolicy, field: str, value: int, most: int) -> None:

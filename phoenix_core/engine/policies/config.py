@@ -13,10 +13,11 @@ from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.ids import new_id
 from phoenix_core.domain.policies import BackupPolicy, Config, ConfigChange, ContentRule, ServerGroup
-from phoenix_core.engine.policies.checks import check_name, check_policy, check_rule
+from phoenix_core.engine.policies.checks import check_name, check_policy
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.errors import FieldInvalid
 from phoenix_core.engine.policies.references import References
+from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
 Item = TypeVar("Item", BackupPolicy, ContentRule, ServerGroup)

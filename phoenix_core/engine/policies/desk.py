@@ -13,9 +13,10 @@ from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import new_id
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.engine.peer_directory import PeerDirectory
-from phoenix_core.engine.policies.checks import check_name, check_policy, check_rule
+from phoenix_core.engine.policies.checks import check_name, check_policy
 from phoenix_core.engine.policies.errors import FieldInvalid, StillUsed
 from phoenix_core.engine.policies.references import References, Row, named
+from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
 log = structlog.get_logger(__name__)

@@ -22,3 +22,26 @@ class StillUsed(PhoenixError):
     template = "{what} {name} is still attached to {users}."
     hint = "Detach it there first: `phoenix group set`."
     http_status = 409
+
+
+class RuleTestAgentAway(PhoenixError):
+    code = "rule_test_agent_away"
+    template = "What a rule takes is looked up by the agent on {server}, and that is not connected."
+    hint = "Start the agent there: `phoenix agent run`, or its service; then test again."
+    retryable = True
+    http_status = 409
+
+
+class RuleTestAgentOld(PhoenixError):
+    code = "rule_test_agent_old"
+    template = "The agent on {server} is of a version that can't test rules."
+    hint = "Upgrade the agent there. Until then `phoenix backup {server} --dry-run` counts what a backup would take."
+    http_status = 409
+
+
+class RuleTestAgentLost(PhoenixError):
+    code = "rule_test_agent_lost"
+    template = "The connection to the agent on {server} was lost while it tested the rules."
+    hint = "Test again once it is back: `phoenix server list`."
+    retryable = True
+    http_status = 503

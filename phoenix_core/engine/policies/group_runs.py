@@ -15,7 +15,7 @@ from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import id_of
-from phoenix_core.domain.policies import ContentRule, MissedRun
+from phoenix_core.domain.policies import MissedRun
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.policies.checks import window_of, zone_of
 from phoenix_core.engine.policies.due import due_now
@@ -67,7 +67,7 @@ class GroupRuns:
         if not rules:
             log.warning("a group without content rules has nothing to back up", group=group.name)
             return True
-        content = joined(group.name, [rule.body for rule in rules])
+        content = tuple(rule.body for rule in rules)
         # A clock that was set back comes to the same time again: that is another run.
         run = f"{group.id} {group.considered_until.isoformat()} {due.isoformat()}"
         all_made = True
@@ -88,13 +88,3 @@ class GroupRuns:
                 log.warning("a scheduled backup could not be queued", server=server_id, error=error.message)
                 all_made = all_made and not error.retryable
         return all_made
-
-
-def joined(name: str, rules: list[ContentRule]) -> ContentRule:
-    """What several rules cover together: all of their folders, without what any of them leaves out."""
-    return ContentRule(
-        name=name,
-        paths=tuple(dict.fromkeys(path for rule in rules for path in rule.paths)),
-        excludes=tuple(dict.fromkeys(pattern for rule in rules for pattern in rule.excludes)),
-        cross_mounts=any(rule.cross_mounts for rule in rules),
-    )

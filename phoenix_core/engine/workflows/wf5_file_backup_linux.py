@@ -6,6 +6,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from phoenix_core.agentlink import features
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     BackupResult,
@@ -18,6 +19,7 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
@@ -28,14 +30,17 @@ from phoenix_core.engine.assignment import BACKUP, StorageAssigner
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
+from phoenix_core.engine.content import images_of, needs_rules, ordered
 from phoenix_core.engine.errors import AgentAway, JobAborted, JobSkipped
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
+from phoenix_core.engine.own_folders import OwnFolders
 from phoenix_core.engine.parents import choose_parent, unusable_chunks
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import BackupJob
+from phoenix_core.engine.rereads import READ_ALL, Rereads
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.vault import OpenVault, VaultSeat
@@ -55,6 +60,10 @@ SKIPPING = "pre_script_failed"
 NOT_NUMBERS = ("snapshot_id", "missing", "missing_count", "changed_while_read", "problems")
 UNUSABLE_MAX = 200_000
 """Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
+TOO_OLD_FOR_RULES = (
+    "The agent is of a version that knows no extensions, sizes, ages and tagged caches in content rules: it takes all "
+    "that folders and patterns name. Upgrade the agent."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +98,9 @@ class FileBackupLinux(Workflow):
         committer: Committer,
         news: SnapshotNews,
         attached: Attached,
-        never_write_under: tuple[bytes, ...],
+        own_folders: OwnFolders,
+        rereads: Rereads,
+        clock: Clock,
     ) -> None:
         self._seat = seat
         self._directory = directory
@@ -103,7 +114,9 @@ class FileBackupLinux(Workflow):
         self._committer = committer
         self._news = news
         self._attached = attached
-        self._never_write_under = never_write_under
+        self._own_folders = own_folders
+        self._rereads = rereads
+        self._clock = clock
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT), Claim(backups_of(job.server_id), exclusive=True))
@@ -138,15 +151,20 @@ class FileBackupLinux(Workflow):
                 step.detail = ", ".join(request.paths)
         vault = self._seat.get()
         domain = vault.current_domain()
+        policy = (await self._attached.policies_by_server()).get(request.server_id)
+        why_full = await self._rereads.due(request, policy)
         async with run.step("WF1.3") as step:
-            parent = await self._parent(run, vault, domain, request)
+            parent = None if why_full else await self._parent(run, vault, domain, request)
             if not (run.resumed and run.job.lease):
                 parent = await self._open_lease(run, vault, request, parent)
             step.detail = f"vault {vault.vault_id[:12]}, domain {domain.domain}"
 
         async def make_order() -> BackupOrder:
             policy = (await self._attached.policies_by_server()).get(request.server_id)
-            return self._order(run, vault, domain, parent, request, policy)
+            order = self._order(run, vault, domain, parent, request, policy)
+            if needs_rules(request.content()) and not self._agents.knows(run.job.agent_id, features.RULES):
+                await run.note(TOO_OLD_FOR_RULES, "warning")
+            return msgspec.structs.replace(order, why_full=why_full)
 
         return await agents_outcome(run, self._agents, make_order)
 
@@ -195,6 +213,8 @@ class FileBackupLinux(Workflow):
         request: BackupJob,
         policy: BackupPolicy | None,
     ) -> BackupOrder:
+        rules = request.content()
+        all_cross = request.cross_mounts or self._settings.flag("backup.cross_mounts")
         return BackupOrder(
             job=run.job.id,
             server_id=request.server_id,
@@ -206,8 +226,11 @@ class FileBackupLinux(Workflow):
             ),
             paths=tuple(parse_shown(path) for path in request.paths),
             excludes=request.excludes,
-            never_write_under=self._own_folders(run.job.agent_id),
-            cross_mounts=request.cross_mounts or self._settings.flag("backup.cross_mounts"),
+            fixed_chunk_patterns=images_of(rules),
+            never_write_under=self._own_folders.at(run.job.agent_id),
+            cross_mounts=all_cross or any(rule.cross_mounts for rule in rules),
+            rules=ordered(rules, all_cross=all_cross),
+            core_time_ns=int(self._clock.now().timestamp() * 1e9),
             parent=parent,
             compression_level=self._settings.whole("backup.compression_level"),
             dry_run=request.dry_run,
@@ -223,11 +246,6 @@ class FileBackupLinux(Workflow):
             rollback_accepted=self._records.accepted_at,
         )
 
-    def _own_folders(self, agent_id: str) -> tuple[bytes, ...]:
-        """The core's own folders, where the agent is on the core's host: no backup holds the vault itself."""
-        agent = self._directory.get(agent_id)
-        return self._never_write_under if agent is not None and agent.this_host else ()
-
     async def _conclude(self, run: JobRun, request: BackupJob, outcome: ReportBody) -> Finish:
         if not isinstance(outcome, BackupResult):
             raise JobAborted(detail=f"The agent answered a backup with {type(outcome).__name__}")
@@ -235,16 +253,18 @@ class FileBackupLinux(Workflow):
         changed += [("", problem) for problem in outcome.problems]
         for kind, files in (("missing", file_pairs(outcome.missing)), ("note", changed)):
             await once_there_is_space(partial(self._jobs.set_files, run.job.id, kind, files))
+        result = numbers(outcome, without=NOT_NUMBERS)
         if not outcome.dry_run:
-            await self._record(run, request, outcome)
+            row = await self._record(run, request, outcome)
+            result[READ_ALL] = not row.parent
         return Finish(
             state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count or outcome.problems else JobState.SUCCESSFUL,
-            result=numbers(outcome, without=NOT_NUMBERS),
+            result=result,
             snapshot_id="" if outcome.dry_run else outcome.snapshot_id,
             missing_count=outcome.missing_count,
         )
 
-    async def _record(self, run: JobRun, request: BackupJob, outcome: BackupResult) -> None:
+    async def _record(self, run: JobRun, request: BackupJob, outcome: BackupResult) -> SnapshotRow:
         vault = self._seat.get()
         async with run.step("record") as step:
             claim = CommitClaim(
@@ -265,6 +285,7 @@ class FileBackupLinux(Workflow):
             step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
         await once_there_is_space(lambda: self._directory.set_default_paths(request.server_id, request.paths))
         await self._tell(run, row, record.sequence, vault.vault_id)
+        return row
 
     async def _tell(self, run: JobRun, row: SnapshotRow, sequence: int, vault_id: str) -> None:
         self._news.added(row)

@@ -17,6 +17,7 @@ from phoenix_core.agent.backup.folders import listing
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
 from phoenix_core.agent.backup.records import Enter, Keep, Leave, Link, Lost, Read, ReadItem, Record
+from phoenix_core.agent.backup.ruleset import RuleSet
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.sources import canonical, source_tree
@@ -39,7 +40,7 @@ class Scanned:
         records: Spool[Record] = Spool(state, Record)
         reads: Spool[ReadItem] = Spool(state, ReadItem)
         tree = source_tree([canonical(os.fsencode(path)) for path in paths])
-        self.scan = Scan(tree, rules or ScanRules(Patterns(()), Mounts(())), None, records, reads, tick)
+        self.scan = Scan(tree, rules or ScanRules(RuleSet.whole(), Mounts(())), None, records, reads, tick)
         self.scan.run()
         self.records = list(records)
         self.reads = list(reads)
@@ -95,15 +96,15 @@ def test_a_mount_point_is_an_empty_folder_unless_crossing_is_wanted(
     tmp_path: Path, source: Path, mounted: tuple[Path, Mounts]
 ) -> None:
     _, mounts = mounted
-    stays = Scanned(tmp_path, source, rules=ScanRules(Patterns(()), mounts))
+    stays = Scanned(tmp_path, source, rules=ScanRules(RuleSet.whole(), mounts))
     assert names(stays, source) == {"file", "mount point"}
-    crosses = Scanned(tmp_path, source, rules=ScanRules(Patterns(()), mounts, cross_mounts=True))
+    crosses = Scanned(tmp_path, source, rules=ScanRules(RuleSet.whole(cross_mounts=True), mounts))
     assert names(crosses, source) == {"file", "mount point", "mount point/below", "mount point/below/file"}
 
 
 def test_a_mount_point_that_is_named_is_entered(tmp_path: Path, source: Path, mounted: tuple[Path, Mounts]) -> None:
     point, mounts = mounted
-    rules = ScanRules(Patterns(()), mounts)
+    rules = ScanRules(RuleSet.whole(), mounts)
     for also in (point, point / "below", point / "below" / "file"):
         scanned = Scanned(tmp_path, source, also, rules=rules)
         assert "mount point/below/file" in names(scanned, source)
@@ -116,9 +117,9 @@ def test_a_mount_point_that_is_named_is_entered(tmp_path: Path, source: Path, mo
 def test_folders_of_the_kernel_are_left_empty_even_when_mounts_are_crossed(tmp_path: Path, source: Path) -> None:
     (source / "file").write_text("x")
     virtual = Mounts([mount_line(source, source.stat().st_dev, "cgroup2")])
-    scanned = Scanned(tmp_path, source, rules=ScanRules(Patterns(()), virtual, cross_mounts=True))
+    scanned = Scanned(tmp_path, source, rules=ScanRules(RuleSet.whole(cross_mounts=True), virtual))
     assert scanned.paths().keys().isdisjoint({os.fsencode(source / "file")})
-    assert scanned.scan.source_problems == {os.fsencode(source): "virtual_file_system"}
+    assert scanned.scan.left_out.source_problems == {os.fsencode(source): "virtual_file_system"}
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/sys"])

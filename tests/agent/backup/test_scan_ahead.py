@@ -20,13 +20,13 @@ from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.foundfolders import FoundFolders
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.records import Amounts
+from phoenix_core.agent.backup.ruleset import RuleSet
 from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone, ScanAhead
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.agentlink.messages import BackupResult, DomainAccess
-from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.tree import read_tree
 from tests.agent.backup.running import back_up
@@ -67,8 +67,8 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
         made.append(self)
         init(self, *arguments)
 
-    def enter(self: ScanAhead, path: bytes, tree: bytes) -> None:
-        entered(self, path, tree)
+    def enter(self: ScanAhead, path: bytes, tree: bytes, rules: int = 1) -> None:
+        entered(self, path, tree, rules)
         self.seen(0)
         end = time.monotonic() + WAIT_S
         quiet = 0
@@ -90,7 +90,7 @@ def early(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ScanAhead]]:
 def unchanged_of(rig: VaultRig, backup: BackupResult, root: Path, rules: ScanRules | None = None) -> set[str]:
     """The folders that a walk of its own finds unchanged, relative to the source's parent."""
     found: list[Unchanged] = []
-    rules = rules or ScanRules(Patterns(()), Mounts(()))
+    rules = rules or ScanRules(RuleSet.whole(), Mounts(()))
     tree = rig.entries(backup.snapshot_id)[os.fsencode(root)].tree
     reader = rig.reader(PackKind.META)
     UnchangedWalk(lambda each: read_tree(reader, each), rules, found.extend, lambda: False).run(os.fsencode(root), tree)
@@ -103,7 +103,7 @@ def test_of_an_unchanged_source_its_top_is_found_with_what_is_in_it(rig: VaultRi
     tree = rig.entries(backup.snapshot_id)[os.fsencode(folders)].tree
     reader = rig.reader(PackKind.META)
     walk = UnchangedWalk(
-        lambda each: read_tree(reader, each), ScanRules(Patterns(()), Mounts(())), found.extend, lambda: False
+        lambda each: read_tree(reader, each), ScanRules(RuleSet.whole(), Mounts(())), found.extend, lambda: False
     )
     walk.run(os.fsencode(folders), tree)
     (top,) = found
@@ -151,10 +151,10 @@ def test_what_differs_and_all_above_it_is_not_unchanged(rig: VaultRig, folders: 
 def test_mount_points_and_folders_that_no_backup_enters_are_left_to_the_scan(rig: VaultRig, folders: Path) -> None:
     backup, _ = back_up(rig, folders)
     mounts = Mounts([mount_line(folders / "one" / "one-1", folders.stat().st_dev)])
-    rules = ScanRules(Patterns(()), mounts, never=(os.fsencode(folders / "two" / "two-0" / "state"),))
+    rules = ScanRules(RuleSet.whole(), mounts, never=(os.fsencode(folders / "two" / "two-0" / "state"),))
     rest = {"one/one-0", "one/one-2", "two/two-1", "two/two-2", "three"}
     assert unchanged_of(rig, backup, folders, rules) == rest
-    inside = ScanRules(Patterns(()), Mounts(()), never=(os.fsencode(folders / "two"),))
+    inside = ScanRules(RuleSet.whole(), Mounts(()), never=(os.fsencode(folders / "two"),))
     assert unchanged_of(rig, backup, folders, inside) == {"one", "three"}
 
 
@@ -171,7 +171,7 @@ def test_a_tree_that_cannot_be_read_is_left_to_the_scan(rig: VaultRig, folders: 
         return read_tree(reader, tree)
 
     tree = entries[os.fsencode(folders)].tree
-    UnchangedWalk(read, ScanRules(Patterns(()), Mounts(())), found.extend, lambda: False).run(
+    UnchangedWalk(read, ScanRules(RuleSet.whole(), Mounts(())), found.extend, lambda: False).run(
         os.fsencode(folders), tree
     )
     assert {os.path.basename(each.path) for each in found} == {b"one", b"three"}

@@ -1,0 +1,8 @@
+"""What a peer can do beyond the first version of the protocol, as it says in its `Hello`.
+
+A core of a later version asks no peer for what it doesn't name."""
+
+RULES = "content_rules"
+"""Content rules with filters of files, and tests of them."""
+
+ALL = (RULES,)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from phoenix_core.domain import audit, errors, policies, reading, states, views
+from phoenix_core.domain import audit, errors, policies, reading, ruletest, states, views
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
@@ -114,6 +114,14 @@ RESOURCES = (
     ("GET", "/v1/rules/{rule}", "its name", "ContentRule"),
     ("PUT", "/v1/rules/{rule}", "ContentRule, as with policies", "ContentRule"),
     ("DELETE", "/v1/rules/{rule}", "one that no group has", "{}"),
+    ("GET", "/v1/ready-made-rules", "", "[ContentRule], to be used or copied"),
+    (
+        "POST",
+        "/v1/rule-tests",
+        "RuleTestRequest; its rules need not be kept",
+        "RuleTestLine, one a line (`application/x-ndjson`), as the agent finds them; the last has the summary, or what "
+        "ended the test",
+    ),
     ("GET", "/v1/groups", "", "[ServerGroup]"),
     ("GET", "/v1/groups/{group}", "its name", "ServerGroup"),
     ("PUT", "/v1/groups/{group}", "ServerGroup, as with policies", "ServerGroup"),
@@ -163,7 +171,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    modules = (views, reading, policies, audit)
+    modules = (views, reading, policies, ruletest, audit)
     types = [*chain.from_iterable(map(_structs, modules)), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 

@@ -92,6 +92,14 @@ def set_policy(
     ] = None,
     retries: Annotated[int | None, typer.Option("--retries", help="How often a failed run is tried again.")] = None,
     retry_delay: Annotated[int | None, typer.Option("--retry-delay", metavar="SECONDS", help="How long after.")] = None,
+    reread_every: Annotated[
+        int | None,
+        typer.Option(
+            "--reread-every",
+            metavar="N",
+            help="Each N-th backup of a server reads all files again, not only those whose metadata changed; 0: none.",
+        ),
+    ] = None,
     keep_last: Annotated[int | None, typer.Option("--keep-last", metavar="N", help="The newest N stay.")] = None,
     keep_daily: Annotated[
         int | None, typer.Option("--keep-daily", metavar="N", help="The newest of each of the last N days stays.")
@@ -119,6 +127,7 @@ def set_policy(
         missed=missed,
         retries=retries,
         retry_delay_s=retry_delay,
+        reread_every=reread_every,
         keep={
             "last": keep_last,
             "daily": keep_daily,

@@ -33,6 +33,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
     missed: str | None
     retries: int | None
     retry_delay_s: int | None
+    reread_every: int | None
     keep: dict[str, int | None]
     """By field of `Retention`."""
     name: str | None
@@ -44,6 +45,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
             "time_zone": self.time_zone,
             "retries": self.retries,
             "retry_delay_s": self.retry_delay_s,
+            "reread_every": self.reread_every,
             "name": self.name,
             "schedule": _lines(self.schedule),
             "window": _lines(self.window),
@@ -183,6 +185,12 @@ def keeps(retention: Retention) -> str:
     return ", ".join(f"{getattr(retention, field)} {field}" for field in fields if getattr(retention, field))
 
 
+def scan_mode(policy: BackupPolicy) -> str:
+    """Which files a backup reads, in words."""
+    every = policy.reread_every
+    return f"by metadata; run {every} of each {every} reads all files again" if every else "by metadata"
+
+
 def _schedule(policy: BackupPolicy) -> str:
     return f"{'; '.join(policy.schedule)} ({policy.time_zone})" if policy.schedule else "by hand"
 
@@ -210,6 +218,7 @@ def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -
             ("Scripts", _scripts(policy)),
             ("A missed run", "is made up for" if policy.missed is MissedRun.RUN else "is skipped"),
             ("Retries", retries),
+            ("Scan", scan_mode(policy)),
             ("Keeps", keeps(policy.retention)),
             ("Groups", ", ".join(groups) or "none yet: attach it with `phoenix group set`"),
         ]

@@ -17,7 +17,7 @@ agent enroll|agent run|audit export|audit list|backup|config apply|config diff|c
 find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount
 policy list|policy remove|policy retention|policy runs|policy set|policy show
-quickstart|restore|rule list|rule remove|rule set|rule show
+quickstart|restore|rule list|rule remove|rule set|rule show|rule test
 server list|server remove|server show|server token|setting get|setting list|setting set
 snapshot browse|snapshot diff|snapshot download|snapshot find|snapshot list|snapshot remove
 storage enroll|storage run|vault init

@@ -16,7 +16,7 @@ from phoenix_core.domain.policies import BackupPolicy, Config, ConfigChange, Con
 from phoenix_core.engine.policies.checks import check_name, check_policy
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.errors import FieldInvalid
-from phoenix_core.engine.policies.references import References
+from phoenix_core.engine.policies.references import References, with_ready_made
 from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
@@ -63,7 +63,7 @@ class ConfigDesk:
     async def _checked(self, wanted: Config) -> Config:
         for policy in wanted.policies:
             await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
-        rules = tuple(check_rule(rule) for rule in wanted.rules)
+        rules = with_ready_made([check_rule(rule) for rule in wanted.rules], wanted.groups)
         for group in wanted.groups:
             check_name("Group", group.name)
         for what, items in (("Policy", wanted.policies), ("Rule", rules), ("Group", wanted.groups)):

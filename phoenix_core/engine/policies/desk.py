@@ -15,7 +15,7 @@ from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.checks import check_name, check_policy
 from phoenix_core.engine.policies.errors import FieldInvalid, StillUsed
-from phoenix_core.engine.policies.references import References, Row, named
+from phoenix_core.engine.policies.references import References, Row, named, with_ready_made
 from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
@@ -121,24 +121,30 @@ class PolicyDesk:
         return found
 
     async def put_group(self, name: str, group: ServerGroup, who: str, *, new: bool = False) -> ServerGroup:
-        """As `put_policy`. Raises FieldInvalid also for what isn't there, and for a server of another group."""
+        """As `put_policy`; a ready-made rule that it names becomes a rule. Raises FieldInvalid also for what isn't
+        there, and for a server of another group."""
         check_name("Group", group.name)
         async with self.turn:
             rows = await self._stored.groups()
             row = _row_for("Group", rows, name, group.name, new=new)
             now = self._clock.now()
+            rules = await self._stored.rules()
+            added = [RuleRow(new_id("r"), rule.name, rule) for rule in with_ready_made((), [group])]
+            added = [rule for rule in added if all(rule.name != known.name for known in rules)]
             wanted = GroupRow(
                 id=row.id if row else new_id("g"),
                 name=group.name,
                 policy_id=self._references.policy_id(group, await self._stored.policies()),
                 considered_until=row.considered_until if row else now,
-                rule_ids=self._references.rule_ids(group, await self._stored.rules()),
+                rule_ids=self._references.rule_ids(group, [*rules, *added]),
                 server_ids=self._references.server_ids(
                     group, [other for other in rows if row is None or other.id != row.id]
                 ),
             )
             if row is None or row.policy_id != wanted.policy_id:
                 wanted = msgspec.structs.replace(wanted, considered_until=now)
+            for rule in added:
+                await self._stored.put_rule(rule)
             await self._stored.put_group(wanted)
         self._done("group changed", group.name, who)
         return await self.group(group.name)

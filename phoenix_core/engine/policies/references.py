@@ -7,7 +7,8 @@ import msgspec
 
 from phoenix_core.catalog.rows import GroupRow, PeerRow, PolicyRow, RuleRow
 from phoenix_core.domain.errors import NotFound, PhoenixError
-from phoenix_core.domain.policies import ServerGroup
+from phoenix_core.domain.policies import ContentRule, ServerGroup
+from phoenix_core.domain.readymade import ready_made
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.errors import FieldInvalid
 
@@ -29,6 +30,13 @@ def named(what: str, rows: Iterable[Row], name: str) -> Row:
     if found is None:
         raise NotFound(what=what, name=name)
     return found
+
+
+def with_ready_made(rules: Sequence[ContentRule], groups: Iterable[ServerGroup]) -> tuple[ContentRule, ...]:
+    """The rules, and those ready-made ones that a group names and that aren't among them."""
+    known = {rule.name for rule in rules}
+    named = dict.fromkeys(name for group in groups for name in group.rules)
+    return (*rules, *(rule for rule in map(ready_made, named) if rule is not None and rule.name not in known))
 
 
 class References:

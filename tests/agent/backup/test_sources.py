@@ -143,14 +143,15 @@ def test_a_pattern_that_makes_no_sense(rig: VaultRig, source: Path) -> None:
         back_up(rig, source, excludes=("!",))
 
 
-def test_folders_never_written_are_left_out_without_a_word(rig: VaultRig, source: Path) -> None:
+def test_folders_never_written_are_left_out_and_told(rig: VaultRig, source: Path) -> None:
     (source / "data").mkdir()
     (source / "data" / "secret").write_text("x")
     (source / "file").write_text("x")
     (source.parent / "link").symlink_to(source / "data")
     result, ports = back_up(rig, source, never_write_under=(os.fsencode(source.parent / "link"),))
     assert paths_in(rig, result.snapshot_id, source) == {"file"}
-    assert (result.missing_count, ports.logged()) == (0, [])
+    assert result.missing_count == 0
+    assert ports.logged() == [f"{source / 'data'} is left out: it is Phoenix's own data."]
 
 
 def test_a_source_inside_our_own_data_is_refused(rig: VaultRig, source: Path) -> None:

@@ -136,11 +136,13 @@ class _Why:
             if each.only:
                 return each.name, "only_extensions", _extension(each.rule.only_extensions, name)
             return each.name, "paths", self._path_of(at, path)
-        return "", "", ""
+        return self.named(takers, path)
 
     def named(self, takers: Takers, path: bytes) -> tuple[str, str, str]:
         """By the first rule that names the path or a folder above it."""
-        return next(((each.name, "paths", self._path_of(at, path)) for at, each in self._held(takers)), ("", "", ""))
+        for at, each in self._held(takers):
+            return each.name, "paths", self._path_of(at, path)
+        return self.first_of(path), "skip_caches", "CACHEDIR.TAG"  # of a tagged cache that is left out
 
     def first_of(self, path: bytes) -> str:
         """The name of the first rule that names the path or a folder above it."""

@@ -159,7 +159,7 @@ def test_disk_images_are_cut_as_the_rule_that_names_them_says(rig: VaultRig, sou
     assert entries[os.fsencode(source / "other/disk.img")].fixed_chunks
 
 
-CHANGES = [
+CHANGES: list[dict[str, Any]] = [
     {},
     {"only_extensions": ("jpg",)},
     {"largest_bytes": 50},
@@ -221,7 +221,7 @@ def test_a_rule_that_takes_no_file_at_all_is_warned_of(rig: VaultRig, source: Pa
 
 def test_a_named_file_that_its_rule_does_not_take_is_told_or_refused(rig: VaultRig, source: Path) -> None:
     fill(source, "a.txt", "b.jpg")
-    fields = {"only_extensions": ("jpg",)}
+    fields: dict[str, Any] = {"only_extensions": ("jpg",)}
     result, ports = by_rules(rig, rule(source / "a.txt", source / "b.jpg", **fields))
     assert files_of(rig, result, source) == {"b.jpg"}
     assert f"{source / 'a.txt'} is not backed up: its content rule takes no such file." in ports.logged()

@@ -97,6 +97,9 @@ from phoenix_core.host.config import CoreConfig
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import HostFacts
 from phoenix_core.link_server import LinkServer
+from phoenix_core.rollout.bundle import BundleShelf
+from phoenix_core.rollout.lines import InstallLines
+from phoenix_core.rollout.service import InstallService
 from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.storage.service import add_storage_routes
@@ -320,6 +323,8 @@ class Parts:
             self._clock,
         )
         self.last_seen = LastSeen(self.directory, self._clock)
+        self.bundle = BundleShelf(self._data.bundle)
+        self.installs = InstallService(self.bundle)
         self.hub = Hub(conversation, self._ca, self._clock, certificate_days=self._certificate_days)
         self.switch.hub = self.hub
         self.enrolments = Enrolments(
@@ -336,7 +341,7 @@ class Parts:
     def link_server(self) -> LinkServer:
         """After `opening.prepare`, which tells whether the storage node is in this process."""
         enrolment = EnrolmentService(self._ca, self.enrolments, self._link_urls, self._certificate_days)
-        routes = [self.hub.add_routes, enrolment.add_routes]
+        routes = [self.hub.add_routes, enrolment.add_routes, self.installs.add_routes]
         node = self.opening.access.embedded if self.opening.access is not None else None
         if node is not None:
             routes.append(lambda app: add_storage_routes(app, node))
@@ -362,13 +367,15 @@ class Parts:
             self._clock,
             self._data.root,
             self._data.logs,
+            self.bundle,
         )
         readers = Readers()
+        lines = InstallLines(self.bundle, self.installs.script, self._link_urls)
         return ApiServer(
             self._data.core_socket,
             (
                 CoreResource(status, doctor, stop),
-                ServerResource(self.directory, self.views, self.enrolments, removal),
+                ServerResource(self.directory, self.views, self.enrolments, removal, lines),
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),

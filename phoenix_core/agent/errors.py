@@ -109,3 +109,12 @@ class AgentBusy(AgentError):
     template = "The agent tests content rules {count} times already."
     hint = "Wait until one of these tests is over, or end it."
     retryable = True
+
+
+class NotGreeted(AgentError):
+    """A new version that doesn't come up."""
+
+    code = "version_not_greeted"
+    template = "Version {version} is on trial, and its core didn't let it in within {seconds} s."
+    hint = "Its service tries again, and goes back to the version before if this goes on; the log says why."
+    retryable = True

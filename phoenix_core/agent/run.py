@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -15,6 +15,7 @@ from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
+from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
@@ -45,12 +46,17 @@ class LinkNews(Protocol):
 
 
 async def run_agent(
-    state_dir: Path, *, stop: asyncio.Event, news: LinkNews | None = None, scripts: Path = DEFAULT_FOLDER
+    state_dir: Path,
+    *,
+    stop: asyncio.Event,
+    news: LinkNews | None = None,
+    scripts: Path = DEFAULT_FOLDER,
+    versions: VersionWatch | None = None,
 ) -> None:
     """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within seconds. `scripts`:
-    the folder of the administrator's scripts.
+    the folder of the administrator's scripts. `versions`: it ends as well, between two jobs, for another version.
 
-    Raises `AgentRunning`, `StateUnusable`, and `NotEnrolled` where the folder holds no identity."""
+    Raises `AgentRunning`, `StateUnusable`, `NotGreeted`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()
     await asyncio.to_thread(workerstart.get_ready)
     lock = AgentLock(state_dir)
@@ -58,7 +64,8 @@ async def run_agent(
     try:
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
-            await _Agent(state_dir, await asyncio.to_thread(AgentState, state_dir), cache, news, scripts).run(stop)
+            state = await asyncio.to_thread(AgentState, state_dir)
+            await _Agent(state_dir, state, cache, news, scripts, versions).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -78,9 +85,16 @@ class _Agent:
     """The handler behind the link."""
 
     def __init__(
-        self, state_dir: Path, state: AgentState, cache: KeyCache, news: LinkNews | None, scripts: Path
+        self,
+        state_dir: Path,
+        state: AgentState,
+        cache: KeyCache,
+        news: LinkNews | None,
+        scripts: Path,
+        versions: VersionWatch | None,
     ) -> None:
         self._news = news
+        self._versions = versions
         self._state = state
         self._link = Link(state_dir, self)
         make = partial(make_job, scripts=scripts)
@@ -93,19 +107,23 @@ class _Agent:
         """The jobs end first and their last reports go out, then the link."""
         link_stop = asyncio.Event()
         link = asyncio.create_task(self._link.run(link_stop), name="agent link")
-        stopping = asyncio.create_task(stop.wait(), name="agent stop")
+        ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait(), name="agent stop")}
+        if self._versions is not None:
+            switched = self._versions.until_switched(lambda: bool(self._jobs.running()))
+            ends.add(asyncio.create_task(switched, name="agent version"))
         try:
-            await asyncio.wait({link, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if link.done():
-                link.result()
+            done, _ = await asyncio.wait({link, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
             log.info("agent stops", jobs=len(self._jobs.running()))
             await asyncio.to_thread(self._tests.stop)
             await asyncio.to_thread(self._jobs.stop)
             await self._link.flush(FLUSH_S)
         finally:
             link_stop.set()
-            stopping.cancel()
-            await asyncio.gather(link, stopping, return_exceptions=True)
+            for task in ends:
+                task.cancel()
+            await asyncio.gather(link, *ends, return_exceptions=True)
 
     def running_jobs(self) -> Iterable[str]:
         self._named = set(self._jobs.running())
@@ -114,6 +132,8 @@ class _Agent:
     async def on_connect(self, welcome: Welcome) -> None:
         if self._news is not None:
             self._news.connected(welcome.name)
+        if self._versions is not None:
+            await asyncio.to_thread(self._versions.greeted)
         wrong = self._state.roll_back(welcome.last_record, welcome.vault)
         self._jobs.notice = wrong
         if wrong and wrong != self._told:

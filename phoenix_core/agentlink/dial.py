@@ -12,6 +12,7 @@ from phoenix_core.agentlink.proxy import Proxy
 CA_PATH = "/link/v1/ca"
 ENROL_PATH = "/link/v1/enrol"
 CONNECT_PATH = "/link/v1/connect"
+SELF_PATH = "/link/v1/self"
 CONNECT_TIMEOUT_S = 15.0
 """For the address look-up, TCP, a proxy's CONNECT and the TLS handshake together."""
 

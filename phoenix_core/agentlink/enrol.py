@@ -157,7 +157,7 @@ async def _enrol_at(url: str, fingerprint: bytes, request: EnrolRequest) -> Enro
     proxy = proxy_arguments(proxy_for(url))
     try:
         async with http_session(_unverified(), TIMEOUT_S) as session, session.get(url + CA_PATH, **proxy) as response:
-            ca_pem = (await _body(response, address)).decode("utf-8", "replace")
+            ca_pem = (await answer_of(response, address)).decode("utf-8", "replace")
         _check_fingerprint(ca_pem, fingerprint, address)
         context = client_context_pem(ca_pem)
         body = msgspec.json.encode(request)
@@ -165,7 +165,7 @@ async def _enrol_at(url: str, fingerprint: bytes, request: EnrolRequest) -> Enro
             http_session(context, TIMEOUT_S) as session,
             session.post(url + ENROL_PATH, data=body, **proxy) as response,
         ):
-            answer = await _body(response, address)
+            answer = await answer_of(response, address)
     except (OSError, aiohttp.ClientError) as error:
         raise explain(error, address) from error
     try:
@@ -195,7 +195,8 @@ def _check_fingerprint(ca_pem: str, expected: bytes, address: str) -> None:
         )
 
 
-async def _body(response: aiohttp.ClientResponse, address: str) -> bytes:
+async def answer_of(response: aiohttp.ClientResponse, address: str) -> bytes:
+    """The answer's body. Raises what the core refuses with, CoreUnreachable."""
     body = bytearray()
     async for part in response.content.iter_chunked(1 << 16):
         body += part

@@ -10,12 +10,12 @@ from aiohttp import web
 
 from phoenix_core.agentlink.activation import secret_hash
 from phoenix_core.agentlink.ca import PEER_DAYS, CertificateAuthority, IssuedCertificate, check_request
-from phoenix_core.agentlink.certificates import PEER_ROLES
+from phoenix_core.agentlink.certificates import AGENT, PEER_ROLES
 from phoenix_core.agentlink.dial import CA_PATH, ENROL_PATH
 from phoenix_core.agentlink.enrol import EnrolAnswer, EnrolRequest
-from phoenix_core.agentlink.errors import EnrolmentRefused, ProtocolMismatch, TokenForOtherRole
+from phoenix_core.agentlink.errors import EnrolmentRefused, TokenForOtherRole
 from phoenix_core.agentlink.frames import UNREADABLE
-from phoenix_core.agentlink.messages import PROTOCOL_VERSION
+from phoenix_core.agentlink.served import check_protocol, check_version
 from phoenix_core.domain.errors import PhoenixError
 
 MAX_REQUEST_BYTES = 64 << 10
@@ -78,10 +78,11 @@ class EnrolmentService:
         return json_response(answer, 200)
 
     async def _enrol(self, request: EnrolRequest) -> EnrolAnswer:
-        if request.protocol != PROTOCOL_VERSION:
-            raise ProtocolMismatch(found=request.protocol, known=PROTOCOL_VERSION)
+        check_protocol(request.protocol)
         if request.role not in PEER_ROLES:
             raise EnrolmentRefused(detail=f"there is no role {request.role[:32]!r}")
+        if request.role == AGENT:
+            check_version(request.version)
         check_request(request.csr_pem)  # before the token is used up
         grant = await self._enroller.redeem(secret_hash(request.secret), request)
         if grant.role != request.role:

@@ -229,7 +229,20 @@ class CoreStopping(LinkError):
 class ProtocolMismatch(LinkError):
     code = "protocol_mismatch"
     template = "The agent speaks version {found} of the agent link, the core version {known}."
-    hint = "Bring agent and core to the same version."
+    hint = (
+        "Upgrade the older one. An agent: `phoenix agent upgrade` on its server, or the line of `phoenix server add` "
+        "there. A core: install the newer Phoenix on its host, then `phoenix core bundle`."
+    )
+    exit_code = EXIT_USAGE
+
+
+class AgentTooOld(LinkError):
+    code = "agent_too_old"
+    template = (
+        "The agent's version {found} is too old for this core of version {known}, which serves {oldest} and newer."
+    )
+    hint = "On the agent's server: `phoenix agent upgrade`, or the line that `phoenix server add` prints at the core."
+    http_status = 409
     exit_code = EXIT_USAGE
 
 
@@ -286,6 +299,7 @@ _CLASSES: dict[str, type[PhoenixError]] = {
         ReplacedByNewer,
         CoreStopping,
         ProtocolMismatch,
+        AgentTooOld,
         FrameTooLarge,
         FrameGarbled,
         MessageUnknown,

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from phoenix_core.agentlink.directions import FromCore, FromPeer
-from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, MessageUnknown, ProtocolMismatch
-from phoenix_core.agentlink.messages import PROTOCOL_VERSION, Hello, Message
+from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, MessageUnknown
+from phoenix_core.agentlink.messages import Hello, Message
+from phoenix_core.agentlink.served import SERVED_PROTOCOLS, check_protocol
 
 MAX_FRAME_BYTES = 16 << 20
 """Longest frame that either end takes. The longest of use are results with 1,000 long paths and keys of many blocks."""
@@ -61,16 +62,15 @@ def decode_from_core(frame: bytes) -> FromCore:
         raise _reason(frame, _TAGS_FROM_CORE, error) from error
 
 
-def decode_hello(frame: bytes) -> Hello:
-    """The first frame of a connection. Raises ProtocolMismatch for one of another version, whatever else it holds."""
+def decode_hello(frame: bytes, served: range = SERVED_PROTOCOLS) -> Hello:
+    """The first frame of a connection. Raises ProtocolMismatch for one that isn't served, whatever else it holds."""
     try:
         first = _any_version.decode(frame)
     except UNREADABLE as error:
         raise FrameGarbled(detail=f"the first is no greeting ({error})") from error
     if first.type != Hello.__name__:
         raise FrameGarbled(detail=f"the first is {first.type!r}, not a greeting")
-    if first.protocol != PROTOCOL_VERSION:
-        raise ProtocolMismatch(found=first.protocol, known=PROTOCOL_VERSION)
+    check_protocol(first.protocol, served)
     hello = decode_from_peer(frame)
     assert isinstance(hello, Hello)
     return hello

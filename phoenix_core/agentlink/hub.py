@@ -12,10 +12,11 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
+from phoenix_core import __version__
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.ca import PEER_DAYS, CertificateAuthority, IssuedCertificate
-from phoenix_core.agentlink.certificates import PEER_ROLES, PeerIdentity, peer_identity
-from phoenix_core.agentlink.dial import CONNECT_PATH
+from phoenix_core.agentlink.certificates import AGENT, PEER_ROLES, PeerIdentity, peer_identity
+from phoenix_core.agentlink.dial import CONNECT_PATH, SELF_PATH
 from phoenix_core.agentlink.errors import (
     CertificateNeeded,
     CoreStopping,
@@ -26,7 +27,6 @@ from phoenix_core.agentlink.errors import (
     ReplacedByNewer,
 )
 from phoenix_core.agentlink.messages import (
-    PROTOCOL_VERSION,
     CertificateAnswer,
     CertificateRequest,
     Hello,
@@ -43,6 +43,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.served import SERVED_PROTOCOLS, check_version
 from phoenix_core.agentlink.session import CLOSE_TIMEOUT_S, PeerRequest, PeerSession, failed_answer
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
@@ -106,13 +107,18 @@ class Hub:
         *,
         heartbeat_s: float = HEARTBEAT_S,
         certificate_days: Callable[[], float] = lambda: PEER_DAYS,
+        version: str = __version__,
+        protocols: range = SERVED_PROTOCOLS,
     ) -> None:
-        """`certificate_days`: how long a certificate that is renewed now lasts."""
+        """`certificate_days`: how long a certificate that is renewed now lasts. `version`: the core's own; `protocols`:
+        those that it serves."""
         self._events = events
         self._ca = ca
         self._clock = clock or SystemClock()
         self._heartbeat_s = heartbeat_s
         self._certificate_days = certificate_days
+        self._version = version
+        self._protocols = protocols
         self._sessions: dict[str, PeerSession] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._handlers: set[asyncio.Task[object]] = set()
@@ -120,6 +126,7 @@ class Hub:
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get(CONNECT_PATH, self.handle)
+        app.router.add_get(SELF_PATH, self.handle_self)
 
     # --- for the engine ----------------------------------------------------------------------------------------------
 
@@ -164,19 +171,23 @@ class Hub:
 
     # --- connections -------------------------------------------------------------------------------------------------
 
+    async def handle_self(self, request: web.Request) -> web.Response:
+        """Whether the core still lets this peer in; its connection, where it has one, isn't touched."""
+        try:
+            identity, _ = _identified(request)
+            refusal = self.still_allowed(identity)
+            if refusal is not None:
+                raise refusal
+        except PhoenixError as error:
+            return _as_answer(error)
+        return web.json_response({"peer_id": identity.peer_id})
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket route."""
-        transport = request.transport
         try:
-            if transport is None:
-                raise CertificateNeeded()
-            identity = peer_identity(transport)
-            if identity.role not in PEER_ROLES:
-                raise CertificateNeeded()
+            identity, transport = _identified(request)
         except PhoenixError as error:
-            return web.Response(
-                body=msgspec.json.encode(error.view()), status=error.http_status, content_type="application/json"
-            )
+            return _as_answer(error)
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
@@ -202,7 +213,9 @@ class Hub:
             first = await socket.receive()
         if first.type is not WSMsgType.BINARY:
             raise FrameGarbled(detail="the first is no greeting")
-        hello = frames.decode_hello(first.data)
+        hello = frames.decode_hello(first.data, self._protocols)
+        if identity.role == AGENT:
+            check_version(hello.version, self._version)
         return msgspec.structs.replace(
             hello,
             role=identity.role,
@@ -226,7 +239,7 @@ class Hub:
                 if self._stopping:
                     raise CoreStopping()
                 greeting = await self._events.greet(identity, hello)
-                await session.send(self._welcome(peer, greeting))
+                await session.send(self._welcome(peer, hello.protocol, greeting))
             except PhoenixError as error:
                 await _refuse(socket, error)
                 return
@@ -246,9 +259,9 @@ class Hub:
                 reason = session.reason.code if session.reason else "closed by the peer or lost"
                 log.info("peer disconnected", peer=peer, reason=reason)
 
-    def _welcome(self, peer_id: str, greeting: Greeting) -> Welcome:
+    def _welcome(self, peer_id: str, protocol: int, greeting: Greeting) -> Welcome:
         return Welcome(
-            protocol=PROTOCOL_VERSION,
+            protocol=protocol,
             peer_id=peer_id,
             name=greeting.name,
             heartbeat_s=self._heartbeat_s,
@@ -293,6 +306,22 @@ class Hub:
         session.identity = msgspec.structs.replace(identity, serial=issued.serial, ends_at=issued.ends_at)
         log.info("certificate renewed", peer=identity.peer_id, serial=issued.serial, ends_at=issued.ends_at.isoformat())
         return CertificateAnswer(number=request.number, certificate_pem=issued.certificate_pem, ca_pem=issued.ca_pem)
+
+
+def _identified(request: web.Request) -> tuple[PeerIdentity, asyncio.Transport]:
+    """Raises CertificateNeeded, CertificateMalformed."""
+    if request.transport is None:
+        raise CertificateNeeded()
+    identity = peer_identity(request.transport)
+    if identity.role not in PEER_ROLES:
+        raise CertificateNeeded()
+    return identity, request.transport
+
+
+def _as_answer(error: PhoenixError) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(error.view()), status=error.http_status, content_type="application/json"
+    )
 
 
 async def _refuse(socket: web.WebSocketResponse, error: PhoenixError) -> None:

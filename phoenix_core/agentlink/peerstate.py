@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agentlink.certificates import belongs, key_pem, load_certificate, load_key
@@ -66,6 +67,13 @@ class PeerState:
             return PeerState.load(self.folder).peer.urls
         except NotEnrolled:
             return self.peer.urls
+
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the certificate of the core's authority, as tokens carry it. Raises CertificateMalformed."""
+        try:
+            return load_certificate(self.tls.ca).fingerprint(hashes.SHA256())
+        except OSError as error:
+            raise CertificateMalformed(name=str(self.tls.ca), detail=error.strerror) from error
 
     def certificate(self) -> x509.Certificate:
         """Raises CertificateMalformed."""

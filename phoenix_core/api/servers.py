@@ -1,5 +1,6 @@
 """Protected servers, storage nodes, and the tokens that enrol them."""
 
+import msgspec
 from aiohttp import web
 
 from phoenix_core.api.codec import body_of, json_answer
@@ -9,14 +10,23 @@ from phoenix_core.engine.enrolment import Enrolments
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.servers import ServerRemoval
 from phoenix_core.engine.vault_view import Views
+from phoenix_core.rollout.lines import InstallLines
 
 
 class ServerResource:
-    def __init__(self, directory: PeerDirectory, views: Views, enrolments: Enrolments, removal: ServerRemoval) -> None:
+    def __init__(
+        self,
+        directory: PeerDirectory,
+        views: Views,
+        enrolments: Enrolments,
+        removal: ServerRemoval,
+        lines: InstallLines,
+    ) -> None:
         self._directory = directory
         self._views = views
         self._enrolments = enrolments
         self._removal = removal
+        self._lines = lines
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -39,7 +49,11 @@ class ServerResource:
 
     async def new_token(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, ActivationTokenRequest, default=ActivationTokenRequest())
-        return json_answer(await self._enrolments.new_token(wanted, await operator_of(request)), status=201)
+        address = await self._lines.address(wanted.address) if wanted.install else ""
+        made = await self._enrolments.new_token(wanted, await operator_of(request))
+        if wanted.install:
+            made = msgspec.structs.replace(made, install_line=self._lines.line(made.token, address))
+        return json_answer(made, status=201)
 
     async def storage_nodes(self, request: web.Request) -> web.Response:
         return json_answer(await self._views.storage_nodes())

@@ -1,11 +1,11 @@
-"""`phoenix agent enroll|run`: this machine as a protected server."""
+"""`phoenix agent enroll|run|install|uninstall|upgrade`: this machine as a protected server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phoenix_core.cli.options import Data, Json
+from phoenix_core.cli.options import Data, DryRun, ImageRoot, Json, NoStart, ProgramPath, RemoveData
 
 app = typer.Typer(help="This machine's agent.", no_args_is_help=True)
 
@@ -17,13 +17,16 @@ def enroll(
     ],
     data: Data = None,
     again: Annotated[bool, typer.Option("--again", help="Replace an enrolment that is there.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave an enrolment at the same core that is still good as it is.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Enrol this machine at a core, with the token from `phoenix server token` there."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.enrolling import enroll_agent
 
-    execute(enroll_agent(data_directory(data), token, again=again, as_json=as_json), as_json=as_json)
+    execute(enroll_agent(data_directory(data), token, again=again, keep=keep, as_json=as_json), as_json=as_json)
 
 
 @app.command("run")
@@ -42,9 +45,76 @@ def run(
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing, and log to the file only.")] = False,
+    allow_upgrade: Annotated[
+        bool, typer.Option("--allow-upgrade", help="Let the core's operators upgrade this agent.")
+    ] = False,
 ) -> None:
     """Run the agent until SIGTERM or Ctrl-C."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.rolehost import run_agent_role
 
-    execute(run_agent_role(data_directory(data), state, scripts, quiet=quiet))
+    execute(run_agent_role(data_directory(data), state, scripts, quiet=quiet, allow_upgrade=allow_upgrade))
+
+
+@app.command("install")
+def install(
+    token: Annotated[
+        str, typer.Argument(metavar="[TOKEN]", help="Enrol it first; - reads the token from standard input.")
+    ] = "",
+    data: Data = None,
+    allow_upgrade: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-upgrade/--no-allow-upgrade",
+            help="Whether the core's operators may upgrade this agent. Default: as before, at first not.",
+            show_default=False,
+        ),
+    ] = None,
+    root: ImageRoot = None,
+    program: ProgramPath = None,
+    dry_run: DryRun = False,
+    no_start: NoStart = False,
+    as_json: Json = False,
+) -> None:
+    """Install the agent as a systemd service, with its data in /var/lib/phoenix-agent. Again, it changes nothing."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.cli.servicework import install_agent
+
+    work = install_agent(
+        data,
+        token=token,
+        root=root,
+        program=program,
+        dry_run=dry_run,
+        start=not no_start,
+        allow_upgrade=allow_upgrade,
+        as_json=as_json,
+    )
+    execute(work, as_json=as_json)
+
+
+@app.command("uninstall")
+def uninstall(
+    data: Data = None,
+    root: ImageRoot = None,
+    remove_data: RemoveData = "",
+    as_json: Json = False,
+) -> None:
+    """Stop and remove the agent's service, and the program where it came from the core. Its data directory stays."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.cli.servicework import uninstall_agent
+
+    execute(uninstall_agent(data, root=root, remove_data=remove_data, as_json=as_json), as_json=as_json)
+
+
+@app.command("upgrade")
+def upgrade(
+    data: Data = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Don't wait until the agent has restarted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take the core's version of Phoenix; the agent restarts once no job runs, and goes back if it doesn't come up."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.cli.upgradework import upgrade_agent
+
+    execute(upgrade_agent(data, wait=not detach, as_json=as_json), as_json=as_json)

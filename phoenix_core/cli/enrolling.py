@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from phoenix_core.agentlink.enrol import Enrolment, enrol
+from phoenix_core.agentlink.standing import still_enrolled
 from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.program import command_line
 from phoenix_core.cli.prompts import ask_secret, read_line
@@ -17,9 +18,13 @@ from phoenix_core.host.process import host_facts
 from phoenix_core.storage.node_enrolment import configure_node
 
 
-async def enroll_agent(data: DataDirectory, token: str, *, again: bool, as_json: bool) -> None:
+async def enroll_agent(data: DataDirectory, token: str, *, again: bool, as_json: bool, keep: bool = False) -> None:
+    """`keep`: an enrolment at the token's core that the core still takes stays as it is."""
     data.create()
-    done = await _enroll(token, data.agent, "agent", again=again)
+    token = _read(token)
+    done = await still_enrolled(token, data.agent) if keep else None
+    if done is None:
+        done = await _enroll(token, data.agent, "agent", again=again or keep)
     _tell(done, f"Start it with: {command_line(data, 'agent', 'run')}", as_json=as_json)
 
 
@@ -48,8 +53,7 @@ async def enroll_storage(data: DataDirectory, token: str, *, url: str, again: bo
 
 
 async def _enroll(token: str, state: Path, role: str, *, again: bool, url: str = "") -> Enrolment:
-    if token == "-":  # noqa: S105 - a sign for standard input
-        token = ask_secret("Token: ") if sys.stdin.isatty() else read_line()
+    token = _read(token)
     facts = await asyncio.to_thread(host_facts)
     return await enrol(
         token.strip(),
@@ -61,6 +65,13 @@ async def _enroll(token: str, state: Path, role: str, *, again: bool, url: str =
         url=url,
         again=again,
     )
+
+
+def _read(token: str) -> str:
+    """`-`: from standard input."""
+    if token != "-":  # noqa: S105 - a sign for standard input
+        return token
+    return (ask_secret("Token: ") if sys.stdin.isatty() else read_line()).strip()
 
 
 def _tell(done: Enrolment, next_step: str, *, as_json: bool) -> None:

@@ -42,3 +42,20 @@ PassphraseCommand = Annotated[
     str | None,
     typer.Option("--passphrase-command", metavar="COMMAND", help="Take the passphrase from a command's output."),
 ]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, with its content; write nothing.")]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Don't start it; it starts with the system.")]
+ImageRoot = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="DIR", help="Write into the system in this folder, as where an image is built."),
+]
+ProgramPath = Annotated[
+    Path | None,
+    typer.Option("--program", metavar="PATH", help="The phoenix that the service starts. Default: this one."),
+]
+RemoveData = Annotated[
+    str,
+    typer.Option(
+        "--remove-data", metavar="HOSTNAME", help="Delete the data directory too; this host's name confirms it."
+    ),
+]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from phoenix_core.cli.output import print_error, print_json, say, warn
-from phoenix_core.domain.errors import EXIT_DONE, PhoenixError
+from phoenix_core.domain.errors import EXIT_DONE, EXIT_RESTART, PhoenixError
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 
 
@@ -91,19 +91,28 @@ class _LinkWords:
             print_error(reason.view(), as_json=False)
 
 
-async def run_agent_role(data: DataDirectory, state: Path | None, scripts: Path | None, *, quiet: bool) -> int:
+async def run_agent_role(
+    data: DataDirectory, state: Path | None, scripts: Path | None, *, quiet: bool, allow_upgrade: bool = False
+) -> int:
+    """`allow_upgrade`: the core's operators may have it upgraded."""
     from phoenix_core.agent.run import run_agent
     from phoenix_core.agent.scripts import DEFAULT_FOLDER
+    from phoenix_core.agent.versionwatch import VersionWatch
     from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
+    from phoenix_core.rollout.program import running_program
 
     folder = state or data.agent
     await asyncio.to_thread(PeerState.load, folder)  # before anything is made there
     logs = data.logs if state is None else folder / "logs"
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
     news = None if quiet else _LinkWords()
-    await run_agent(folder, stop=_stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER)
-    return EXIT_DONE
+    versions = VersionWatch(running_program())
+    await run_agent(folder, stop=_stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER, versions=versions)
+    if not versions.restart:
+        return EXIT_DONE
+    say("Another version was put in use: the service starts it.")
+    return EXIT_RESTART
 
 
 async def run_storage_role(data: DataDirectory, *, take_over: bool) -> int:

@@ -1,4 +1,4 @@
-"""`phoenix server token|list|show|remove`: the protected servers."""
+"""`phoenix server add|token|list|show|remove`: the protected servers."""
 
 from typing import Annotated
 
@@ -8,6 +8,26 @@ from phoenix_core.cli import completion
 from phoenix_core.cli.options import Data, Json, ServerName, Yes
 
 app = typer.Typer(help="The protected servers.", no_args_is_help=True)
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The server's name. Default: its host name.")] = "",
+    valid: Annotated[int, typer.Option("--valid", metavar="SECONDS", help="How long the line can be used.")] = 3600,
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address", metavar="URL", help="The core's address in the line. Default: the first of core.urls."
+        ),
+    ] = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Print the one line that installs and enrols another server. Needs the wheels of `phoenix core bundle`."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import add as work
+
+    execute(work(data_directory(data), name, valid, address, as_json=as_json), as_json=as_json)
 
 
 @app.command("token")

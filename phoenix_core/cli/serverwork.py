@@ -3,6 +3,7 @@
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, when
+from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import ActivationTokenRequest, ServerView
 from phoenix_core.host.datadir import DataDirectory
 
@@ -20,6 +21,22 @@ async def make_token(data: DataDirectory, name: str, role: str, valid_s: int, *,
     say(f"  phoenix {role} enroll TOKEN && phoenix {role} run")
 
 
+async def add(data: DataDirectory, name: str, valid_s: int, address: str, *, as_json: bool) -> None:
+    request = ActivationTokenRequest(name=name, valid_s=valid_s, install=True, address=address)
+    async with attached(data, embed=False) as client:
+        made = await client.activation_token(request)
+    if as_json:
+        print_json(made)
+        return
+    say(f"Paste this line on {name or 'the server'}, as it is. It works once, until {when(made.expires_at)}:")
+    say()
+    say(made.install_line)
+    say()
+    say("It takes the program from this core, checks it, enrols the server and starts its agent as a service.")
+    say("It begins with Python 3, whichever is there, and says what to do where that is missing something.")
+    say("Logged in as root on a server without sudo: leave out the word sudo. The line holds a secret.")
+
+
 async def list_all(data: DataDirectory, *, as_json: bool) -> None:
     async with attached(data) as client:
         servers = await client.servers()
@@ -27,11 +44,12 @@ async def list_all(data: DataDirectory, *, as_json: bool) -> None:
         print_json(servers)
         return
     print_table(
-        ("NAME", "STATE", "LAST BACKUP", "RESULT", "SNAPSHOTS", "ID"),
+        ("NAME", "STATE", "VERSION", "LAST BACKUP", "RESULT", "SNAPSHOTS", "ID"),
         [
             (
                 server.name,
                 state_of(server),
+                version_of(server),
                 when(server.last_backup_at),
                 (server.last_backup_state or "-").replace("_", " "),
                 str(server.snapshots),
@@ -39,7 +57,7 @@ async def list_all(data: DataDirectory, *, as_json: bool) -> None:
             )
             for server in servers
         ],
-        "No server is protected yet. Make a token with `phoenix server token`, or try `phoenix quickstart`.",
+        "No server is protected yet. Add one with `phoenix server add`, or try `phoenix quickstart`.",
     )
 
 
@@ -56,7 +74,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
             ("State", state_of(server)),
             ("Host", server.hostname),
             ("Platform", server.platform),
-            ("Agent", server.agent_version),
+            ("Agent", version_of(server)),
             ("Enrolled", when(server.enrolled_at)),
             ("Last seen", when(server.last_seen_at)),
             ("Last backup", f"{when(server.last_backup_at)} {server.last_backup_state or ''}".strip()),
@@ -76,6 +94,18 @@ async def remove_one(data: DataDirectory, name: str, *, yes: bool, as_json: bool
         print_json(removed)
     else:
         say(f"Removed {removed.name}. Its snapshots stay until they are removed.")
+
+
+def version_of(server: ServerView) -> str:
+    """With a word where it isn't the core's own."""
+    words = {
+        Standing.CURRENT: "",
+        Standing.BEHIND: " (behind)",
+        Standing.TOO_OLD: " (too old: not let in)",
+        Standing.AHEAD: " (newer than the core)",
+        Standing.UNKNOWN: " (unknown)",
+    }
+    return server.agent_version + words[server.version_standing]
 
 
 def state_of(server: ServerView) -> str:

@@ -14,6 +14,8 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_MISSING_FILES = 3
 EXIT_QUEUED = 4
+EXIT_RESTART = 75
+"""Of an agent that ends so that its service starts the version that was put in use."""
 EXIT_CANCELLED = 130
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
+from phoenix_core.domain.versions import Standing
 
 
 class ServerView(msgspec.Struct, frozen=True):
@@ -30,6 +31,8 @@ class ServerView(msgspec.Struct, frozen=True):
     this_host: bool = False
     default_paths: tuple[str, ...] = ()
     """What the last backup covered; a backup without paths takes these."""
+    version_standing: Standing = Standing.CURRENT
+    """The agent's version beside the core's."""
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -356,11 +359,17 @@ class ActivationTokenRequest(msgspec.Struct, frozen=True):
     name: str = ""
     """The server's name; empty: its host name."""
     valid_s: int = 3600
+    install: bool = False
+    """With a line that installs the agent from this core's wheels; refused where it has none."""
+    address: str = ""
+    """The core's address in that line, `https://host:port`; empty: the first of its own."""
 
 
 class ActivationTokenView(msgspec.Struct, frozen=True):
     token: str
     expires_at: datetime
+    install_line: str = ""
+    """To be pasted at the server; holds the token."""
 
 
 class FindingView(msgspec.Struct, frozen=True):

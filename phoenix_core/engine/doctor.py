@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from phoenix_core import __version__
 from phoenix_core.catalog.rows import PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
@@ -12,6 +14,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobState
+from phoenix_core.domain.versions import Standing, standing
 from phoenix_core.domain.views import FindingView, VaultView
 from phoenix_core.engine.errors import NoVault
 from phoenix_core.engine.lost_snapshots import LostSnapshots
@@ -19,6 +22,8 @@ from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_view import Views
+from phoenix_core.rollout.bundle import BundleShelf
+from phoenix_core.rollout.errors import BundleMissing
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 VERIFY_WARNING = timedelta(days=35)
@@ -36,6 +41,7 @@ class Doctor:
         clock: Clock,
         data_dir: Path,
         logs: Path,
+        bundle: BundleShelf,
     ) -> None:
         self._seat = seat
         self._views = views
@@ -46,11 +52,13 @@ class Doctor:
         self._clock = clock
         self._data_dir = data_dir
         self._logs = logs
+        self._bundle = bundle
 
     async def findings(self, *, lone: bool = False) -> list[FindingView]:
         """`lone`: this core runs for this one question, so that no agent could be connected before."""
         await self._lost.look()
-        return [*await self._vault(), *self._agents(lone=lone), *await asyncio.to_thread(self._host)]
+        host = await asyncio.to_thread(self._host)
+        return [*await self._vault(), *self._agents(lone=lone), await asyncio.to_thread(self._wheels), *host]
 
     async def _vault(self) -> list[FindingView]:
         try:
@@ -162,8 +170,20 @@ class Doctor:
                 found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
             else:
                 found.append(FindingView(subject, OK, f"The agent is connected, version {peer.version}."))
+            found.extend(_version(peer))
         hint = "Make a token with `phoenix server token`; on the server, `phoenix agent enroll TOKEN` enrols it."
         return found or [FindingView("servers", OK, "No server is enrolled.", hint)]
+
+    def _wheels(self) -> FindingView:
+        """What other servers are installed from."""
+        try:
+            bundle = self._bundle.current()
+        except BundleMissing as error:
+            return FindingView("wheels", OK, error.message, error.what_to_do)
+        except PhoenixError as error:
+            return FindingView("wheels", WARNING, error.message, error.what_to_do)
+        kinds = amount(len(bundle.targets), "kind")
+        return FindingView("wheels", OK, f"Other servers get Phoenix {bundle.version} from here: {kinds} of servers.")
 
     def _host(self) -> list[FindingView]:
         names = sorted(path.name for path in self._logs.glob("*.log*")) if self._logs.is_dir() else []
@@ -193,6 +213,22 @@ def _all_there(view: VaultView) -> list[FindingView]:
         return []
     there = f"{amount(view.snapshots, 'snapshot')}, none known to be lost." if view.snapshots else "There is none yet."
     return [FindingView("snapshots", OK, there)]
+
+
+def _version(peer: PeerRow) -> Iterator[FindingView]:
+    subject = f"server {peer.name}"
+    text = f"The agent is of version {peer.version}, this core of {__version__}"
+    hint = "On that server: `phoenix agent upgrade`, or the line of `phoenix server add`."
+    match standing(peer.version, __version__):
+        case Standing.BEHIND:
+            yield FindingView(subject, WARNING, f"{text}: it is served, and behind.", hint)
+        case Standing.TOO_OLD:
+            yield FindingView(subject, ERROR, f"{text}: it is too old and isn't let in.", hint)
+        case Standing.AHEAD:
+            hint = "Upgrade the core first the next time: install the newer Phoenix on its host."
+            yield FindingView(subject, WARNING, f"{text}: it is newer than the core.", hint)
+        case Standing.UNKNOWN:
+            yield FindingView(subject, WARNING, f"{text}: which is older can't be told.", hint)
 
 
 def _away(peer: PeerRow, *, lone: bool) -> FindingView:

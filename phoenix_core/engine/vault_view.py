@@ -5,12 +5,14 @@ import asyncio
 import msgspec
 import structlog
 
+from phoenix_core import __version__
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.versions import standing
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
 from phoenix_core.engine.errors import DamageFound, NoVault, VaultRolledBack
 from phoenix_core.engine.events import EventBus
@@ -119,6 +121,7 @@ class Views:
             revoked=peer.revoked_at is not None,
             this_host=peer.this_host,
             default_paths=peer.default_paths,
+            version_standing=standing(peer.version, __version__),
         )
 
     async def storage_nodes(self) -> list[StorageNodeView]:

@@ -44,6 +44,8 @@ class DataDirectory:
         self.key_file = self.root / "vault.key"
         self.logs = self.root / "logs"
         self.spool = self.root / "spool"
+        self.bundle = self.root / "bundle"
+        """The wheels that a core serves to other servers."""
 
     def require(self) -> None:
         """Raises DataDirectoryMissing where nothing of a core is in the folder, or no folder is; makes nothing."""

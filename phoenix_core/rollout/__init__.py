@@ -1,0 +1,1 @@
+"""How the program comes onto servers: wheels that the core serves, the installer, services, versions side by side."""

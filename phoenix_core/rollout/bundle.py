@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,8 +22,11 @@ FORMAT = 1
 MANIFEST = "bundle.json"
 
 
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Wheel(msgspec.Struct, frozen=True):
-    sha256: str
+    sha256: Sha256
     size: int
 
 

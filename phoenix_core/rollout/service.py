@@ -51,7 +51,7 @@ class InstallService:
 
     async def _get_wheel(self, request: web.Request) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(self._download_s), self._turns:
+            async with self._turns, asyncio.timeout(self._download_s):
                 return await self._send(request)
         except PhoenixError as error:
             log.warning("wheel refused", error=error.code, remote=request.remote)

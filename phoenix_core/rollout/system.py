@@ -136,5 +136,5 @@ class System:
         """As a file of systemd-sysusers says; False where there is no such program. Raises CommandFailed."""
         if shutil.which("systemd-sysusers") is None:
             return False
-        self.run("systemd-sysusers", *([f"--root={self.root}"] if self.root else []), str(configuration))
+        self.run("systemd-sysusers", *([f"--root={self.root}"] if self.root else []), str(self.at(configuration)))
         return True

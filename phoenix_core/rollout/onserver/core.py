@@ -137,17 +137,15 @@ class Core:
         """Write a wheel to the path, and check its length and SHA-256."""
         digest = hashlib.sha256()
         left = size = int(str(wheel["size"]))
-        with (
-            open(path, "wb") as file,
-            _open(self._opener, self.url + "/install/v1/wheels/" + str(wheel["sha256"])) as answer,
-        ):
-            while left >= 0:
-                piece = _read(answer, min(PIECE, left + 1), self.url)
-                if not piece:
-                    break
-                digest.update(piece)
-                file.write(piece)
-                left -= len(piece)
+        with open(path, "wb") as file:  # noqa: SIM117 - an old Python has no other form
+            with _open(self._opener, self.url + "/install/v1/wheels/" + str(wheel["sha256"])) as answer:
+                while left >= 0:
+                    piece = _read(answer, min(PIECE, left + 1), self.url)
+                    if not piece:
+                        break
+                    digest.update(piece)
+                    file.write(piece)
+                    left -= len(piece)
         if left != 0 or digest.hexdigest() != wheel["sha256"]:
             what = f"arrived with {size - left} of {size} bytes" if left else "is not what the core said"
             raise Stop(

@@ -13,6 +13,7 @@ from phoenix_core.rollout.onserver.stop import Stop
 OLDEST = (3, 11)
 NAMES = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 PLACES = ("/usr/local/bin", "/usr/bin", "/opt/bin")
+RELEASE_FILES = ["/etc/os-release", "/usr/lib/os-release"]
 PACKAGES = (
     ("debian", 12, "apt-get install python3 python3-venv"),
     ("ubuntu", 24, "apt-get install python3 python3-venv"),
@@ -73,7 +74,7 @@ def _facts(python: str) -> "dict[str, Any] | None":
 
 
 def _no_python(found: str, without_venv: str) -> "dict[str, Any]":
-    system, release = _system()
+    system, release = system_of()
     if without_venv:
         raise Stop(
             f"{without_venv} can't make virtual environments.",
@@ -83,15 +84,15 @@ def _no_python(found: str, without_venv: str) -> "dict[str, Any]":
     has = f"has Python {found}" if found else "has no Python"
     raise Stop(
         f"Phoenix needs CPython 3.11 or newer; this server {has} that it can use. Nothing was changed.",
-        _python_advice(system, release) + " Then paste the line again; the Python that is there stays as it is.",
+        python_advice(system, release) + " Then paste the line again; the Python that is there stays as it is.",
         "python_too_old",
     )
 
 
-def _system() -> "tuple[str, str]":
+def system_of(files: "list[str]" = RELEASE_FILES) -> "tuple[str, str]":
     """Distribution and version as in os-release; a derivative goes by what it is like."""
     facts = {}
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
+    for path in files:
         with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
             facts = dict(line.rstrip().split("=", 1) for line in file if "=" in line)
             break
@@ -111,7 +112,7 @@ def _venv_command(system: str, python: str) -> str:
     return "the package of your distribution that has Python's venv and ensurepip"
 
 
-def _python_advice(system: str, release: str) -> str:
+def python_advice(system: str, release: str) -> str:
     """How to get one, as the distributions have it."""
     number = ([int(part) for part in re.findall(r"\d+", release)[:1]] or [0])[0]
     for name, oldest, command in PACKAGES:

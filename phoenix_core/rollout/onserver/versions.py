@@ -19,13 +19,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from phoenix_core.rollout.onserver.core import Core
+from phoenix_core.rollout.onserver.core import PIECE, Core
 from phoenix_core.rollout.onserver.stop import Stop
 
 PREFIX = "/opt/phoenix"
 COMPLETE = ".complete"
 TRIES = 3
 SPARE_BYTES = 64 << 20
+FILES_LEFT = 64
+"""With fewer free inodes a file system counts as full."""
 UNPACKED_FACTOR = 2
 """Of the unpacked size: with byte code."""
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -157,13 +159,18 @@ class Versions:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)  # noqa: PLW1510
         said = done.stdout.decode("utf-8", "replace")
         if done.returncode:
-            if os.strerror(errno.ENOSPC) in said:
+            if os.strerror(errno.ENOSPC) in said or self._is_full():
                 raise failed_in(self.prefix, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
             last = " ".join(said.split())[-600:]
             raise Stop(
                 "It failed in {}, with exit code {}: {}".format(what, done.returncode, last or "it said nothing")
             )
         return said
+
+    def _is_full(self) -> bool:
+        """Not every program says that this is why it failed."""
+        found = os.statvfs(self.prefix)
+        return found.f_bavail * found.f_frsize < PIECE or (found.f_files > 0 and found.f_favail < FILES_LEFT)
 
     def _check_space(self, target: "dict[str, Any]", wheels: "dict[str, Any]") -> None:
         size = sum(int(wheel["size"]) for wheel in wheels.values())

@@ -1,0 +1,20 @@
+"""A core without a vault, for what it serves to servers that don't run Phoenix yet."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.rollout.bundle import BundleShelf
+from tests.engine.rig import Rig, running_rig
+
+
+@pytest.fixture
+async def core(short_path: Path) -> AsyncIterator[Rig]:
+    async with running_rig(short_path, vault=False) as running:
+        yield running
+
+
+@pytest.fixture
+def shelf(core: Rig) -> BundleShelf:
+    return BundleShelf(core.data.bundle)

@@ -99,6 +99,7 @@ from phoenix_core.host.process import HostFacts
 from phoenix_core.link_server import LinkServer
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.lines import InstallLines
+from phoenix_core.rollout.script import ServedScript
 from phoenix_core.rollout.service import InstallService
 from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.storage.node_api import JobNode
@@ -324,7 +325,9 @@ class Parts:
         )
         self.last_seen = LastSeen(self.directory, self._clock)
         self.bundle = BundleShelf(self._data.bundle)
-        self.installs = InstallService(self.bundle)
+        script = ServedScript()
+        self.installs = InstallService(self.bundle, script)
+        self.lines = InstallLines(self.bundle, script, self._link_urls)
         self.hub = Hub(conversation, self._ca, self._clock, certificate_days=self._certificate_days)
         self.switch.hub = self.hub
         self.enrolments = Enrolments(
@@ -370,12 +373,11 @@ class Parts:
             self.bundle,
         )
         readers = Readers()
-        lines = InstallLines(self.bundle, self.installs.script, self._link_urls)
         return ApiServer(
             self._data.core_socket,
             (
                 CoreResource(status, doctor, stop),
-                ServerResource(self.directory, self.views, self.enrolments, removal, lines),
+                ServerResource(self.directory, self.views, self.enrolments, removal, self.lines),
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),

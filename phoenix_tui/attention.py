@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import JobState
+from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import ServerView, VaultView
 from phoenix_tui.formats import Formats, percent, size, span
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.model import CoreModel
+from phoenix_tui.signs import version_words
 
 BACKUP_OLD_AFTER = timedelta(days=7)
 FREE_SHARE_LOW = 0.1
@@ -81,6 +83,10 @@ def _of_server(server: ServerView, model: CoreModel, formats: Formats) -> Iterat
         return Attention(f"{server.id}-{key}", weight, server.name, text, "servers", job_id)
 
     now = formats.now()
+    if server.version_standing is not Standing.CURRENT:
+        words = version_words(server.version_standing)
+        text = _("its agent's version {version} is {words}").format(version=server.agent_version, words=words)
+        yield found("version", Weight.WARNING if server.version_standing.is_served else Weight.ERROR, text)
     if not server.connected:
         waiting = sum(1 for job in model.active_jobs() if job.server_id == server.id and job.state.is_waiting)
         text = _("agent away, last seen {ago}").format(ago=formats.ago(server.last_seen_at))

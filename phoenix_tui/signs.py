@@ -5,6 +5,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from phoenix_core.domain.states import JobState, StepState
+from phoenix_core.domain.versions import Standing
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD, DIM, GOOD, LIVE, PLAIN, WARN
 
@@ -46,6 +47,20 @@ AWAY = Sign("○", _("away"), WARN)
 LOST_AGENT = Sign("…", _("agent away"), WARN)
 """Of a job that runs, and whose agent the core has lost."""
 REMOVED = Sign("–", _("removed"), DIM)
+TOO_OLD = Sign("✗", _("too old"), BAD)
+"""Of a server whose agent's version the core doesn't serve any more."""
+_VERSIONS = {
+    Standing.CURRENT: "",
+    Standing.BEHIND: _("behind the core"),
+    Standing.TOO_OLD: _("too old: not let in"),
+    Standing.AHEAD: _("newer than the core"),
+    Standing.UNKNOWN: _("unknown"),
+}
+
+
+def version_words(standing: Standing) -> str:
+    """What is to be said of an agent's version beside the core's; empty: they are the same."""
+    return _VERSIONS[standing]
 
 
 def job_sign(state: JobState) -> Sign:

@@ -52,7 +52,7 @@ class ServerResource:
         address = await self._lines.address(wanted.address) if wanted.install else ""
         made = await self._enrolments.new_token(wanted, await operator_of(request))
         if wanted.install:
-            made = msgspec.structs.replace(made, install_line=self._lines.line(made.token, address))
+            made = msgspec.structs.replace(made, install_line=await self._lines.line(made.token, address))
         return json_answer(made, status=201)
 
     async def storage_nodes(self, request: web.Request) -> web.Response:

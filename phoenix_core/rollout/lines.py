@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.rollout.bundle import BundleShelf
-from phoenix_core.rollout.script import install_line
+from phoenix_core.rollout.script import ServedScript, install_line
 
 _ADDRESS = re.compile(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 """Nothing that a shell or Python could take for something else."""
 
 
 class InstallLines:
-    def __init__(self, shelf: BundleShelf, script: bytes, urls: Callable[[], tuple[str, ...]]) -> None:
-        """`script`: what the core serves. `urls`: where servers reach the core."""
+    def __init__(self, shelf: BundleShelf, script: ServedScript, urls: Callable[[], tuple[str, ...]]) -> None:
+        """`urls`: where servers reach the core."""
         self._shelf = shelf
         self._script = script
         self._urls = urls
@@ -29,5 +29,5 @@ class InstallLines:
         await asyncio.to_thread(self._shelf.current)
         return address
 
-    def line(self, token: str, address: str) -> str:
-        return install_line(token, address, self._script)
+    async def line(self, token: str, address: str) -> str:
+        return install_line(token, address, await self._script.content())

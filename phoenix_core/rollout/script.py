@@ -4,6 +4,7 @@ The line trusts nobody: it takes whatever answers, compares its SHA-256 with the
 and only then runs it. The script, not the line, then proves the core by the fingerprint in the token.
 """
 
+import asyncio
 import hashlib
 from importlib import resources
 
@@ -32,6 +33,18 @@ def script() -> bytes:
         parts.append(f"load({f'{onserver.__name__}.{name}'!r}, {text!r})\n")
     parts.append(f"sys.exit(sys.modules[{f'{onserver.__name__}.install'!r}].main(sys.argv[1:]))\n")
     return "".join(parts).encode("utf-8")
+
+
+class ServedScript:
+    """The script of a core, read once, when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._content = b""
+
+    async def content(self) -> bytes:
+        if not self._content:
+            self._content = await asyncio.to_thread(script)
+        return self._content
 
 
 def install_line(token: str, url: str, content: bytes) -> str:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.rollout.bundle import BundleShelf
-from phoenix_core.rollout.script import SCRIPT_PATH, script
+from phoenix_core.rollout.script import SCRIPT_PATH, ServedScript
 
 BUNDLE_PATH = "/install/v1/bundle"
 WHEEL_PATH = "/install/v1/wheels/{sha256:[0-9a-f]{64}}"
@@ -28,11 +28,13 @@ log = structlog.get_logger(__name__)
 
 
 class InstallService:
-    def __init__(self, shelf: BundleShelf, *, at_once: int = AT_ONCE, download_s: float = DOWNLOAD_S) -> None:
+    def __init__(
+        self, shelf: BundleShelf, script: ServedScript, *, at_once: int = AT_ONCE, download_s: float = DOWNLOAD_S
+    ) -> None:
         self._shelf = shelf
         self._download_s = download_s
         self._turns = asyncio.Semaphore(at_once)
-        self.script = script()
+        self._script = script
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get(SCRIPT_PATH, self._get_script)
@@ -40,7 +42,7 @@ class InstallService:
         app.router.add_get(WHEEL_PATH, self._get_wheel, allow_head=False)
 
     async def _get_script(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.script, content_type="text/x-python", charset="utf-8")
+        return web.Response(body=await self._script.content(), content_type="text/x-python", charset="utf-8")
 
     async def _get_bundle(self, request: web.Request) -> web.Response:
         try:

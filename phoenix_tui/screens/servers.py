@@ -14,7 +14,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.messages import OpenBackup, OpenJobs, OpenRestore, OpenSnapshots
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.searching import SearchableScreen
-from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, Sign, job_sign
+from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, TOO_OLD, Sign, job_sign, version_words
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face
@@ -25,7 +25,14 @@ from phoenix_tui.widgets.row_table import Cell, RowTable
 def server_sign(server: ServerView) -> Sign:
     if server.revoked:
         return REMOVED
+    if not server.connected and not server.version_standing.is_served:
+        return TOO_OLD
     return CONNECTED if server.connected else AWAY
+
+
+def _version(server: ServerView) -> str:
+    words = version_words(server.version_standing)
+    return f"{server.agent_version} ({words})" if words else server.agent_version
 
 
 class ServersScreen(SearchableScreen):
@@ -85,7 +92,7 @@ class ServersScreen(SearchableScreen):
             (_("State"), state),
             (_("Host"), f"{server.hostname}{here}"),
             (_("Platform"), server.platform),
-            (_("Agent"), server.agent_version),
+            (_("Agent"), _version(server)),
             (_("Backs up"), ", ".join(server.default_paths) or _("nothing yet; press b and name folders")),
             (_("Last backup"), self.formats.moment(server.last_backup_at)),
             (_("Certificate"), _("until {moment}").format(moment=self.formats.moment(server.certificate_ends_at))),

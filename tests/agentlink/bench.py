@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import ClientWSTimeout, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from phoenix_core import __version__
 from phoenix_core.agentlink import activation, frames
 from phoenix_core.agentlink.activation import ActivationToken, secret_hash
 from phoenix_core.agentlink.backoff import Backoff
@@ -41,6 +42,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.served import SERVED_PROTOCOLS
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.process import HostFacts
@@ -211,6 +213,8 @@ class CoreBench:
         self.engine = EngineDouble(self.ca)
         self.heartbeat_s = heartbeat_s
         self.certificate_days = 90.0
+        self.version = __version__
+        self.protocols = SERVED_PROTOCOLS
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -220,7 +224,12 @@ class CoreBench:
 
     async def start(self) -> None:
         self.hub = Hub(
-            self.engine, self.ca, heartbeat_s=self.heartbeat_s, certificate_days=lambda: self.certificate_days
+            self.engine,
+            self.ca,
+            heartbeat_s=self.heartbeat_s,
+            certificate_days=lambda: self.certificate_days,
+            version=self.version,
+            protocols=self.protocols,
         )
         app = web.Application()
         self.hub.add_routes(app)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from phoenix_core import __version__
 from phoenix_core.rollout.bundle import Bundle, BundleShelf
-from phoenix_core.rollout.script import script
+from phoenix_core.rollout.script import ServedScript, script
 from phoenix_core.rollout.service import InstallService
 from tests.engine.rig import Rig
 from tests.rollout.standin import bundle_of, phoenix
@@ -72,9 +72,9 @@ async def test_nothing_else_comes_out_by_that_way(core: Rig, shelf: BundleShelf,
 
 async def test_a_download_that_is_not_read_is_given_up(tmp_path: Path) -> None:
     shelf = BundleShelf(tmp_path / "bundle")
-    wheel = phoenix(tmp_path, __version__, ballast=64 << 20)
+    wheel = phoenix(tmp_path, __version__, ballast=24 << 20)
     shelf.put(bundle_of(__version__, [wheel]), [wheel])
-    service = InstallService(shelf, at_once=1, download_s=0.5)
+    service = InstallService(shelf, ServedScript(), at_once=1, download_s=4.0)
     app = web.Application()
     service.add_routes(app)
     runner = web.AppRunner(app)

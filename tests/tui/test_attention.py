@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from phoenix_core.domain.states import JobState
+from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import JobView, ServerView, VaultView
 from phoenix_tui.attention import Attention, Weight, what_needs_attention
 from phoenix_tui.formats import Formats
@@ -74,3 +75,13 @@ def test_the_vault_speaks_up() -> None:
     assert "index" in of(index_complete=False)[0]
     (no_vault,) = found(vault=None)
     assert "phoenix vault init" in no_vault.text
+
+
+def test_an_agent_of_another_version_is_named_and_one_that_is_not_let_in_comes_first() -> None:
+    behind = msgspec.structs.replace(sample.WEB1, agent_version="0.0.9", version_standing=Standing.BEHIND)
+    (only,) = found(behind)
+    assert (only.weight, only.text) == (Weight.WARNING, "its agent's version 0.0.9 is behind the core")
+    too_old = msgspec.structs.replace(sample.DB1, version_standing=Standing.TOO_OLD)
+    first, *_ = found(behind, too_old)
+    assert (first.subject, first.weight) == ("db1", Weight.ERROR)
+    assert "not let in" in first.text

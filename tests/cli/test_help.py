@@ -13,12 +13,13 @@ from tests.cli.commands import PHOENIX, Commands
 
 COMMANDS = (
     """
-agent enroll|agent run|audit export|audit list|backup|config apply|config diff|config export|core run|core stop|doctor
+agent enroll|agent install|agent run|agent uninstall|agent upgrade|audit export|audit list|backup
+config apply|config diff|config export|core bundle|core install|core run|core stop|core uninstall|doctor
 find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount
 policy list|policy remove|policy retention|policy runs|policy set|policy show
 quickstart|restore|rule list|rule remove|rule set|rule show|rule test
-server list|server remove|server show|server token|setting get|setting list|setting set
+server add|server list|server remove|server show|server token|setting get|setting list|setting set
 snapshot browse|snapshot diff|snapshot download|snapshot find|snapshot list|snapshot remove
 storage enroll|storage run|vault init
 vault key change-passphrase|vault key export|vault key move|vault key status|vault prune|vault rebuild-index

@@ -133,6 +133,7 @@ class Core:
         self._stack.push_async_callback(catalog.close)
         parts = await self._make_parts(catalog)
         await parts.settings.load()
+        await parts.seen.load()
         await parts.directory.load()
         self._stack.push_async_callback(parts.opening.close)
         await parts.opening.prepare(self._key)

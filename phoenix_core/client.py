@@ -1,7 +1,7 @@
 """The operators' API as typed Python: what the command line and the console talk to a core with."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,7 @@ from phoenix_core.domain.views import (
 from phoenix_core.host.unixsocket import socket_address
 from phoenix_core.policycalls import PolicyCalls
 from phoenix_core.readcalls import ReadCalls
+from phoenix_core.snapshotcalls import SnapshotCalls, snapshot_path
 
 REQUEST_TIMEOUT_S = 120.0
 EVENT_SILENCE_S = 30.0
@@ -58,7 +59,7 @@ class CoreUnreachable(PhoenixError):
     http_status = 503
 
 
-class CoreClient(PolicyCalls, ReadCalls):
+class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls):
     """One connection pool to one core. Methods raise `RemoteError` (what the core reported) or `CoreUnreachable`."""
 
     def __init__(self, socket_path: Path) -> None:
@@ -162,27 +163,37 @@ class CoreClient(PolicyCalls, ReadCalls):
 
     # --- snapshots ---------------------------------------------------------------------------------------------------
 
-    async def snapshots(self, *, server: str = "", limit: int = 0) -> list[SnapshotView]:
-        """Newest first; `limit` 0: all."""
-        return await self._call(
-            "GET", "/v1/snapshots", list[SnapshotView], query={"server": server, "limit": limit or ""}
-        )
+    async def snapshots(
+        self,
+        *,
+        server: str = "",
+        limit: int = 0,
+        tags: Sequence[str] = (),
+        held: bool = False,
+        removed: bool = False,
+    ) -> list[SnapshotView]:
+        """Newest first; `limit` 0: all. `tags`: those that have all of them. `removed`: those whose removal can still
+        be undone, and no others."""
+        query = {"server": server, "limit": limit or "", "tag": list(tags), "held": held, "removed": removed}
+        return await self._call("GET", "/v1/snapshots", list[SnapshotView], query=query)
 
-    async def snapshot(self, snapshot: str, *, server: str = "") -> SnapshotView:
-        """By id, unique prefix of six digits or more, or `latest` (of `server`)."""
-        return await self._call("GET", self._snapshot_path(snapshot), SnapshotView, query={"server": server})
+    async def snapshot(self, snapshot: str, *, server: str = "", removed: bool = False) -> SnapshotView:
+        """By id, unique prefix of six digits or more, or `latest` (of `server`). `removed`: also one whose removal can
+        still be undone."""
+        query = {"server": server, "removed": removed}
+        return await self._call("GET", snapshot_path(snapshot), SnapshotView, query=query)
 
     async def entries(self, snapshot: str, path: str = "/", *, after: str = "", limit: int = 500) -> EntryPage:
         """One page of a folder's entries, sorted by name bytes. Paths are in shown form."""
         return await self._call(
             "GET",
-            self._snapshot_path(snapshot, "/entries"),
+            snapshot_path(snapshot, "/entries"),
             EntryPage,
             query={"path": path, "after": after, "limit": limit},
         )
 
     async def entry(self, snapshot: str, path: str) -> EntryView:
-        return await self._call("GET", self._snapshot_path(snapshot, "/entry"), EntryView, query={"path": path})
+        return await self._call("GET", snapshot_path(snapshot, "/entry"), EntryView, query={"path": path})
 
     async def find(
         self, snapshot: str, pattern: str, *, path: str = "/", after: str = "", limit: int = 500
@@ -190,7 +201,7 @@ class CoreClient(PolicyCalls, ReadCalls):
         """Entries below `path` whose name (or, where the pattern holds a `/`, whose path) matches the pattern."""
         return await self._call(
             "GET",
-            self._snapshot_path(snapshot, "/find"),
+            snapshot_path(snapshot, "/find"),
             EntryPage,
             query={"pattern": pattern, "path": path, "after": after, "limit": limit},
         )
@@ -199,13 +210,15 @@ class CoreClient(PolicyCalls, ReadCalls):
         """What changed from `snapshot` to `other`."""
         return await self._call(
             "GET",
-            self._snapshot_path(snapshot, f"/diff/{quote(other, safe='')}"),
+            snapshot_path(snapshot, f"/diff/{quote(other, safe='')}"),
             ChangePage,
             query={"after": after, "limit": limit},
         )
 
-    async def remove_snapshot(self, snapshot: str) -> JobView:
-        return await self._call("DELETE", self._snapshot_path(snapshot), JobView)
+    async def remove_snapshot(self, snapshot: str, *, at_once: bool = False, typed: str = "") -> JobView:
+        """`at_once`: so that nothing brings it back; `typed` is then the first twelve digits of its id."""
+        query = {"at_once": at_once, "typed": typed}
+        return await self._call("DELETE", snapshot_path(snapshot), JobView, query=query)
 
     # --- vault -------------------------------------------------------------------------------------------------------
 
@@ -280,10 +293,6 @@ class CoreClient(PolicyCalls, ReadCalls):
 
     # --- transport ---------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _snapshot_path(snapshot: str, rest: str = "") -> str:
-        return f"/v1/snapshots/{quote(snapshot, safe='')}{rest}"
-
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             address = self._held.enter_context(socket_address(self._socket_path))
@@ -309,7 +318,7 @@ class CoreClient(PolicyCalls, ReadCalls):
     async def _call(
         self, method: str, path: str, answer: type[T], *, query: dict[str, Any] | None = None, body: object = None
     ) -> T:
-        params = {name: str(value) for name, value in (query or {}).items() if value != ""}
+        params = _params(query or {})
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if data is not None else {}
         try:
@@ -332,7 +341,7 @@ class CoreClient(PolicyCalls, ReadCalls):
     async def _streamed(
         self, path: str, query: dict[str, Any], headers: dict[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        params = {name: str(value) for name, value in query.items() if value != ""}
+        params = _params(query)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=REQUEST_TIMEOUT_S)
         opening = self._opened().get(_url(path), params=params, headers=headers, timeout=timeout)
         try:
@@ -346,6 +355,16 @@ class CoreClient(PolicyCalls, ReadCalls):
             yield response
         finally:
             response.release()
+
+
+def _params(query: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a list each member by itself; what is empty or false is left out."""
+    return [
+        (name, "true" if each is True else str(each))
+        for name, value in query.items()
+        for each in (value if isinstance(value, list) else [value])
+        if each != "" and each is not False
+    ]
 
 
 def _url(path: str) -> URL:

@@ -10,6 +10,7 @@ from phoenix_core.agentlink.errors import PeerAway
 from phoenix_core.agentlink.hub import Hub
 from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.api.annotations import AnnotationResource
 from phoenix_core.api.audit import AuditKeeper, AuditResource
 from phoenix_core.api.backups import BackupResource
 from phoenix_core.api.config import ConfigResource
@@ -41,6 +42,7 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind
 from phoenix_core.domain.views import StatusView
 from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
 from phoenix_core.engine.commit import Committer
 from phoenix_core.engine.descriptor_copy import remembered
@@ -65,6 +67,7 @@ from phoenix_core.engine.policies.retention_runs import RetentionRuns
 from phoenix_core.engine.policies.retries import Retries
 from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.policies.scheduler import Scheduler
+from phoenix_core.engine.policies.undo_ends import UndoEnds
 from phoenix_core.engine.policies.window_ends import WindowEnds
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
@@ -74,8 +77,10 @@ from phoenix_core.engine.reading.holds import Holds
 from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
+from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.rereads import Rereads
 from phoenix_core.engine.runner import Runner
+from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
@@ -148,7 +153,14 @@ class Parts:
         self.seat = seat
         self._keep_records(catalog)
         self.records = RecordWatch(
-            seat, self.snapshots, self.facts, self.settings, self.directory.name_of, self._vault_changed, clock
+            seat,
+            self.snapshots,
+            self.facts,
+            self.settings,
+            self.directory.name_of,
+            self._vault_changed,
+            clock,
+            self.seen,
         )
         self.opening = VaultOpening(
             seat,
@@ -170,6 +182,7 @@ class Parts:
         self.peers = Peers(catalog)
         self.snapshots = Snapshots(catalog)
         self.facts = Facts(catalog)
+        self.seen = SeenTime(self.facts, self._clock)
         self.policies = Policies(catalog)
         self.audit = AuditLog(catalog)
         self.settings = Settings(StoredSettings(catalog), self._clock)
@@ -179,7 +192,14 @@ class Parts:
         self.progress = ProgressBoard(self.events, self._clock)
         self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
         self.views = Views(
-            self.seat, self.directory, self.jobs, self.snapshots, self.settings, self._clock, self._host.hostname
+            self.seat,
+            self.directory,
+            self.jobs,
+            self.snapshots,
+            self.settings,
+            self._clock,
+            self._host.hostname,
+            self.seen,
         )
 
     def _make_engine(self) -> None:
@@ -188,14 +208,17 @@ class Parts:
         self.server_news = ServerNews(self.directory, self.views, self.events)
         self.vault_news = VaultNews(self.views, self.events)
         self.committer = Committer(self.snapshots, self.facts, self.records)
+        deciding = (self.snapshots, self.facts, self.records, self.seen, self.news, self._clock)
+        self.annotations = Annotations(*deciding)
+        self.removals = Removals(*deciding)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
         self.holds = Holds()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
-        self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost)
+        self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost, self.seen, self._clock)
         self.attached = Attached(self.policies)
-        self.retention_plans = RetentionPlans(self.policies, self.snapshots)
+        self.retention_plans = RetentionPlans(self.policies, self.snapshots, self.sources.is_held)
         self.own_folders = OwnFolders(self.directory, (os.fsencode(self._data.root), os.fsencode(self.seat.location)))
         self.rule_tests = RuleTests(self.agents, self.directory, self.own_folders, self.settings, self._clock)
         self.workflows = self._make_workflows()
@@ -220,6 +243,8 @@ class Parts:
                 Retries(self.attached, self.jobs, self.desk, self._clock),
                 WindowEnds(self.attached, self.jobs, self.desk, self._clock),
                 RetentionRuns(self.retention_plans, self.settings, self.facts, self.desk, self._clock),
+                self.seen,
+                UndoEnds(self.snapshots, self.jobs, self.desk, self.seen, self._clock),
             ),
             self._clock,
         )
@@ -274,6 +299,7 @@ class Parts:
                 self.own_folders,
                 Rereads(self.jobs),
                 self._clock,
+                self.annotations,
             ),
             FileRestore(
                 self.seat,
@@ -302,8 +328,8 @@ class Parts:
             ),
             PruneVault(self.seat, self.records, self.jobs, self.holds, self._open_job_node, self._clock),
             RebuildIndex(self.seat, self.jobs),
-            RemoveSnapshot(self.seat, self.committer),
-            ApplyRetention(self.seat, self.retention_plans, self.lost, self.committer),
+            RemoveSnapshot(self.seat, self.snapshots, self.removals, self.settings, self.seen),
+            ApplyRetention(self.seat, self.retention_plans, self.lost, self.removals, self.settings),
         )
         return {workflow.kind: workflow for workflow in workflows}
 
@@ -381,6 +407,7 @@ class Parts:
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
+                AnnotationResource(self.annotations, self.removals, self.sources, self.seat, self.views),
                 FindResource(self.sources, self.seat),
                 DownloadResource(self.sources, self.seat, readers, self.holds, Downloads()),
                 MountResource(self.sources, self.seat, readers, Mounts(self._clock)),

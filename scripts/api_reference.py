@@ -33,14 +33,30 @@ RESOURCES = (
     ("GET", "/v1/jobs/{job}/damage", "of a verify or repair", "[DamageView]"),
     ("POST", "/v1/jobs/{job}/cancel", "", "JobView"),
     ("POST", "/v1/jobs/{job}/retry", "", "201 JobView, the new one"),
-    ("GET", "/v1/snapshots", "`server`, `limit` (0: all)", "[SnapshotView], newest first"),
+    (
+        "GET",
+        "/v1/snapshots",
+        "`server`, `limit` (0: all), `tag` (repeatable: with all of them), `held` (true), `removed` (true: those whose "
+        "removal can still be undone, and no others)",
+        "[SnapshotView], newest first",
+    ),
     (
         "GET",
         "/v1/snapshots/{snapshot}",
-        "id, its start of six digits or more, `latest` (with `server`)",
+        "id, its start of six digits or more, `latest` (with `server`); `removed` (true: also a removed one)",
         "SnapshotView",
     ),
-    ("DELETE", "/v1/snapshots/{snapshot}", "", "201 JobView"),
+    (
+        "DELETE",
+        "/v1/snapshots/{snapshot}",
+        "`at_once` (true: nothing undoes it; `typed` is then the first twelve digits of its id)",
+        "201 JobView",
+    ),
+    ("POST", "/v1/snapshots/{snapshot}/undelete", "", "SnapshotView"),
+    ("POST", "/v1/snapshots/{snapshot}/tags", "TagChange", "SnapshotView"),
+    ("PUT", "/v1/snapshots/{snapshot}/note", "NoteChange", "SnapshotView"),
+    ("PUT", "/v1/snapshots/{snapshot}/hold", "HoldRequest", "SnapshotView"),
+    ("DELETE", "/v1/snapshots/{snapshot}/hold", "", "SnapshotView"),
     (
         "GET",
         "/v1/snapshots/{snapshot}/entries",

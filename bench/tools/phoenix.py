@@ -218,4 +218,4 @@ class Phoenix:
 
 
 def _remove(snapshot: str, client: CoreClient) -> Awaitable[JobView]:
-    return client.remove_snapshot(snapshot)
+    return client.remove_snapshot(snapshot, at_once=True, typed=snapshot[:12])

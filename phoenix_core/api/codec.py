@@ -37,6 +37,14 @@ def whole(request: web.Request, name: str, default: int, *, low: int = 0, high: 
     return int(text)
 
 
+def flag(request: web.Request, name: str) -> bool:
+    """A query parameter that is `true` or `false`, which is also what its absence means. Raises BadRequest."""
+    text = request.query.get(name, "false")
+    if text not in {"true", "false"}:
+        raise BadRequest(detail=f"{name}={text[:40]} is neither true nor false")
+    return text == "true"
+
+
 def one_of(request: web.Request, name: str, kind: type[E]) -> E | None:
     """A query parameter that is a member of an enum; None where it isn't there. Raises BadRequest."""
     text = request.query.get(name, "")

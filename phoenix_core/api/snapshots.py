@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from phoenix_core.api.codec import json_answer, whole
+from phoenix_core.api.codec import flag, json_answer, whole
 from phoenix_core.api.operator import operator_of
 from phoenix_core.engine import browse
 from phoenix_core.engine.browse import SnapshotReader
@@ -49,15 +49,27 @@ class SnapshotResource:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        rows = await self._sources.listed(request.query.get("server", ""), whole(request, "limit", 0))
+        rows = await self._sources.listed(
+            request.query.get("server", ""),
+            whole(request, "limit", 0),
+            request.query.getall("tag", []),
+            held=flag(request, "held"),
+            removed=flag(request, "removed"),
+        )
         return await asyncio.to_thread(lambda: json_answer([self._views.snapshot(row) for row in rows]))
 
     async def show(self, request: web.Request) -> web.Response:
-        row = await self._sources.snapshot(request.match_info["snapshot"], request.query.get("server", ""))
+        name, server = request.match_info["snapshot"], request.query.get("server", "")
+        row = await self._sources.snapshot(name, server, removed=flag(request, "removed"))
         return json_answer(self._views.snapshot(row))
 
     async def remove(self, request: web.Request) -> web.Response:
-        job = await self._desk.remove_snapshot(request.match_info["snapshot"], await operator_of(request))
+        job = await self._desk.remove_snapshot(
+            request.match_info["snapshot"],
+            await operator_of(request),
+            at_once=flag(request, "at_once"),
+            typed=request.query.get("typed", ""),
+        )
         return json_answer(await self._ledger.view(job.id), status=201)
 
     async def entries(self, request: web.Request) -> web.Response:

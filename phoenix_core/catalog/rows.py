@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
@@ -128,6 +129,17 @@ class SnapshotRow(msgspec.Struct, frozen=True):
     proved: bool = False
     readable: bool = True
     """False: the record is there, the snapshot object is lost or damaged."""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    hold: Hold | None = None
+    """Also one whose time is over; `engine.standing.holds` tells."""
+    hold_due_s: int = 0
+    """What `engine.seen_time` must have reached for the hold's end to count."""
+    removed_at: datetime | None = None
+    """When it was removed, where that can still be undone."""
+    removed_by: str = ""
+    undo_due_s: int = 0
+    """What `engine.seen_time` must have reached for the removal to become final."""
 
 
 class DamageRow(msgspec.Struct, frozen=True):

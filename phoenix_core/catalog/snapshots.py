@@ -1,4 +1,6 @@
-"""Queries on snapshots: a cache of what the vault says, so that listing reads no object."""
+"""Queries on snapshots: a cache of what the vault says, so that listing reads no object.
+
+A snapshot whose removal can still be undone is a row too; only queries that say so return it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +13,7 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.tables import snapshots
 
 PAGE_ROWS = 500
+_STAYS = snapshots.c.removed_at.is_(None)
 
 
 class SnapshotTotals(msgspec.Struct, frozen=True):
@@ -19,6 +22,8 @@ class SnapshotTotals(msgspec.Struct, frozen=True):
     """Of `count`."""
     source_bytes: int
     """Sum of the sizes of the files of those that aren't lost."""
+    removed: int = 0
+    """Beside `count`: those whose removal can still be undone."""
 
 
 class Snapshots:
@@ -44,6 +49,7 @@ class Snapshots:
             return None if row is None else SnapshotRow(**row)
 
     async def with_prefix(self, prefix: str, limit: int = 2) -> list[SnapshotRow]:
+        """Removed ones too."""
         async with self._catalog.reading() as connection:
             found = await connection.execute(
                 sa.select(snapshots)
@@ -54,11 +60,26 @@ class Snapshots:
             return [SnapshotRow(**row) for row in found.mappings()]
 
     async def listed(
-        self, *, server_id: str = "", server_name: str = "", limit: int = 0, readable_only: bool = False
+        self,
+        *,
+        server_id: str = "",
+        server_name: str = "",
+        limit: int = 0,
+        readable_only: bool = False,
+        tags: Iterable[str] = (),
+        with_hold: bool = False,
+        removed: bool | None = False,
     ) -> list[SnapshotRow]:
         """Newest commit first; `limit` 0: all. Of a server: by its id, or by its name too, where that is given, so that
-        those of an earlier enrolment are among them."""
+        those of an earlier enrolment are among them. `tags`: those that have all of them. `with_hold`: also where the
+        hold's time is over. `removed`: those whose removal can still be undone, and no others; None: all."""
         query = sa.select(snapshots).order_by(snapshots.c.sequence.desc())
+        if removed is not None:
+            query = query.where(snapshots.c.removed_at.is_not(None) if removed else _STAYS)
+        for tag in tags:
+            query = query.where(sa.type_coerce(snapshots.c.tags, sa.Text).contains(f'"{tag}"', autoescape=True))
+        if with_hold:
+            query = query.where(snapshots.c.hold.is_not(None))
         if server_id:
             query = query.where(sa.or_(snapshots.c.server_id == server_id, snapshots.c.server_name == server_name))
         if readable_only:
@@ -77,29 +98,34 @@ class Snapshots:
     async def count_by_server(self) -> dict[str, int]:
         async with self._catalog.reading() as connection:
             found = await connection.execute(
-                sa.select(snapshots.c.server_id, sa.func.count()).group_by(snapshots.c.server_id)
+                sa.select(snapshots.c.server_id, sa.func.count()).where(_STAYS).group_by(snapshots.c.server_id)
             )
             return {row[0]: row[1] for row in found}
 
     async def readable_by_id(self) -> dict[str, bool]:
-        """All snapshots, each with whether it counts as readable."""
+        """All snapshots, removed ones too, each with whether it counts as readable."""
         async with self._catalog.reading() as connection:
             found = await connection.execute(sa.select(snapshots.c.id, snapshots.c.readable))
             return {row[0]: row[1] for row in found}
 
     async def lost(self) -> list[SnapshotRow]:
         """Those that can't be read, newest commit first."""
-        query = sa.select(snapshots).where(sa.not_(snapshots.c.readable)).order_by(snapshots.c.sequence.desc())
+        lost = sa.and_(sa.not_(snapshots.c.readable), _STAYS)
+        query = sa.select(snapshots).where(lost).order_by(snapshots.c.sequence.desc())
         async with self._catalog.reading() as connection:
             return [SnapshotRow(**row) for row in (await connection.execute(query)).mappings()]
 
     async def totals(self) -> SnapshotTotals:
         lost = sa.case((snapshots.c.readable, 0), else_=1)
         size = sa.case((snapshots.c.readable, snapshots.c.bytes), else_=0)
-        query = sa.select(sa.func.count(), sa.func.sum(lost), sa.func.sum(size))
+        query = sa.select(sa.func.count(), sa.func.sum(lost), sa.func.sum(size)).where(_STAYS)
+        removed = sa.select(sa.func.count()).where(sa.not_(_STAYS))
         async with self._catalog.reading() as connection:
             row = (await connection.execute(query.select_from(snapshots))).one()
-            return SnapshotTotals(count=row[0], lost=int(row[1] or 0), source_bytes=int(row[2] or 0))
+            gone = await connection.scalar(removed.select_from(snapshots))
+            return SnapshotTotals(
+                count=row[0], lost=int(row[1] or 0), source_bytes=int(row[2] or 0), removed=int(gone or 0)
+            )
 
     async def mark(self, ids: Iterable[str], **values: Any) -> None:
         async with self._catalog.writing() as connection:

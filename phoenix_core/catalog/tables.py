@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from phoenix_core.catalog.columns import EnumText, JsonOf, UtcTime
 from phoenix_core.catalog.rows import Result
+from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
@@ -137,6 +138,13 @@ snapshots = sa.Table(
     sa.Column("packs", JsonOf(tuple[str, ...]), nullable=False),
     sa.Column("proved", sa.Boolean, nullable=False),
     sa.Column("readable", sa.Boolean, nullable=False),
+    sa.Column("tags", JsonOf(tuple[str, ...]), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("hold", JsonOf(Hold)),
+    sa.Column("hold_due_s", sa.BigInteger, nullable=False),
+    sa.Column("removed_at", UtcTime),
+    sa.Column("removed_by", sa.String(255), nullable=False),
+    sa.Column("undo_due_s", sa.BigInteger, nullable=False),
 )
 settings = sa.Table(
     "settings",

@@ -23,6 +23,9 @@ def backup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Scan and estimate; store nothing.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read every file, changed or not.")] = False,
     cross_mounts: Annotated[bool, typer.Option("--cross-mounts", help="Go into other file systems.")] = False,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Of the snapshot that it makes. Repeatable.")
+    ] = None,
     detach: Detach = False,
     wait_agent: WaitAgent = None,
     data: Data = None,
@@ -42,6 +45,7 @@ def backup(
             cross_mounts=cross_mounts,
             dry_run=dry_run,
             full=full,
+            tags=tuple(tag or ()),
         )
         return await back_up(data_directory(data), request, detach=detach, wait_agent_s=wait_agent, as_json=as_json)
 

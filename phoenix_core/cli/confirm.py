@@ -1,8 +1,8 @@
-"""Asks before something is deleted."""
+"""Asks before something is deleted: yes or no, or for its name."""
 
 import sys
 
-from phoenix_core.cli.errors import NotConfirmed
+from phoenix_core.cli.errors import NameNotTyped, NotConfirmed
 from phoenix_core.cli.prompts import ask
 
 
@@ -14,3 +14,14 @@ def confirm(action: str, *, yes: bool) -> None:
     if at_terminal and ask(f"{action[0].upper()}{action[1:]}? [y/N] ").strip().lower() in {"y", "yes"}:
         return
     raise NotConfirmed(action=action)
+
+
+def confirm_by_name(action: str, name: str, *, yes: bool = False, typed: str = "") -> None:
+    """Raises NameNotTyped, unless `yes` was given, or the name: as `typed`, or at the terminal."""
+    if yes or typed == name:
+        return
+    if not typed and sys.stdin.isatty() and sys.stdout.isatty():
+        typed = ask(f"{action[0].upper()}{action[1:]}? Type {name} to confirm: ").strip()
+        if typed == name:
+            return
+    raise NameNotTyped(action=action, name=name)

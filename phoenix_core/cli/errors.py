@@ -66,6 +66,13 @@ class NotConfirmed(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class NameNotTyped(PhoenixError):
+    code = "name_not_typed"
+    template = "Nothing was done: to {action}, its name must be typed: {name}."
+    hint = "In a script, add --confirm {name}."
+    exit_code = EXIT_USAGE
+
+
 class SnapshotsUnknown(PhoenixError):
     """No snapshot is known, and what is wrong with the vault may be why."""
 

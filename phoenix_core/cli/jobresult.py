@@ -106,6 +106,8 @@ def _of_maintenance(job: JobView) -> str:
         )
     if job.kind is JobKind.RETENTION:
         return f"{some('removed', 'snapshot')} removed, {whole('kept')} kept."
+    if job.kind is JobKind.SNAPSHOT_REMOVE:
+        return _removed(job)
     if job.kind is JobKind.REPAIR and "damages" in result:
         return _repaired(job)
     if job.kind is JobKind.PRUNE:
@@ -117,9 +119,30 @@ def _of_maintenance(job: JobView) -> str:
         return (
             f"{some('packs', 'pack')}, {size(whole('bytes'))}; unused: {some('unused_packs', 'pack')}, "
             f"{size(whole('unused_bytes'))}; mostly unused: {some('rewrite_packs', 'pack')}, "
-            f"{size(whole('rewrite_bytes'))}.\n{done}"
+            f"{size(whole('rewrite_bytes'))}.\n{_waiting(job)}{done}"
         )
     return ""
+
+
+def _waiting(job: JobView) -> str:
+    """Of a prune: what it leaves since somebody may want it back."""
+    snapshots = int(job.result.get("waiting_snapshots", 0))
+    if not snapshots:
+        return ""
+    waits = "waits" if snapshots == 1 else "wait"
+    held = f"about {size(int(job.result.get('waiting_bytes', 0)))} that only they need"
+    listed = as_typed("`phoenix snapshot list --removed`")
+    return f"{amount(snapshots, 'removed snapshot')} still {waits} to be undone, with {held}: {listed}.\n"
+
+
+def _removed(job: JobView) -> str:
+    """Of a removal."""
+    if "undo_days" not in job.result:
+        return f"{amount(int(job.result.get('removed', 0)), 'snapshot')} removed for good."
+    days, short = int(job.result["undo_days"]), job.snapshot_id[:SHORT_ID_DIGITS]
+    if not days:
+        return as_typed("It is gone for good; `phoenix vault prune --execute` frees what it alone needed.")
+    return as_typed(f"For {amount(days, 'day')}, `phoenix snapshot undelete {short}` brings it back.")
 
 
 def _repaired(job: JobView) -> str:

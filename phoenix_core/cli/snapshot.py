@@ -1,12 +1,12 @@
-"""`phoenix snapshot list|browse|find|diff|download|remove`."""
+"""`phoenix snapshot list|show|browse|find|diff|download|remove`; what is decided about one is `annotation`'s."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phoenix_core.cli import completion
-from phoenix_core.cli.options import Data, Json, SnapshotId, Yes
+from phoenix_core.cli import annotation, completion
+from phoenix_core.cli.options import AtOnce, Confirm, Data, Json, SnapshotId, Yes
 
 OfServer = Annotated[
     str,
@@ -22,6 +22,12 @@ def list_snapshots(
         str, typer.Option("--server", metavar="SERVER", help="Of this server only.", autocompletion=completion.servers)
     ] = "",
     limit: Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0: all.")] = 0,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Those with this tag. Repeatable: with all of them."),
+    ] = None,
+    held: Annotated[bool, typer.Option("--held", help="Those that a hold keeps.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="Those whose removal can still be undone.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +35,17 @@ def list_snapshots(
     from phoenix_core.cli import snapshotwork
     from phoenix_core.cli.boundary import data_directory, execute
 
-    execute(snapshotwork.list_all(data_directory(data), server, limit, as_json=as_json), as_json=as_json)
+    chosen = snapshotwork.Chosen(server=server, limit=limit, tags=tuple(tag or ()), held=held, removed=removed)
+    execute(snapshotwork.list_all(data_directory(data), chosen, as_json=as_json), as_json=as_json)
+
+
+@app.command("show")
+def show(snapshot: SnapshotId, data: Data = None, as_json: Json = False) -> None:
+    """Show one snapshot, with its tags, note and hold."""
+    from phoenix_core.cli import snapshotwork
+    from phoenix_core.cli.boundary import data_directory, execute
+
+    execute(snapshotwork.show(data_directory(data), snapshot, as_json=as_json), as_json=as_json)
 
 
 @app.command("browse")
@@ -112,9 +128,25 @@ def download(
 
 
 @app.command("remove")
-def remove(snapshot: SnapshotId, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
-    """Remove a snapshot. `phoenix vault prune --execute` then frees what it alone needed."""
+def remove(
+    snapshot: SnapshotId,
+    yes: Yes = False,
+    at_once: AtOnce = False,
+    confirm: Confirm = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a snapshot. For snapshots.undo_days (a setting), `phoenix snapshot undelete` brings it back."""
     from phoenix_core.cli import snapshotwork
     from phoenix_core.cli.boundary import data_directory, execute
 
-    execute(snapshotwork.remove(data_directory(data), snapshot, yes=yes, as_json=as_json), as_json=as_json)
+    work = snapshotwork.remove(data_directory(data), snapshot, yes=yes, at_once=at_once, typed=confirm, as_json=as_json)
+    execute(work, as_json=as_json)
+
+
+app.command("undelete")(annotation.undelete)
+app.command("tag")(annotation.tag)
+app.command("untag")(annotation.untag)
+app.command("note")(annotation.note)
+app.command("hold")(annotation.hold)
+app.command("release")(annotation.release)

@@ -1,32 +1,81 @@
 """What the commands on snapshots do. Long listings are fetched and printed page by page."""
 
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import msgspec
 
 from phoenix_core.cli.attach import attached
-from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.confirm import confirm_by_name
 from phoenix_core.cli.errors import SnapshotsUnknown
 from phoenix_core.cli.instead import naming
 from phoenix_core.cli.jobresult import print_result
-from phoenix_core.cli.output import print_json, print_table, say, size, when
+from phoenix_core.cli.output import print_facts, print_json, print_table, say, size, when
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
+from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.views import ChangeView, EntryPage, EntryView, SnapshotView, VaultView
 from phoenix_core.host.datadir import DataDirectory
 
 SIGNS = {"added": "+", "removed": "-", "content": "M", "metadata": "m", "type": "T"}
 
 
-async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: bool) -> None:
+class Chosen(msgspec.Struct, frozen=True):
+    """Which snapshots are to be listed."""
+
+    server: str = ""
+    limit: int = 0
+    tags: tuple[str, ...] = ()
+    held: bool = False
+    removed: bool = False
+
+
+async def list_all(data: DataDirectory, chosen: Chosen, *, as_json: bool) -> None:
     async with attached(data) as client:
-        snapshots = await client.snapshots(server=server, limit=limit)
+        snapshots = await client.snapshots(
+            server=chosen.server,
+            limit=chosen.limit,
+            tags=chosen.tags,
+            held=chosen.held,
+            removed=chosen.removed,
+        )
         if not snapshots:
             _check_readable(await client.vault())
     if as_json:
         print_json(snapshots)
-        return
+    elif chosen.removed:
+        _print_removed(snapshots)
+    else:
+        chose = chosen.tags or chosen.held
+        none = "No snapshot fits." if chose else "There are no snapshots. Make one with `phoenix backup SERVER PATH`."
+        _print_snapshots(snapshots, none)
+
+
+def _print_removed(snapshots: Sequence[SnapshotView]) -> None:
     print_table(
-        ("SNAPSHOT", "SERVER", "TIME", "STATE", "FILES", "SIZE", "STORED", "MISSING", "PROVED", "PATHS"),
+        ("SNAPSHOT", "SERVER", "TIME", "SIZE", "REMOVED", "BY", "GOES ABOUT", "PATHS"),
+        [
+            (
+                snapshot.id[:12],
+                snapshot.server_name,
+                when(snapshot.created_at),
+                size(snapshot.bytes),
+                when(snapshot.removed_at),
+                snapshot.removed_by,
+                when(snapshot.undo_until),
+                ", ".join(snapshot.paths),
+            )
+            for snapshot in snapshots
+        ],
+        "No removal waits to be undone.",
+    )
+
+
+def _print_snapshots(snapshots: Sequence[SnapshotView], none: str) -> None:
+    columns = "SNAPSHOT SERVER TIME STATE FILES SIZE STORED MISSING PROVED HELD TAGS PATHS"
+    print_table(
+        columns.split(),
         [
             (
                 snapshot.id[:12],
@@ -38,12 +87,55 @@ async def list_all(data: DataDirectory, server: str, limit: int, *, as_json: boo
                 size(snapshot.stored_bytes),
                 str(snapshot.missing_count),
                 _proof(snapshot),
+                "yes" if snapshot.hold else "-",
+                " ".join(snapshot.tags) or "-",
                 ", ".join(snapshot.paths),
             )
             for snapshot in snapshots
         ],
-        "There are no snapshots. Make one with `phoenix backup SERVER PATH`.",
+        none,
     )
+
+
+async def show(data: DataDirectory, name: str, *, as_json: bool) -> None:
+    async with attached(data) as client:
+        snapshot = await client.snapshot(name, removed=True)
+    print_one(snapshot, as_json=as_json)
+
+
+def print_one(snapshot: SnapshotView, *, as_json: bool) -> None:
+    """All about one snapshot."""
+    if as_json:
+        print_json(snapshot)
+        return
+    facts = [
+        ("Snapshot", snapshot.id),
+        ("Server", snapshot.server_name),
+        ("Taken", when(snapshot.created_at)),
+        ("Recorded", when(snapshot.recorded_at)),
+        ("State", snapshot.tier),
+        ("Paths", ", ".join(snapshot.paths)),
+        ("Holds", f"{amount(snapshot.files, 'file')}, {size(snapshot.bytes)}, {size(snapshot.stored_bytes)} stored"),
+        ("Missing", str(snapshot.missing_count)),
+        ("Proved", _proof(snapshot)),
+        ("Job", snapshot.job_id),
+        ("Tags", " ".join(snapshot.tags) or "-"),
+        ("Note", snapshot.note.replace("\n", "\n      ") or "-"),
+        ("Held", hold_text(snapshot)),
+    ]
+    if snapshot.removed_at is not None:
+        gone = f"{when(snapshot.removed_at)} by {snapshot.removed_by}; goes for good about {when(snapshot.undo_until)}"
+        facts.append(("Removed", gone))
+    print_facts(facts)
+
+
+def hold_text(snapshot: SnapshotView) -> str:
+    """Such as `for ever, by anna: audit 2026`."""
+    hold = snapshot.hold
+    if hold is None:
+        return "no"
+    until = f"until {when(hold.until)}" if hold.until else "for ever"
+    return f"{until}, by {hold.who}: {hold.reason}"
 
 
 def _check_readable(vault: VaultView) -> None:
@@ -106,11 +198,14 @@ async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool)
         say("No difference.")
 
 
-async def remove(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> int:
+async def remove(data: DataDirectory, name: str, *, yes: bool, at_once: bool, typed: str, as_json: bool) -> int:
     async with attached(data) as client:
-        snapshot = await client.snapshot(name)
-        confirm(f"remove snapshot {snapshot.id[:12]} of {snapshot.server_name}, {when(snapshot.created_at)}", yes=yes)
-        job = await client.remove_snapshot(snapshot.id)
+        snapshot = await client.snapshot(name, removed=at_once)
+        short = snapshot.id[:SHORT_ID_DIGITS]
+        action = f"remove snapshot {short} of {snapshot.server_name}, {when(snapshot.created_at)}"
+        action += ", for good" if at_once else ""
+        confirm_by_name(action, short, yes=yes and not at_once, typed=typed)
+        job = await client.remove_snapshot(snapshot.id, at_once=at_once, typed=short if at_once else "")
         job = await wait_for_job(client, job, job_display(as_json=as_json))
     print_result(job, as_json=as_json)
     return exit_code(job)

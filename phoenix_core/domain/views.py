@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.versions import Standing
@@ -121,6 +122,8 @@ class BackupRequest(msgspec.Struct, frozen=True):
     dry_run: bool = False
     full: bool = False
     """Read every file, whatever the parent says."""
+    tags: tuple[str, ...] = ()
+    """Of the snapshot that it makes."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True):
@@ -179,9 +182,35 @@ class SnapshotView(msgspec.Struct, frozen=True):
     """`warm`; `cold`: older than the setting `warm_days`; `lost`: its object is gone or damaged, so that it can't be
     restored."""
 
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    hold: Hold | None = None
+    """While it holds, nothing removes the snapshot."""
+    removed_at: datetime | None = None
+    """When it was removed; such a snapshot is listed only where removed ones are asked for."""
+    removed_by: str = ""
+    undo_until: datetime | None = None
+    """About until when the removal can be undone, if the core goes on running."""
+
     @property
     def is_lost(self) -> bool:
         return self.tier == "lost"
+
+
+class TagChange(msgspec.Struct, frozen=True):
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class NoteChange(msgspec.Struct, frozen=True):
+    text: str
+    """Empty: no note."""
+
+
+class HoldRequest(msgspec.Struct, frozen=True):
+    reason: str
+    until: datetime | None = None
+    """With a zone; null: for ever."""
 
 
 class EntryView(msgspec.Struct, frozen=True):
@@ -259,6 +288,8 @@ class VaultView(msgspec.Struct, frozen=True):
     epoch: int = 1
     lost_snapshots: int = 0
     """Of `snapshots`: those whose object is gone or damaged."""
+    removed_snapshots: int = 0
+    """Beside `snapshots`: those whose removal can still be undone."""
     last_verify_at: datetime | None = None
     """End of the newest verify of all snapshots that came to its end, whether or not it found damage."""
     last_verify_state: JobState | None = None
@@ -292,6 +323,10 @@ class PrunePlanView(msgspec.Struct, frozen=True):
     rewrite_bytes: int
     held_by_leases: int
     """Jobs that may need packs which look unused: those packs stay."""
+    waiting_snapshots: int = 0
+    """Removed ones whose removal can still be undone: what they need stays too."""
+    waiting_bytes: int = 0
+    """About what of that they alone need: the next prune after their undo periods frees it."""
 
 
 class RepairView(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ agent's report that the catalog keeps until the job is final.
 """
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -14,13 +13,13 @@ import msgspec
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
-from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.domain.names import shown
 from phoenix_core.engine.errors import CommitRefused, VaultRolledBack
+from phoenix_core.engine.standing import at, kept_readings
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.layout import parse_snapshot_name, snapshot_name
-from phoenix_core.vault.record import Record, RecordKind
+from phoenix_core.vault.record import Record
 from phoenix_core.vault.snapshot import SnapshotBody, open_snapshot, snapshot_id
 
 _LAST_RECORD = "vault.last_record."
@@ -64,18 +63,9 @@ class Committer:
             known = await self._snapshots.get(snapshot)
             row = snapshot_row(snapshot, body, record, claim.server_name)
             if known is not None:
-                row = msgspec.structs.replace(row, proved=known.proved)
+                row = kept_readings(msgspec.structs.replace(row, proved=known.proved), known)
             await self._snapshots.put(row)
             return row, record
-
-    async def remove(self, vault: OpenVault, snapshot: SnapshotId) -> None:
-        """Append the removal's record (unless it is there), then delete the object and the catalog's row. Raises
-        RecordsBroken, VaultRolledBack, and what the node raises."""
-        async with self._records.turn:
-            await self._records.check_in_turn(vault)
-            await asyncio.to_thread(_remove, vault, snapshot)
-            await remember_last_record(self._facts, vault)
-            await self._snapshots.drop([snapshot])
 
 
 async def remember_last_record(facts: Facts, vault: OpenVault) -> None:
@@ -112,8 +102,8 @@ def snapshot_row(snapshot: SnapshotId, body: SnapshotBody, record: Record, serve
         server_id=body.server_id,
         server_name=server_name,
         root=body.root,
-        created_at=_time(body.started_ns),
-        recorded_at=_time(record.time_ns),
+        created_at=at(body.started_ns),
+        recorded_at=at(record.time_ns),
         paths=tuple(shown(path) for path in body.paths),
         files=body.files,
         directories=body.directories,
@@ -132,7 +122,7 @@ def snapshot_row(snapshot: SnapshotId, body: SnapshotBody, record: Record, serve
 
 def lost_snapshot_row(record: Record, server_name: str) -> SnapshotRow:
     """For a snapshot that a record names and that can't be read."""
-    when = _time(record.time_ns)
+    when = at(record.time_ns)
     return SnapshotRow(
         id=record.snapshot_id,
         sequence=record.sequence,
@@ -202,18 +192,3 @@ def _is_of(vault: OpenVault, chunk: ChunkId, server_id: str) -> bool:
     """Whether a pack of this server holds the chunk: of another's trees it learns nothing, not even that they exist."""
     packs = {PackId(place.pack_id) for place in vault.node.locate_all([chunk])[0]}
     return any(info is not None and info.server_id == server_id for info in map(vault.node.pack_info, packs))
-
-
-def _remove(vault: OpenVault, snapshot: SnapshotId) -> None:
-    committed = vault.chain.commit_of(snapshot)
-    if committed is not None and committed.kind is RecordKind.COMMIT:
-        vault.chain.remove(committed)
-    try:
-        vault.node.delete_snapshot(snapshot)
-    except PhoenixError as error:
-        if error.code != "object_missing":
-            raise
-
-
-def _time(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).replace(microsecond=time_ns // 1000 % 1_000_000)

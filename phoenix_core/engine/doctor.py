@@ -203,7 +203,7 @@ def _loss(row: SnapshotRow) -> FindingView:
     )
     hint = (
         f"Put snapshots/{row.id} back into the vault from a copy. Where there is none, back {row.server_name} up "
-        f"again, and give this one up: `phoenix snapshot remove {row.id[:SHORT_ID_DIGITS]}`."
+        f"again, and give this one up: `phoenix snapshot remove {row.id[:SHORT_ID_DIGITS]} --at-once`."
     )
     return FindingView("snapshots", ERROR, text, hint)
 

@@ -112,6 +112,35 @@ class RecordsBroken(PhoenixError):
         )
 
 
+class RecordsNewer(RecordsBroken):
+    """A record is of a format that a later release brought."""
+
+    code = "records_newer"
+    template = "The vault's records were written by a newer Phoenix, from number {sequence} on: {detail}."
+    hint = (
+        "Update this core (`phoenix --version` shows what it is), and leave the records as they are. Until then "
+        "nothing is committed or deleted."
+    )
+
+
+class SnapshotHeld(PhoenixError):
+    """A removal of a snapshot that is held."""
+
+    code = "snapshot_held"
+    template = "Snapshot {snapshot} of {server} is held by {who}, {until}: {reason}."
+    hint = "Where it may go, end the hold with `phoenix snapshot release {snapshot}`, then remove it."
+    http_status = 409
+
+
+class SnapshotRemoved(PhoenixError):
+    """What was asked for is of a snapshot whose removal can still be undone."""
+
+    code = "snapshot_removed"
+    template = "Snapshot {snapshot} of {server} was removed by {who} on {time}."
+    hint = "`phoenix snapshot undelete {snapshot}` brings it back, until about {until}."
+    http_status = 409
+
+
 class CommitRefused(PhoenixError):
     """A staged snapshot isn't what its job may commit."""
 

@@ -4,6 +4,7 @@ import msgspec
 
 from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow, PeerRow
+from phoenix_core.domain.annotations import checked_tags
 from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, PhoenixError, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import absolute
@@ -95,6 +96,7 @@ class JobDesk:
             full=request.full,
             scheduled=False,
             rules=_without(last.rules, request.excludes) if request.excludes else last.rules,
+            tags=checked_tags(request.tags),
         )
         title = f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
         title += f", without {_listed(job.excludes)}" if job.excludes else ""
@@ -194,14 +196,26 @@ class JobDesk:
         self._seat.get()
         return await self._queue_job(JobKind.REBUILD_INDEX, "Rebuild of the index", RebuildIndexJob(), who)
 
-    async def remove_snapshot(self, name: str, who: str) -> JobRow:
+    async def remove_snapshot(self, name: str, who: str, *, at_once: bool = False, typed: str = "") -> JobRow:
+        """`at_once`: so that nothing brings it back; one that is set aside already goes for good too. `typed` is then
+        the first twelve digits of its id or more. Raises UsageError, SnapshotRemoved, SnapshotHeld."""
         self._seat.get()
         if name == LATEST:
             raise UsageError(detail="A snapshot to remove is named by its id.")
-        row = await self._sources.snapshot(name)
-        title = f"Removal of snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name}"
-        job = RemoveSnapshotJob(snapshot_id=row.id)
+        row = await self._sources.snapshot(name, removed=at_once)
+        short = row.id[:SHORT_ID_DIGITS]
+        if at_once and not (typed.startswith(short) and row.id.startswith(typed)):
+            raise UsageError(detail=f"A removal that nothing undoes wants {short} typed; this is {typed or 'nothing'}.")
+        self._sources.check_free(row)
+        title = f"{'Final removal' if at_once else 'Removal'} of snapshot {short} of {row.server_name}"
+        job = RemoveSnapshotJob(snapshot_id=row.id, at_once=at_once)
         return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, job, who, row.server_id)
+
+    async def remove_expired(self, who: str) -> JobRow:
+        """A job that makes final all removals whose undo period is over."""
+        self._seat.get()
+        title = "Final removal of snapshots whose undo period is over"
+        return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, RemoveSnapshotJob(), who)
 
     async def retention(self, who: str) -> JobRow:
         self._seat.get()

@@ -13,6 +13,7 @@ from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.engine.commit import read_body
 from phoenix_core.engine.reconcile import read_row
 from phoenix_core.engine.record_watch import RecordWatch
+from phoenix_core.engine.standing import kept_readings
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 
 LOOK_WAIT_S = 5.0
@@ -125,7 +126,7 @@ class LostSnapshots:
         now = await asyncio.to_thread(read_row, vault, snapshot, record, self._name_of)
         if now.readable:
             log.info("a lost snapshot is there again", snapshot=snapshot)
-            now = msgspec.structs.replace(now, proved=before.proved)
+            now = kept_readings(msgspec.structs.replace(now, proved=before.proved), before)
             await self._snapshots.put(now)
             self._changed(now)
 

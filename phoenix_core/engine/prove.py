@@ -125,7 +125,7 @@ class Prover:
             log.error("a pack is damaged", pack=pack.pack_id.hex())
 
     async def _mark_snapshots(self, vault: OpenVault) -> None:
-        waiting = [row for row in await self._snapshots.listed(readable_only=True) if not row.proved]
+        waiting = [row for row in await self._snapshots.listed(readable_only=True, removed=None) if not row.proved]
         if not waiting:
             return
         proved = await asyncio.to_thread(lambda: {info.pack_id.hex() for info in vault.node.packs() if info.proved})

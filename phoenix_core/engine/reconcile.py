@@ -2,7 +2,7 @@
 where the store has other records than before."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -21,7 +21,8 @@ from phoenix_core.engine.commit import (
     rolled_back,
     snapshot_row,
 )
-from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
+from phoenix_core.engine.errors import RecordsBroken, RecordsNewer, VaultRolledBack
+from phoenix_core.engine.standing import as_recorded, kept_readings
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.record import Record
 
@@ -31,14 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 async def reconcile(
-    vault: OpenVault, snapshots: Snapshots, facts: Facts, name_of: Callable[[str], str], *, accepted: int = 0
+    vault: OpenVault,
+    snapshots: Snapshots,
+    facts: Facts,
+    name_of: Callable[[str], str],
+    *,
+    seen_s: float = 0.0,
+    accepted: int = 0,
 ) -> RecordsBroken | VaultRolledBack | None:
     """Load the records, repair the catalog's snapshots. Returns why the records can't be believed to the end.
 
-    `accepted`: number of the record whose loss an operator accepted."""
+    `seen_s`: reading of `SeenTime`. `accepted`: number of the record whose loss an operator accepted."""
     await asyncio.to_thread(vault.chain.load)
     live, removed = vault.chain.live(), vault.chain.removed()
-    known = {SnapshotId(row.id): row for row in await snapshots.listed()}
+    known = {SnapshotId(row.id): row for row in await snapshots.listed(removed=None)}
     gone = [each for each in known if each not in live]
     found = await _problem(vault, facts, known)
     if isinstance(found, VaultRolledBack) and found.fields["expected"] == accepted:
@@ -57,10 +64,11 @@ async def reconcile(
         if row is None or (not row.readable and snapshot in present):
             read = await asyncio.to_thread(read_row, vault, snapshot, record, name_of)
             if row is None or read.readable:
-                await snapshots.put(read)
+                await snapshots.put(kept_readings(read, row))
         elif row.readable and snapshot not in present:
             log.error("a committed snapshot is gone from the vault", snapshot=snapshot)
             await snapshots.mark([snapshot], readable=False)
+    await _take_standings(vault, snapshots, live, seen_s)
     if found is not None:
         return found
     for snapshot in removed & present:
@@ -73,12 +81,24 @@ async def reconcile(
     return None
 
 
+async def _take_standings(vault: OpenVault, snapshots: Snapshots, live: Iterable[SnapshotId], seen_s: float) -> None:
+    """What was decided about the snapshots: a core may have ended between a record and the catalog."""
+    counting = set(live)
+    for row in await snapshots.listed(removed=None):
+        if row.id in counting:
+            now = as_recorded(row, vault.chain.standing(SnapshotId(row.id)), seen_s)
+            if now != row:
+                await snapshots.put(now)
+
+
 async def _problem(
     vault: OpenVault, facts: Facts, known: Mapping[SnapshotId, SnapshotRow]
 ) -> RecordsBroken | VaultRolledBack | None:
     """A break first: what is behind it may be all there."""
     gives_up = _gives_up(vault.chain.given_up(known), known)
     if vault.chain.broken is not None:
+        if isinstance(vault.chain.broken, RecordsNewer):
+            return vault.chain.broken
         sequence, detail = vault.chain.last + 1, str(vault.chain.broken.fields["detail"])
         last_seen = await last_record_seen(facts, vault)
         vault.chain.broken = RecordsBroken(

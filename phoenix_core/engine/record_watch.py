@@ -13,7 +13,9 @@ from phoenix_core.engine.commit import last_record_seen
 from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
 from phoenix_core.engine.reconcile import reconcile
 from phoenix_core.engine.record_chain import Stored
+from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.standing import as_recorded
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 
 ACCEPT = "vault.accept_rollback"
@@ -35,6 +37,7 @@ class RecordWatch:
         name_of: Callable[[str], str],
         changed: Callable[[], None],
         clock: Clock,
+        seen: SeenTime,
     ) -> None:
         """`name_of`: a server's name by its id. `changed` is called when a problem comes, changes or goes."""
         self._seat = seat
@@ -44,6 +47,7 @@ class RecordWatch:
         self._name_of = name_of
         self._changed = changed
         self._clock = clock
+        self._seen = seen
         self.turn = asyncio.Lock()
         """Held by whoever appends a record, or reads the records anew."""
         self.accepted_at = ""
@@ -78,6 +82,7 @@ class RecordWatch:
     async def _look(self, vault: OpenVault) -> None:
         accepted = self._settings.whole(ACCEPT)
         stored = await asyncio.to_thread(vault.chain.compare)
+        await self._take_late(vault)
         if stored is Stored.SAME and self._seat.records_problem is None and not accepted:
             return
         last_seen = await last_record_seen(self._facts, vault)
@@ -87,9 +92,17 @@ class RecordWatch:
             return
         await self._read(vault)
 
+    async def _take_late(self, vault: OpenVault) -> None:
+        for snapshot in vault.chain.taken_late():
+            row = await self._snapshots.get(snapshot)
+            if row is not None:
+                await self._snapshots.put(as_recorded(row, vault.chain.standing(snapshot), self._seen.now_s))
+
     async def _read(self, vault: OpenVault) -> None:
         accepted = self._settings.whole(ACCEPT)
-        problem = await reconcile(vault, self._snapshots, self._facts, self._name_of, accepted=accepted)
+        problem = await reconcile(
+            vault, self._snapshots, self._facts, self._name_of, seen_s=self._seen.now_s, accepted=accepted
+        )
         if accepted and problem is None:
             # Once only: the next loss of a record with this number wants its own word.
             if accepted > vault.chain.last or accepted == await last_record_seen(self._facts, vault):

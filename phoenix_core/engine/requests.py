@@ -42,6 +42,8 @@ class BackupJob(msgspec.Struct, frozen=True):
     """As against Backup Now: skipped where the agent isn't there (WF4.2)."""
     rules: tuple[ContentRule, ...] = ()
     """As they were when the job was made; none: what the fields above say."""
+    tags: tuple[str, ...] = ()
+    """Of the snapshot that it makes."""
 
     def content(self) -> tuple[ContentRule, ...]:
         return self.rules or (by_hand(self.paths, self.excludes, cross_mounts=self.cross_mounts),)
@@ -85,7 +87,10 @@ class RebuildIndexJob(msgspec.Struct, frozen=True):
 
 
 class RemoveSnapshotJob(msgspec.Struct, frozen=True):
-    snapshot_id: str
+    snapshot_id: str = ""
+    """Empty: all whose undo period is over."""
+    at_once: bool = False
+    """Without an undo period."""
 
 
 class RetentionJob(msgspec.Struct, frozen=True):

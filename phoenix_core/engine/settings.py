@@ -32,6 +32,8 @@ class _Known(msgspec.Struct, frozen=True):
     """The core looks at it only when it starts."""
 
 
+UTC = ZoneInfo("UTC")
+"""Made here, since the first one made reads a file."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -91,7 +93,7 @@ def _schedule(text: str) -> str:
     line = text.strip()
     if line.lower() in {"", "off"}:
         return "off"
-    Timetable((line,), ZoneInfo("UTC"))
+    Timetable((line,), UTC)
     return line
 
 
@@ -127,6 +129,19 @@ KNOWN: dict[str, _Known] = {
             "daily at 06:00",
             "When restore points that no policy keeps are removed, in UTC; off: never.",
             _schedule,
+        ),
+        _Known(
+            "servers.undo_days",
+            "7",
+            "Days in which the removal of a server can be undone; 0: not at all.",
+            _whole(0, 365),
+        ),
+        _Known(
+            "snapshots.undo_days",
+            "7",
+            "Days in which the removal of a snapshot, by hand or by retention, can be undone; until they are over its "
+            "data stays. 0: a removal is final at once.",
+            _whole(0, 365),
         ),
         _Known(
             "storage.node",
@@ -187,7 +202,7 @@ class Settings:
     def timetable(self, key: str) -> Timetable:
         """A schedule, in UTC; one that never comes where it is off."""
         line = self.text(key)
-        return Timetable(() if line == "off" else (line,), ZoneInfo("UTC"))
+        return Timetable(() if line == "off" else (line,), UTC)
 
     def all(self) -> list[SettingView]:
         return [self.view(key) for key in sorted(KNOWN)]

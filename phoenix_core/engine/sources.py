@@ -6,12 +6,23 @@ import msgspec
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.domain.annotations import checked_tags
+from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.engine import elsewhere
-from phoenix_core.engine.errors import AmbiguousName, NoSnapshot, SnapshotIdShort, SnapshotLost, SnapshotOfOther
+from phoenix_core.engine.errors import (
+    AmbiguousName,
+    NoSnapshot,
+    SnapshotIdShort,
+    SnapshotLost,
+    SnapshotOfOther,
+    SnapshotRemoved,
+)
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.seen_time import SeenTime
+from phoenix_core.engine.standing import held_error, holds, undo_until
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.vault.errors import PathNotInSnapshot
 
@@ -28,11 +39,21 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Sources:
-    def __init__(self, seat: VaultSeat, directory: PeerDirectory, snapshots: Snapshots, lost: LostSnapshots) -> None:
+    def __init__(
+        self,
+        seat: VaultSeat,
+        directory: PeerDirectory,
+        snapshots: Snapshots,
+        lost: LostSnapshots,
+        seen: SeenTime,
+        clock: Clock,
+    ) -> None:
         self._seat = seat
         self._directory = directory
         self._snapshots = snapshots
         self._lost = lost
+        self._seen = seen
+        self._clock = clock
 
     async def server(self, name: str) -> Source:
         """By id or name. Raises NotFound, AmbiguousName."""
@@ -45,22 +66,51 @@ class Sources:
             return Source(id=rows[0].server_id, name=rows[0].server_name, platform="", enrolled=False)
         return Source(id=peer.id, name=peer.name, platform=peer.platform, enrolled=True)
 
-    async def listed(self, server: str = "", limit: int = 0) -> list[SnapshotRow]:
-        """Newest first, of all servers or one; those of an earlier enrolment under the same name too."""
+    async def listed(
+        self, server: str = "", limit: int = 0, tags: Sequence[str] = (), *, held: bool = False, removed: bool = False
+    ) -> list[SnapshotRow]:
+        """Newest first, of all servers or one; those of an earlier enrolment under the same name too. `tags`: only what
+        has all of them. `held`: only what a hold keeps. `removed`: only those whose removal can still be undone.
+        Raises UsageError for what is no tag."""
         await self._lost.look()
-        if not server:
-            return await self._snapshots.listed(limit=limit)
-        source = await self.server(server)
-        return await self._snapshots.listed(server_id=source.id, server_name=source.name, limit=limit)
+        source = await self.server(server) if server else None
+        rows = await self._snapshots.listed(
+            server_id=source.id if source else "",
+            server_name=source.name if source else "",
+            limit=0 if held else limit,
+            tags=checked_tags(tags),
+            with_hold=held,
+            removed=removed,
+        )
+        if held:
+            rows = [row for row in rows if self.is_held(row)]
+        return rows[:limit] if limit else rows
+
+    def is_held(self, row: SnapshotRow) -> bool:
+        """Whether a hold keeps it now."""
+        return holds(row, self._clock.now(), self._seen.now_s) is not None
+
+    def check_free(self, row: SnapshotRow) -> None:
+        """Raises SnapshotHeld."""
+        hold = holds(row, self._clock.now(), self._seen.now_s)
+        if hold is not None:
+            raise held_error(row, hold)
 
     async def snapshot(
-        self, name: str, server: str = "", *, own_only: bool = False, paths: Sequence[str] = ()
+        self,
+        name: str,
+        server: str = "",
+        *,
+        own_only: bool = False,
+        paths: Sequence[str] = (),
+        removed: bool = False,
     ) -> SnapshotRow:
         """By id, unique prefix of six digits or more, or `latest` (of a server). `own_only`: not of an earlier
-        enrolment of the same name. One that is lost is found by its id. `paths`: what is wanted; none: all.
+        enrolment of the same name. One that is lost is found by its id. `paths`: what is wanted; none: all. `removed`:
+        also one whose removal can still be undone.
 
-        Raises NotFound, SnapshotIdShort, SnapshotOfOther, NoSnapshot, AmbiguousName, and SnapshotLost where the latest
-        is lost: an older one is restored only where it is named."""
+        Raises NotFound, SnapshotRemoved, SnapshotIdShort, SnapshotOfOther, NoSnapshot, AmbiguousName, and SnapshotLost
+        where the latest is lost: an older one is restored only where it is named."""
         source = await self.server(server) if server else None
         if name == LATEST:
             return await self._latest(source, own_only, paths)
@@ -75,7 +125,19 @@ class Sources:
             raise SnapshotOfOther(snapshot=short, owner=owner, server=source.name)
         if not found or (source is not None and not _belongs(found[0], source, own_only)):
             raise NotFound(what="snapshot", name=name)
+        if found[0].removed_at is not None and not removed:
+            raise self._removed(found[0])
         return found[0]
+
+    def _removed(self, row: SnapshotRow) -> SnapshotRemoved:
+        until = undo_until(row, self._clock.now(), self._seen.now_s)
+        return SnapshotRemoved(
+            snapshot=row.id[:SHORT_ID_DIGITS],
+            server=row.server_name,
+            who=row.removed_by,
+            time=f"{row.removed_at:%Y-%m-%d %H:%M} UTC",
+            until=f"{until:%Y-%m-%d %H:%M} UTC",
+        )
 
     async def legible(self, name: str, server: str = "", paths: Sequence[str] = ()) -> SnapshotRow:
         """As `snapshot`, but raises SnapshotLost for one that is known to be lost."""

@@ -21,7 +21,7 @@ class OpenVault:
         self.descriptor = descriptor
         self.key = key
         self.node = node
-        self.chain = RecordChain(node, key.record_signing_key(), clock)
+        self.chain = RecordChain(node, key, clock)
 
     @property
     def vault_id(self) -> str:

@@ -18,7 +18,9 @@ from phoenix_core.engine.errors import DamageFound, NoVault, VaultRolledBack
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
 from phoenix_core.engine.requests import VerifyJob
+from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.standing import holds, undo_until
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.storage.node_api import NodeStatus, PackState
 
@@ -56,6 +58,7 @@ class Views:
         settings: Settings,
         clock: Clock,
         hostname: str,
+        seen: SeenTime,
     ) -> None:
         self._seat = seat
         self._directory = directory
@@ -64,6 +67,7 @@ class Views:
         self._settings = settings
         self._clock = clock
         self._hostname = hostname
+        self._seen = seen
 
     def snapshot(self, row: SnapshotRow) -> SnapshotView:
         age_s = (self._clock.now() - row.created_at).total_seconds()
@@ -85,6 +89,12 @@ class Views:
             hostname=row.hostname,
             proved=row.proved and row.readable,
             tier="lost" if not row.readable else "warm" if warm else "cold",
+            tags=row.tags,
+            note=row.note,
+            hold=holds(row, self._clock.now(), self._seen.now_s),
+            removed_at=row.removed_at,
+            removed_by=row.removed_by,
+            undo_until=undo_until(row, self._clock.now(), self._seen.now_s),
         )
 
     async def servers(self) -> list[ServerView]:
@@ -189,6 +199,7 @@ class Views:
             damaged_packs=status.damaged_packs,
             snapshots=snapshots.count,
             lost_snapshots=snapshots.lost,
+            removed_snapshots=snapshots.removed,
             records=status.records,
             free_bytes=status.free_bytes,
             total_bytes=status.total_bytes,

@@ -16,7 +16,7 @@ from phoenix_core.vault.errors import VaultError
 from phoenix_core.vault.filelists import EXTENT_LIST, XATTR_LIST
 from phoenix_core.vault.listnode import ListKind, read_list_pages
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
-from phoenix_core.vault.record import Record, live_snapshots, verify_chain
+from phoenix_core.vault.record import Record, live_snapshots, set_aside_snapshots, verify_chain
 from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.tree import TREE, read_chunk_list, read_missing
 from phoenix_core.vault.treewalk import RecordingSource
@@ -29,7 +29,8 @@ class MarkFailed(VaultError):
     code = "mark_failed"
     template = "Nothing was pruned: snapshot {snapshot} can't be read in full: {detail}"
     hint = (
-        "Run `phoenix vault verify`; back its server up again, or remove the snapshot with `phoenix snapshot remove`."
+        "Run `phoenix vault verify`; back its server up again, or remove the snapshot with `phoenix snapshot remove "
+        "--at-once`."
     )
 
 
@@ -47,6 +48,8 @@ class Inventory(msgspec.Struct, frozen=True):
     stored: frozenset[SnapshotId]
     """Objects that are there, live or not."""
     last_record: int
+    aside: frozenset[SnapshotId] = frozenset()
+    """Of the live ones: those whose removal can still be undone."""
 
     @property
     def leftover(self) -> frozenset[SnapshotId]:
@@ -60,8 +63,9 @@ def take_inventory(node: MaintenanceNode, key: VaultKey, stored: frozenset[Snaps
     if stored is None:
         stored = frozenset(node.snapshots())
     records = node.records()
-    live = live_snapshots(verify_chain(records, key.record_public_key()))
-    return Inventory(live, stored, records[-1][0] if records else 0)
+    chain = verify_chain(records, key.record_public_key())
+    aside = frozenset(set_aside_snapshots(chain))
+    return Inventory(live_snapshots(chain), stored, records[-1][0] if records else 0, aside)
 
 
 class Needs(
@@ -107,6 +111,17 @@ class Marker:
                     raise
                 raise MarkFailed(snapshot=name[:12], detail=error.message) from error
             self.marked.add(name)
+
+    def mark_waiting(self, snapshots: Iterable[SnapshotId]) -> set[ChunkId]:
+        """As `mark`; the chunks that none of those marked before needs."""
+        before, self.chunks = self.chunks, set()
+        try:
+            self.mark(snapshots)
+        finally:
+            waiting = self.chunks - before
+            before |= waiting
+            self.chunks = before
+        return waiting
 
     def snapshot(self, name: SnapshotId) -> SnapshotBody:
         return self._core.snapshot(name)

@@ -65,6 +65,10 @@ class PrunePlan(msgspec.Struct, frozen=True):
     last_record: int
     held_by_leases: int = 0
     """Jobs whose leases live now; what they rely on is kept."""
+    waiting_snapshots: int = 0
+    """Those whose removal can still be undone: what they need is kept."""
+    waiting_bytes: int = 0
+    """About what of that they alone need."""
 
 
 class PruneResult(msgspec.Struct, frozen=True):
@@ -100,7 +104,8 @@ def make_plan(
     """Reads all trees; changes nothing. `marker` remembers them, for `execute`. Raises `MarkFailed`, `RecordDamaged`,
     `MaintenanceCancelled`."""
     marker = marker or Marker(node, key, cancelled)
-    inventory, abandoned = _mark_all(node, key, marker, progress)
+    waiting: set[ChunkId] = set()
+    inventory, abandoned = _mark_all(node, key, marker, progress, waiting)
     progress(PruneProgress("plan"))
     packs = {PackId(info.pack_id): info for info in node.packs()}
     used = _usage(node, marker.chunks, packs)
@@ -131,6 +136,8 @@ def make_plan(
         snapshots=len(marker.marked),
         last_record=inventory.last_record,
         held_by_leases=sum(not lease.lapsed for lease in node.leases()),
+        waiting_snapshots=len(inventory.aside & inventory.live.keys()),
+        waiting_bytes=_bytes_of(_usage(node, waiting, packs), packs),
     )
 
 
@@ -203,9 +210,10 @@ def _condemn(node: MaintenanceNode, key: VaultKey, marker: Marker, candidates: l
 
 
 def _mark_all(
-    node: MaintenanceNode, key: VaultKey, marker: Marker, progress: Report
+    node: MaintenanceNode, key: VaultKey, marker: Marker, progress: Report, waiting: set[ChunkId] | None = None
 ) -> tuple[Inventory, tuple[SnapshotId, ...]]:
-    """Mark live snapshots and staged ones of live jobs; tells also which objects nothing stands for.
+    """Mark live snapshots and staged ones of live jobs; tells also which objects nothing stands for. `waiting` gets the
+    chunks that only snapshots need whose removal can still be undone.
 
     The order of reading matters: an object that is listed was staged under a lease that is listed after it, or its job
     has ended since, and then its record is there."""
@@ -214,9 +222,11 @@ def _mark_all(
     jobs = {lease.job for lease in leases}
     parents = {SnapshotId(lease.parent) for lease in leases if lease.parent}
     inventory = take_inventory(node, key, stored)
-    for number, name in enumerate(inventory.live):
+    in_order = sorted(inventory.live, key=lambda name: name in inventory.aside)
+    for number, name in enumerate(in_order):
         progress(PruneProgress("mark", number, len(inventory.live)))
-        marker.mark((name,))
+        if name not in inventory.aside:
+            marker.mark((name,))
     abandoned = []
     for name in sorted(inventory.leftover):
         try:
@@ -229,6 +239,9 @@ def _mark_all(
             continue  # the lease that kept it has ended, and it was deleted meanwhile
         if not needed:
             abandoned.append(name)
+    only_theirs = marker.mark_waiting(name for name in in_order if name in inventory.aside)
+    if waiting is not None:
+        waiting |= only_theirs
     return inventory, tuple(abandoned)
 
 
@@ -318,6 +331,11 @@ def _count_of(usage: dict[PackId, _Usage], copy: Location) -> int:
 def _unused_percent(info: PackInfo, usage: _Usage) -> float:
     """Of the pack's chunks, by number: the index does not keep their plain bytes."""
     return 100.0 * (1 - usage.chunks / max(info.chunks, 1))
+
+
+def _bytes_of(usage: dict[PackId, _Usage], packs: dict[PackId, PackInfo]) -> int:
+    """About the stored bytes of the chunks counted: each pack's share, by the number of its chunks."""
+    return sum(packs[pack].bytes * used.chunks // max(packs[pack].chunks, 1) for pack, used in usage.items())
 
 
 def _batches(chunks: Iterable[ChunkId]) -> Iterator[list[ChunkId]]:

@@ -1,10 +1,11 @@
 """Records: the core's signed, chained answer to each commit and each deletion of a snapshot. The vault's trust root.
 
-    object = magic "PHNXRECD" (8), version 1 (2), zero (2), length of the body (4), body, Ed25519 signature (64)
+    object = magic "PHNXRECD" (8), version (2), zero (2), length of the body (4), body, Ed25519 signature (64)
 
-Integers are little-endian. The body is a MessagePack array with the fields of `Record` in their order. The signature,
-by the record key that derives from the vault key, is over a label and everything before it. `previous` is BLAKE3 of
-the whole object of the record before; of the first, number 1, it is 32 zero bytes.
+Integers are little-endian. The body is a MessagePack array: of version 1, a commit or a removal, with the fields of
+`Record` in their order; of version 2, what operators decide about a committed snapshot, with those of `SealedRecord`.
+The signature, by the record key that derives from the vault key, is over a label and everything before it. `previous`
+is BLAKE3 of the whole object of the record before; of the first, number 1, it is 32 zero bytes.
 """
 
 import struct
@@ -24,9 +25,10 @@ from phoenix_core.vault.malformed import MALFORMED
 
 MAGIC = b"PHNXRECD"
 VERSION = 1
+SEALED_VERSION = 2
 SIGNATURE_LABEL = b"phoenix vault v1: record signature\0"
 SIGNATURE_BYTES = 64
-MAX_RECORD_BYTES = 4096
+MAX_RECORD_BYTES = 16384
 FIRST_PREVIOUS = bytes(32)
 _HEADER = struct.Struct("<8sHHI")
 
@@ -36,10 +38,20 @@ Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 class RecordKind(StrEnum):
     COMMIT = "commit"
     REMOVE = "remove"
+    ANNOTATE = "annotate"
+    """From here on these tags, this note and this hold are the snapshot's, and no others."""
+    SET_ASIDE = "set_aside"
+    """It is no restore point any more, and its removal can still be undone."""
+    BRING_BACK = "bring_back"
+    """It is a restore point again."""
+
+
+SEALED_KINDS = frozenset({RecordKind.ANNOTATE, RecordKind.SET_ASIDE, RecordKind.BRING_BACK})
+"""Those of version 2."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One commit or removal of a snapshot."""
+    """One commit or removal of a snapshot, or, as `SealedRecord`, what was decided about it since."""
 
     sequence: Annotated[int, Meta(ge=1)]
     """1, 2, 3, … without gaps."""
@@ -57,14 +69,25 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return SnapshotId(self.snapshot.hex())
 
 
+class SealedRecord(Record, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A record of a kind in `SEALED_KINDS`. Records can be read by whoever has the store, so what people wrote is
+    sealed (`annotation.seal`)."""
+
+    sealed: bytes
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
+_decoders: dict[int, msgspec.msgpack.Decoder[Record]] = {
+    VERSION: msgspec.msgpack.Decoder(Record),
+    SEALED_VERSION: msgspec.msgpack.Decoder(SealedRecord),
+}
 
 
 def sign(record: Record, key: Ed25519PrivateKey) -> bytes:
     """The object to store; `key` is `VaultKey.record_signing_key()`."""
     body = _encoder.encode(record)
-    unsigned = _HEADER.pack(MAGIC, VERSION, 0, len(body)) + body
+    version = SEALED_VERSION if isinstance(record, SealedRecord) else VERSION
+    unsigned = _HEADER.pack(MAGIC, version, 0, len(body)) + body
     return unsigned + key.sign(SIGNATURE_LABEL + unsigned)
 
 
@@ -76,14 +99,17 @@ def parse(encoded: bytes, *, sequence: int = 0) -> Record:
     magic, version, zero, length = _HEADER.unpack_from(encoded)
     if magic != MAGIC or zero:
         raise RecordDamaged(sequence=sequence, detail="it does not start as a record does")
-    if version != VERSION:
+    if version not in _decoders:
         raise UnknownVersion(what="record", version=version)
     if _HEADER.size + length + SIGNATURE_BYTES != len(encoded):
         raise RecordDamaged(sequence=sequence, detail="its length is not what it says")
     try:
-        return _decoder.decode(encoded[_HEADER.size : -SIGNATURE_BYTES])
+        record = _decoders[version].decode(encoded[_HEADER.size : -SIGNATURE_BYTES])
     except MALFORMED as error:
         raise RecordDamaged(sequence=sequence, detail="it is malformed") from error
+    if (record.kind in SEALED_KINDS) != (version == SEALED_VERSION):
+        raise RecordDamaged(sequence=sequence, detail="its kind isn't one of its version")
+    return record
 
 
 def verify(encoded: bytes, public_key: bytes, *, sequence: int = 0) -> Record:
@@ -123,11 +149,23 @@ def verify_chain(
 
 
 def live_snapshots(chain: Iterable[Record]) -> dict[SnapshotId, Record]:
-    """The snapshots that the records committed and did not remove, each with the record of its commit, in order."""
+    """The snapshots that the records committed and did not remove, each with the record of its commit, in order; those
+    that are set aside too, since their removal can be undone."""
     live: dict[SnapshotId, Record] = {}
     for record in chain:
         if record.kind is RecordKind.COMMIT:
             live[record.snapshot_id] = record
-        else:
+        elif record.kind is RecordKind.REMOVE:
             live.pop(record.snapshot_id, None)
     return live
+
+
+def set_aside_snapshots(chain: Iterable[Record]) -> set[SnapshotId]:
+    """Of the live snapshots, those whose removal waits for the end of its undo period."""
+    aside: set[SnapshotId] = set()
+    for record in chain:
+        if record.kind is RecordKind.SET_ASIDE:
+            aside.add(record.snapshot_id)
+        elif record.kind is not RecordKind.ANNOTATE:
+            aside.discard(record.snapshot_id)
+    return aside

@@ -22,6 +22,7 @@ MLKEM_SEED_CONTEXT = "phoenix vault v1: ML-KEM-768 seed"
 X25519_CONTEXT = "phoenix vault v1: X25519 private key"
 RECORD_KEY_CONTEXT = "phoenix vault v1: record signing key"
 TOKEN_KEY_CONTEXT = "phoenix vault v1: storage token signing key"  # noqa: S105 - a label, not a secret
+RECORD_TEXT_CONTEXT = "phoenix vault v1: record text key"
 DATA_ID_CONTEXT = "phoenix vault v1: data chunk id key"
 META_ID_CONTEXT = "phoenix vault v1: metadata chunk id key"
 INDEX_CONTEXT = "phoenix vault v1: index key"
@@ -77,6 +78,11 @@ class VaultKey:
 
     def record_public_key(self) -> bytes:
         return self.record_signing_key().public_key().public_bytes_raw()
+
+    def record_text_key(self, salt: bytes) -> bytes:
+        """Seals what people wrote into one record (AES-256, 32 bytes); each record has a salt of its own, of 16 bytes,
+        so that a key seals one text only."""
+        return _derive(RECORD_TEXT_CONTEXT, self._key + salt)
 
     def token_signing_key(self) -> Ed25519PrivateKey:
         """Signs the storage tokens that the core mints."""

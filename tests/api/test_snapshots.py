@@ -157,8 +157,7 @@ async def test_differences_between_two_snapshots(rig: Rig, snapshots: list[str])
 
 
 async def test_a_removed_snapshot_is_gone_with_its_record_left(rig: Rig, snapshots: list[str]) -> None:
-    job = await rig.client.remove_snapshot(snapshots[0])
-    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
+    assert (await rig.remove(snapshots[0])).state is JobState.SUCCESSFUL
     assert [each.id for each in await rig.client.snapshots()] == [snapshots[1]]
     assert len(await asyncio.to_thread(rig.node().records)) == 3
     with pytest.raises(RemoteError):

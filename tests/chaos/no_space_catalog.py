@@ -151,7 +151,7 @@ class CatalogRounds:
             return None
         snapshot = dice.choice(sorted(self._committed))
         self._committed.discard(snapshot)
-        job = await self._ended(await self._rig.client.remove_snapshot(snapshot))
+        job = await self._rig.remove(snapshot)
         is_gone = snapshot not in await asyncio.to_thread(self._recorded)
         assert is_gone == (job.state is JobState.SUCCESSFUL), f"a removal is {job.state}: {job.error}"
         return job

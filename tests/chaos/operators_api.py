@@ -23,7 +23,7 @@ class OperatorsApi:
         return self._job("POST", "/v1/restores", wanted)
 
     def remove(self, snapshot: str) -> str:
-        return self._job("DELETE", f"/v1/snapshots/{snapshot}")
+        return self._job("DELETE", f"/v1/snapshots/{snapshot}?at_once=true&typed={snapshot[:12]}")
 
     def prune(self) -> str:
         return self._job("POST", "/v1/vault/prune", {"execute": True})

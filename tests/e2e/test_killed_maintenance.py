@@ -54,7 +54,7 @@ def it_waits_for_a_backup(here: Machine) -> Iterator[Wait]:
         yield lambda job: watch.wait_until(here.socket, "the wait", lambda: _step(here, job, "wait") == "running")
     made = here.wait_job(backup)
     assert made["state"] == "successful"
-    here.json("snapshot", "remove", made["snapshot_id"], "--yes")
+    here.json("snapshot", "remove", made["snapshot_id"], "--at-once", "--confirm", made["snapshot_id"][:12])
 
 
 _seeds = itertools.count(1000)
@@ -134,7 +134,7 @@ class Littered:
             path.write_bytes(content)
 
     def _remove(self, snapshot: str) -> None:
-        self.here.json("snapshot", "remove", snapshot, "--yes")
+        self.here.json("snapshot", "remove", snapshot, "--at-once", "--confirm", snapshot[:12])
         self.snapshots.pop(snapshot, None)
 
 

@@ -12,7 +12,7 @@ def test_prune_beside_a_backup_loses_nothing(here: Machine) -> None:
     tree.make(source, files=FILES // 2, size=SIZE, seed=2)
     half = walk(source)
     kept = here.json("backup", "one", str(source))["snapshot_id"]
-    here.json("snapshot", "remove", old, "--yes")
+    here.json("snapshot", "remove", old, "--at-once", "--confirm", old[:12])
     plan = here.json("vault", "prune")["result"]
     assert plan["unused_packs"] + plan["rewrite_packs"] > 0
     assert "deleted_packs" not in plan
@@ -31,7 +31,7 @@ def test_prune_beside_a_backup_loses_nothing(here: Machine) -> None:
     tree.restores_as(here, "one", kept, source, half)
     tree.restores_as(here, "one", made["snapshot_id"], source, again)
 
-    here.json("snapshot", "remove", made["snapshot_id"], "--yes")
+    here.json("snapshot", "remove", made["snapshot_id"], "--at-once", "--confirm", made["snapshot_id"][:12])
     freed = here.json("vault", "prune", "--execute", "--yes")["result"]
     assert freed["deleted_packs"] > 0
     assert here.json("vault", "verify", "--depth", "chunks")["state"] == "successful"

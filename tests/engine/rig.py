@@ -90,6 +90,11 @@ class Rig:
         """The job once it is over."""
         return await self.in_state(job_id, *(state for state in JobState if state.is_final), timeout_s=timeout_s)
 
+    async def remove(self, snapshot: str) -> JobView:
+        """Remove a snapshot for good."""
+        job = await self.client.remove_snapshot(snapshot, at_once=True, typed=snapshot[:12])
+        return await self.ended(job.id)
+
     async def in_state(self, job_id: str, *states: JobState, timeout_s: float = WAIT_S) -> JobView:
         async def reached() -> bool:
             return (await self.client.job(job_id)).state in states

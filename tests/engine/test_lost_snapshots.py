@@ -178,7 +178,7 @@ async def test_a_lost_snapshot_can_be_given_up(rig: Rig, agent: FakeAgent) -> No
     await backed_up(rig)
     newest = await backed_up(rig)
     await lose(rig, newest.snapshot_id)
-    removed = await rig.ended((await rig.client.remove_snapshot(newest.snapshot_id)).id)
+    removed = await rig.remove(newest.snapshot_id)
     assert removed.state is JobState.SUCCESSFUL, removed.error
     assert await tiers(rig) == ["warm"]
     assert (await rig.client.vault()).in_order

@@ -38,7 +38,7 @@ class LosesAnswers:
 
 
 def chain_of(rig: Rig, node: object) -> RecordChain:
-    chain = RecordChain(node, rig.key.record_signing_key(), SystemClock())  # type: ignore[arg-type]
+    chain = RecordChain(node, rig.key, SystemClock())  # type: ignore[arg-type]
     chain.load()
     return chain
 

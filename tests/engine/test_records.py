@@ -95,7 +95,7 @@ async def test_nothing_is_committed_while_a_record_is_missing_and_all_goes_on_on
     assert "`phoenix setting set vault.accept_rollback 2`" in error.hint
     assert second[:12] in error.hint
     assert not await asyncio.to_thread(stored(rig, 2).exists)
-    removal = await rig.ended((await rig.client.remove_snapshot(first)).id)
+    removal = await rig.remove(first)
     assert removal.error is not None
     assert removal.error.code == "vault_rolled_back"
     await put(rig, 2)

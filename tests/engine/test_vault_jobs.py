@@ -149,7 +149,7 @@ async def test_a_prune_shows_its_plan_and_deletes_only_when_told_to(rig: Rig, ag
     agent.files = {"/srv/new": os.urandom(300_000)}
     await backed_up(rig)
     await proved(rig)
-    await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    await rig.remove(old.snapshot_id)
     before = len(await packs(rig))
     plan = await rig.ended((await rig.client.prune()).id)
     assert plan.state is JobState.SUCCESSFUL, plan.error
@@ -172,7 +172,7 @@ async def test_a_prune_moves_what_is_needed_out_of_mostly_unused_packs(rig: Rig,
     agent.files = {"/srv/kept": kept}
     await backed_up(rig)
     await proved(rig)
-    await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    await rig.remove(old.snapshot_id)
     done = await rig.ended((await rig.client.prune(PruneRequest(execute=True))).id)
     assert done.state is JobState.SUCCESSFUL, done.error
     assert done.result["rewritten_packs"] == 1
@@ -199,7 +199,7 @@ async def test_a_removal_waits_for_a_storage_node_that_is_away(
         delete(snapshot)
 
     monkeypatch.setattr(node, "delete_snapshot", delete_snapshot)
-    done = await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    done = await rig.remove(old.snapshot_id)
     assert done.state is JobState.SUCCESSFUL, done.error
     assert (away, await rig.client.snapshots()) == ([], [])
 
@@ -217,7 +217,7 @@ async def test_a_removal_that_fails_once_it_is_recorded_counts_and_is_finished(
         if call == "append_record":
             answers = node.records
             dying.setattr(node, "records", lambda after=0: _until_one_is_written(answers, after, before=1))
-        failed = await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+        failed = await rig.remove(old.snapshot_id)
     assert failed.state is JobState.FAILED
     assert await rig.client.snapshots() == []
     assert await asyncio.to_thread(node.snapshots) == []
@@ -244,7 +244,7 @@ def _dies(call: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
 async def test_a_lease_that_outlived_its_job_holds_up_no_prune(rig: Rig, agent: FakeAgent) -> None:
     agent.files = {"/srv/old": os.urandom(300_000)}
     old = await backed_up(rig)
-    await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    await rig.remove(old.snapshot_id)
     for job in (old.id, "jnobodyknows"):
         await asyncio.to_thread(rig.node().open_lease, new_lease_id(), job, "s1", None)
     done = await rig.ended((await rig.client.prune(PruneRequest(execute=True))).id)
@@ -257,7 +257,7 @@ async def test_a_prune_that_waits_for_a_backup_can_be_cancelled(rig: Rig, agent:
     agent.files = {"/srv/old": os.urandom(300_000)}
     old = await backed_up(rig)
     await proved(rig)
-    await rig.ended((await rig.client.remove_snapshot(old.snapshot_id)).id)
+    await rig.remove(old.snapshot_id)
     agent.on_backup = until_cancelled
     backup = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",), full=True))
     await rig.in_state(backup.id, JobState.RUNNING)

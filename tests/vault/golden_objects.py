@@ -14,6 +14,7 @@ import zstandard
 from blake3 import blake3
 
 from phoenix_core.domain.ids import ChunkId
+from phoenix_core.vault.annotation import Annotation, Aside, Detail, Hold, seal
 from phoenix_core.vault.block import encode_block
 from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.chunkid import chunk_id
@@ -21,7 +22,7 @@ from phoenix_core.vault.entry import ChunkRef, Entry, EntryType, Extent
 from phoenix_core.vault.filelists import MissingEntry, write_missing
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packtail import PackTail, TailBlock, seal_tail, tail_key
-from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, record_hash, sign
+from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, SealedRecord, record_hash, sign
 from phoenix_core.vault.snapshot import seal_snapshot
 from phoenix_core.vault.tree import TreeWriter, write_chunk_list
 from phoenix_core.vault.wrap import WrappedKey, describe_vault
@@ -141,6 +142,19 @@ def records() -> Iterator[tuple[str, bytes]]:
     yield "record-commit", first
     second = Record(2, record_hash(first), 1_700_000_001_000_000_000, RecordKind.REMOVE, "s1", bytes(32), snapshot)
     yield "record-remove", sign(second, SIGN)
+    held = Annotation(("month-end", "prüfung"), "Before the move.\nKept for the auditors.", Hold("audit", "root", 1, 2))
+    decided: tuple[tuple[str, RecordKind, Detail], ...] = (
+        ("record-annotate", RecordKind.ANNOTATE, held),
+        ("record-set-aside", RecordKind.SET_ASIDE, Aside("root", 604_800)),
+        ("record-bring-back", RecordKind.BRING_BACK, Aside("root", 0)),
+    )
+    before = first
+    for number, (name, kind, detail) in enumerate(decided, 2):
+        sealed = seal(KEY, kind, snapshot, detail, lambda count, at=number: bytes([at]) * count)  # type: ignore[misc]
+        place, at_ns = (number, record_hash(before)), 1_700_000_000_000_000_000
+        record = SealedRecord(*place, at_ns, kind, "s1", bytes(32), snapshot, sealed)
+        before = sign(record, SIGN)
+        yield name, before
 
 
 def wrapped() -> WrappedKey:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from phoenix_core.domain.ids import PackId
+from phoenix_core.vault.annotation import Aside, Hold, standings_of
 from phoenix_core.vault.descriptor import decode
 from phoenix_core.vault.packreader import check_pack, read_blocks, read_head, read_head_bytes, read_tail
 from phoenix_core.vault.packtail import FOOTER_SIZE, open_tail
@@ -104,6 +105,28 @@ def test_the_golden_tail_opens() -> None:
 def test_the_golden_records_verify() -> None:
     chain = verify_chain([(1, golden("record-commit")), (2, golden("record-remove"))], KEY.record_public_key())
     assert [record.kind.value for record in chain] == ["commit", "remove"]
+
+
+def test_the_golden_records_of_decisions_verify_and_open() -> None:
+    names = ["record-commit", "record-annotate", "record-set-aside", "record-bring-back"]
+    chain = verify_chain([(number, golden(name)) for number, name in enumerate(names, 1)], KEY.record_public_key())
+    assert [record.kind.value for record in chain] == ["commit", "annotate", "set_aside", "bring_back"]
+    (standing,) = standings_of(chain[:3], KEY).values()
+    assert standing.annotation.tags == ("month-end", "prüfung")
+    assert standing.annotation.hold == Hold("audit", "root", 1, 2)
+    assert standing.aside == Aside("root", 604_800)
+    assert standings_of(chain, KEY)[chain[0].snapshot_id].aside is None
+
+
+def test_a_second_implementation_opens_what_a_golden_record_says() -> None:
+    """From the vault key alone, by the label and the layout that the format's documentation gives."""
+    data = golden("record-annotate")
+    body = msgspec.msgpack.decode(data[16:-64])
+    assert (data[8:10], body[3], len(body)) == (b"\x02\x00", "annotate", 8)
+    salt, sealed = body[7][:16], body[7][16:]
+    key = blake3(KEY.to_bytes() + salt, derive_key_context="phoenix vault v1: record text key").digest()
+    plain = AESGCM(key).decrypt(bytes(12), sealed, b"annotate" + body[6])
+    assert msgspec.msgpack.decode(plain)[0] == ["month-end", "prüfung"]
 
 
 def test_the_golden_tree_decodes_to_the_entries() -> None:

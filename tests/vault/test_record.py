@@ -106,7 +106,7 @@ def test_every_cut_and_every_addition_is_found() -> None:
 
 def test_a_later_version_says_so() -> None:
     with pytest.raises(UnknownVersion):
-        parse(CHAIN[0][1][:8] + b"\x02" + CHAIN[0][1][9:])
+        parse(CHAIN[0][1][:8] + b"\x03" + CHAIN[0][1][9:])
 
 
 def raw(body: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Which restore points a policy's retention keeps, and why; pure, so that a plan can be shown before it is carried out.
 
 Restore points are counted, not aged: a clock that jumps removes nothing. Those of one server that cover the same paths
-are counted together. The newest that can be restored always stays, and so does what can't be (a lost one, until
-somebody removes it by hand)."""
+are counted together. The newest that can be restored always stays, and so does what is held, and what
+can't be restored (a lost one, until somebody removes it by hand)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -24,6 +24,7 @@ class RestorePoint(msgspec.Struct, frozen=True):
     sequence: int
     """Number of its record; later ones are newer, whatever the clocks said."""
     readable: bool = True
+    held: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -64,6 +65,8 @@ def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo)
             reasons[point.id].append("lost")
         elif retention.keeps_all:
             reasons[point.id].append("all")
+        if point.held:
+            reasons[point.id].append("held")
     if sound:
         reasons[sound[0].id].append("newest")
     for number, point in enumerate(sound[: retention.last], 1):

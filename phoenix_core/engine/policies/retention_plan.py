@@ -1,7 +1,7 @@
 """What retention would remove now: each group's restore points, by its policy."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import PolicyRow, SnapshotRow
@@ -16,9 +16,11 @@ class RetentionPlans:
     """Only servers in a group with a policy are looked at: what is left of a removed one stays until somebody removes
     it by hand."""
 
-    def __init__(self, stored: Policies, snapshots: Snapshots) -> None:
+    def __init__(self, stored: Policies, snapshots: Snapshots, held: Callable[[SnapshotRow], bool]) -> None:
+        """`held`: whether a hold keeps the snapshot now."""
         self._stored = stored
         self._snapshots = snapshots
+        self._held = held
         self.changes = 0
         """Rises with each change of a policy, rule or group: what was planned before may not hold any more."""
 
@@ -64,6 +66,7 @@ class RetentionPlans:
                 recorded_at=row.recorded_at,
                 sequence=row.sequence,
                 readable=row.readable,
+                held=self._held(row),
             )
             for row in rows
             if row.server_id in servers

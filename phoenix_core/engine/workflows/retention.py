@@ -1,4 +1,5 @@
-"""Retention: removes the restore points that no policy keeps. Their data goes with the next prune."""
+"""Retention: removes the restore points that no policy keeps, so that each removal can be undone for a while
+(`snapshots.undo_days`)."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -9,13 +10,19 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, RETENTION, VAULT, Claim
-from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.errors import SnapshotHeld
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.policies.retention import RestorePoint, Verdict
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
+from phoenix_core.engine.removals import Removals
+from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
+from phoenix_core.engine.workflows.snapshot_remove import SECONDS_PER_DAY, UNDO
+
+BY = "retention"
+"""Who removed a snapshot that no policy keeps."""
 
 
 class ApplyRetention(Workflow):
@@ -26,11 +33,14 @@ class ApplyRetention(Workflow):
         ("remove", "Remove the others"),
     )
 
-    def __init__(self, seat: VaultSeat, plans: RetentionPlans, lost: LostSnapshots, committer: Committer) -> None:
+    def __init__(
+        self, seat: VaultSeat, plans: RetentionPlans, lost: LostSnapshots, removals: Removals, settings: Settings
+    ) -> None:
         self._seat = seat
         self._plans = plans
         self._lost = lost
-        self._committer = committer
+        self._removals = removals
+        self._settings = settings
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT), Claim(PRUNING), Claim(RETENTION, exclusive=True))
@@ -54,8 +64,15 @@ class ApplyRetention(Workflow):
                     going = deque(point for point in going if point.id in still)
                     continue
                 point = going.popleft()
-                remove = partial(self._committer.remove, vault, SnapshotId(point.id))
-                await once_there_is_space(partial(once_it_answers, run, remove, "The removal goes on once it answers."))
+                undo_s = self._settings.whole(UNDO) * SECONDS_PER_DAY
+                remove = partial(self._removals.set_aside, vault, SnapshotId(point.id), BY, undo_s)
+                try:
+                    await once_there_is_space(
+                        partial(once_it_answers, run, remove, "The removal goes on once it answers.")
+                    )
+                except SnapshotHeld as error:  # since the plan was made
+                    await run.note(error.message)
+                    continue
                 removed += 1
                 recorded = point.recorded_at.strftime("%Y-%m-%d %H:%M UTC")
                 await run.note(f"Removed snapshot {point.id[:SHORT_ID_DIGITS]} of {recorded}: no policy keeps it.")

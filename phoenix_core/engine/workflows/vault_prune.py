@@ -124,4 +124,6 @@ def _numbers(plan: PrunePlan) -> Result:
         "rewrite_packs": len(plan.rewrite),
         "rewrite_bytes": plan.rewrite_bytes,
         "held_by_leases": plan.held_by_leases,
+        "waiting_snapshots": plan.waiting_snapshots,
+        "waiting_bytes": plan.waiting_bytes,
     }

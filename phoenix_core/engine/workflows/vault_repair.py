@@ -151,7 +151,8 @@ class RepairVault(Workflow):
             for snapshot in server.unreadable:
                 await run.note(
                     f"Snapshot {snapshot[:12]} of {server.name} can't be opened, and no repair makes it up: put its "
-                    f"object back from a copy of the vault, or give it up: `phoenix snapshot remove {snapshot[:12]}`.",
+                    "object back from a copy of the vault, or give it up: "
+                    f"`phoenix snapshot remove {snapshot[:12]} --at-once`.",
                     "warning",
                 )
         for text in left.unneeded[:NOTED]:

@@ -26,6 +26,7 @@ from phoenix_core.domain.names import parse_shown
 from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import BACKUP, StorageAssigner
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
@@ -101,6 +102,7 @@ class FileBackupLinux(Workflow):
         own_folders: OwnFolders,
         rereads: Rereads,
         clock: Clock,
+        annotations: Annotations,
     ) -> None:
         self._seat = seat
         self._directory = directory
@@ -117,6 +119,7 @@ class FileBackupLinux(Workflow):
         self._own_folders = own_folders
         self._rereads = rereads
         self._clock = clock
+        self._annotations = annotations
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT), Claim(backups_of(job.server_id), exclusive=True))
@@ -283,6 +286,15 @@ class FileBackupLinux(Workflow):
                 )
             )
             step.detail = f"snapshot {row.id[:12]}, record {record.sequence}"
+            if request.tags:
+                row = await once_there_is_space(
+                    lambda: once_it_answers(
+                        run,
+                        lambda: self._annotations.tag(vault, snapshot, request.tags),
+                        "The snapshot is tagged once it answers.",
+                    )
+                )
+                step.detail += f", tags {', '.join(row.tags)}"
         await once_there_is_space(lambda: self._directory.set_default_paths(request.server_id, request.paths))
         await self._tell(run, row, record.sequence, vault.vault_id)
         return row

@@ -135,6 +135,7 @@ class Core:
         await parts.settings.load()
         await parts.seen.load()
         await parts.directory.load()
+        await parts.alerts.load()
         self._stack.push_async_callback(parts.opening.close)
         await parts.opening.prepare(self._key)
         self._stack.push_async_callback(parts.lost.close)
@@ -146,6 +147,9 @@ class Core:
         self._start_task(parts.vault_news.run, "vault news")
         self._start_task(parts.prover.run, "proof of new packs")
         self._ready = ready
+        self._stack.push_async_callback(parts.alerts.close)
+        self._start_task(parts.alerts.watch.run, "alerts")
+        self._start_task(parts.alerts.postman.run, "notifications")
         self._start_task(self._serve_jobs, "job queue")
         self._start_task(parts.scheduler.run, "scheduler")
         api = parts.api_server(self._status, self._request_stop)

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from phoenix_core.alertcalls import AlertCalls
 from phoenix_core.domain.errors import EXIT_FAILED, ErrorView, PhoenixError, RemoteError
 from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.views import (
@@ -59,7 +60,7 @@ class CoreUnreachable(PhoenixError):
     http_status = 503
 
 
-class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls):
+class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls, AlertCalls):
     """One connection pool to one core. Methods raise `RemoteError` (what the core reported) or `CoreUnreachable`."""
 
     def __init__(self, socket_path: Path) -> None:

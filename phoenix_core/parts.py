@@ -1,5 +1,6 @@
 """Makes the parts of a core and hands them to each other, by constructor; nothing runs yet."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,6 +11,8 @@ from phoenix_core.agentlink.errors import PeerAway
 from phoenix_core.agentlink.hub import Hub
 from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.alertparts import AlertParts
+from phoenix_core.api.alerts import AlertResource
 from phoenix_core.api.annotations import AnnotationResource
 from phoenix_core.api.audit import AuditKeeper, AuditResource
 from phoenix_core.api.backups import BackupResource
@@ -21,6 +24,7 @@ from phoenix_core.api.find import FindResource
 from phoenix_core.api.groups import GroupResource
 from phoenix_core.api.jobs import JobResource
 from phoenix_core.api.mounts import MountResource
+from phoenix_core.api.notifications import ChannelResource, NotificationRuleResource
 from phoenix_core.api.policies import PolicyResource
 from phoenix_core.api.rules import RuleResource
 from phoenix_core.api.ruletests import RuleTestResource
@@ -37,6 +41,7 @@ from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.settings import Facts, StoredSettings
 from phoenix_core.catalog.snapshots import Snapshots
+from phoenix_core.catalog.whole_config import WholeConfig
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind
@@ -174,6 +179,7 @@ class Parts:
             clock,
             take_over=config.take_over,
         )
+        self._catalog = catalog
         self._make_engine()
         self._make_link()
 
@@ -237,6 +243,8 @@ class Parts:
         self.desk = JobDesk(
             self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner, self.attached
         )
+        turn = asyncio.Lock()
+        self.alerts = self._make_alerts(turn)
         self.scheduler = Scheduler(
             (
                 GroupRuns(self.policies, self.desk, self._clock, self.directory.in_use),
@@ -245,12 +253,29 @@ class Parts:
                 RetentionRuns(self.retention_plans, self.settings, self.facts, self.desk, self._clock),
                 self.seen,
                 UndoEnds(self.snapshots, self.jobs, self.desk, self.seen, self._clock),
+                self.alerts.watch,
+                self.alerts.digests,
             ),
             self._clock,
         )
         references = References(self.directory)
-        self.policy_desk = PolicyDesk(self.policies, self.directory, references, self._clock, self._policies_changed)
-        self.config_desk = ConfigDesk(self.policy_desk, self.policies, references, self._clock)
+        self.policy_desk = PolicyDesk(
+            self.policies,
+            self.directory,
+            references,
+            self._clock,
+            self._policies_changed,
+            turn,
+            self.alerts.notification_desk.rules_of_group,
+        )
+        self.config_desk = ConfigDesk(
+            self.policy_desk,
+            self.alerts.notification_desk,
+            self.policies,
+            WholeConfig(self._catalog),
+            references,
+            self._clock,
+        )
         self.prover = Prover(
             self.seat,
             self.snapshots,
@@ -266,6 +291,31 @@ class Parts:
         self.settings.on_change(lambda key: self.prover.poke())
         self.settings.on_change(lambda key: self.scheduler.poke())
         self.settings.on_change(lambda key: self.queue.poke())
+
+    def _make_alerts(self, turn: asyncio.Lock) -> AlertParts:
+        return AlertParts(
+            self._catalog,
+            self._data,
+            self.events,
+            self.directory,
+            self.attached,
+            self.policies,
+            self.jobs,
+            self.snapshots,
+            self.lost,
+            self.seat,
+            self.views,
+            self.settings,
+            self.facts,
+            self._host.hostname,
+            turn,
+            self._rules_changed,
+            self._clock,
+            embedded=self._config.embedded,
+        )
+
+    def _rules_changed(self) -> None:
+        self.scheduler.poke()
 
     def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
         return remembered(self._data, vault_id)
@@ -418,6 +468,9 @@ class Parts:
                 RuleTestResource(self.rule_tests),
                 GroupResource(self.policy_desk),
                 ConfigResource(self.config_desk),
+                AlertResource(self.alerts.desk, self.directory),
+                ChannelResource(self.alerts.notification_desk),
+                NotificationRuleResource(self.alerts.notification_desk),
                 AuditResource(self.audit),
                 EventResource(self.events),
             ),

@@ -85,7 +85,7 @@ class PolicyCalls(ABC):
         await self._call("DELETE", _named("groups", name), dict[str, str])
 
     async def config(self) -> Config:
-        """All policies, rules and groups."""
+        """All policies, rules, groups and notifications."""
         return await self._call("GET", "/v1/config", Config)
 
     async def config_diff(self, wanted: Config) -> list[ConfigChange]:
@@ -93,7 +93,7 @@ class PolicyCalls(ABC):
         return await self._call("POST", "/v1/config/diff", list[ConfigChange], body=wanted)
 
     async def apply_config(self, wanted: Config) -> list[ConfigChange]:
-        """Have these policies, rules and groups and no others; returns what changed."""
+        """Have these policies, rules, groups and notifications and no others; returns what changed."""
         return await self._call("PUT", "/v1/config", list[ConfigChange], body=wanted)
 
     # --- audit log ---------------------------------------------------------------------------------------------------

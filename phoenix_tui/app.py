@@ -24,6 +24,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.messages import CoreChanged
 from phoenix_tui.moving import MovingApp
 from phoenix_tui.palette import ActionCommands, ElsewhereCommands, ServerCommands, ThemeCommands
+from phoenix_tui.screens.alerts import AlertsScreen
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.dashboard import DashboardScreen
 from phoenix_tui.screens.help import HelpScreen
@@ -95,6 +96,7 @@ class Console(MovingApp):
             "vault": VaultScreen(self.context),
             "settings": SettingsScreen(self.context),
             "policies": PoliciesScreen(self.context),
+            "alerts": AlertsScreen(self.context),
         }
 
     def _preferences(self) -> tuple[preferences.Preferences, PhoenixError | None]:

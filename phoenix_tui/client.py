@@ -134,6 +134,7 @@ class LiveCore:
             self.client.jobs(state="active", limit=ACTIVE_READ),
         )
         await self._read_vault()
+        await self._read_alerts()
         self.model.status = status
         self.model.servers = {server.id: server for server in servers}
         self.model.put_settings(settings)
@@ -150,6 +151,12 @@ class LiveCore:
             problem = error.view()
         self.model.vault, self.model.vault_problem = vault, problem
 
+    async def _read_alerts(self) -> None:
+        try:
+            self.model.alerts = {alert.id: alert for alert in await self.client.alerts()}
+        except RemoteError:
+            self.model.alerts = {}  # an older core knows of none
+
     async def _keep_fresh(self) -> None:
         while True:
             await _set_within(self._refresh, self._refresh_interval_s)
@@ -161,6 +168,7 @@ class LiveCore:
                 self.model.servers = {server.id: server for server in await self.client.servers()}
                 self.model.put_settings(await self.client.settings())
                 await self._read_vault()
+                await self._read_alerts()
             except CoreUnreachable:
                 continue  # The event stream finds out as well, and says so.
             except RemoteError as error:
@@ -170,7 +178,7 @@ class LiveCore:
             if self.model.problem is not None:
                 self.model.problem = None
                 self._note(Topic.CONNECTION)
-            self._note(Topic.STATUS, Topic.SERVERS, Topic.VAULT)
+            self._note(Topic.STATUS, Topic.SERVERS, Topic.VAULT, Topic.ALERTS)
 
     # --- telling -----------------------------------------------------------------------------------------------------
 

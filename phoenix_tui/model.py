@@ -4,6 +4,7 @@ from enum import Enum, StrEnum
 
 import msgspec
 
+from phoenix_core.domain.alerts import AlertView
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import Event, JobView, ServerView, SettingView, StatusView, VaultView
@@ -30,6 +31,7 @@ class Topic(Enum):
     SNAPSHOTS = "snapshots"
     VAULT = "vault"
     LOG = "log"
+    ALERTS = "alerts"
     RESET = "reset"
     """Everything was read anew; what a screen had read for itself may be stale."""
 
@@ -46,6 +48,8 @@ class CoreModel:
         """Why there is no vault to show."""
         self.servers: dict[str, ServerView] = {}
         self.jobs: dict[str, JobView] = {}
+        self.alerts: dict[str, AlertView] = {}
+        """Those that are active, by id."""
         self.settings: dict[str, str] = {}
         """Values by key."""
 
@@ -65,6 +69,11 @@ class CoreModel:
     def finished_jobs(self) -> list[JobView]:
         finished = [job for job in self.jobs.values() if job.state.is_final]
         return sorted(finished, key=lambda job: job.finished_at or EPOCH, reverse=True)
+
+    def alerts_worst_first(self) -> list[AlertView]:
+        return sorted(
+            self.alerts.values(), key=lambda alert: (-alert.severity.rank, -alert.first_seen_at.timestamp(), alert.id)
+        )
 
     def active_backup_of(self, server_id: str) -> JobView | None:
         return next(
@@ -93,6 +102,12 @@ class CoreModel:
             known = before.get(job.id)
             self.jobs[job.id] = msgspec.structs.replace(job, steps=known.steps) if known and not job.steps else job
 
+    def put_alert(self, alert: AlertView) -> None:
+        if alert.is_active:
+            self.alerts[alert.id] = alert
+        else:
+            self.alerts.pop(alert.id, None)
+
     def apply(self, event: Event) -> set[Topic]:
         """Take in one event; what it changed."""
         if event.kind == "progress" and event.job is not None:
@@ -106,9 +121,10 @@ class CoreModel:
         if event.vault is not None:
             self.vault, self.vault_problem = event.vault, None
             return {Topic.VAULT}
-        if event.snapshot is not None:
-            return {Topic.SNAPSHOTS}
-        return {Topic.LOG} if event.log is not None else set()
+        if event.alert is not None:
+            self.put_alert(event.alert)
+        told = {Topic.SNAPSHOTS: event.snapshot, Topic.ALERTS: event.alert, Topic.LOG: event.log}
+        return {topic for topic, part in told.items() if part is not None}
 
     def _progress(self, job: JobView) -> set[Topic]:
         known = self.jobs.get(job.id)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from phoenix_core.domain.alerts import AlertView, Severity
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.versions import Standing
 from phoenix_tui.i18n import _
@@ -42,10 +43,18 @@ _STEP = {
     StepState.SKIPPED: Sign("–", _("skipped"), DIM),
 }
 
+_SEVERITY = {
+    Severity.WARNING: Sign("!", _("warning"), WARN),
+    Severity.ERROR: Sign("✗", _("error"), BAD),
+    Severity.CRITICAL: Sign("✗", _("critical"), BAD),
+}
+
 CONNECTED = Sign("●", _("connected"), GOOD)
 AWAY = Sign("○", _("away"), WARN)
 LOST_AGENT = Sign("…", _("agent away"), WARN)
 """Of a job that runs, and whose agent the core has lost."""
+OVER = Sign("✓", _("over"), DIM)
+"""Of an alert."""
 REMOVED = Sign("–", _("removed"), DIM)
 TOO_OLD = Sign("✗", _("too old"), BAD)
 """Of a server whose agent's version the core doesn't serve any more."""
@@ -65,6 +74,14 @@ def version_words(standing: Standing) -> str:
 
 def job_sign(state: JobState) -> Sign:
     return _JOB[state]
+
+
+def severity_sign(severity: Severity) -> Sign:
+    return _SEVERITY[severity]
+
+
+def alert_sign(alert: AlertView) -> Sign:
+    return _SEVERITY[alert.severity] if alert.is_active else OVER
 
 
 def step_sign(state: StepState) -> Sign:

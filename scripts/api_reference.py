@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from phoenix_core.domain import audit, errors, policies, reading, ruletest, states, views
+from phoenix_core.domain import (
+    alerts,
+    audit,
+    errors,
+    notifications,
+    policies,
+    reading,
+    ruletest,
+    states,
+    views,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 RESOURCES = (
@@ -147,6 +157,26 @@ RESOURCES = (
     ("PUT", "/v1/config", "Config: these and no others", "[ConfigChange], what changed"),
     (
         "GET",
+        "/v1/alerts",
+        "`state` (`active`, `resolved`), `server`; of those that are over: `limit` (1 to 1,000; 100), `before` (an "
+        "alert's id, to page on)",
+        "[AlertView], active ones the worst first, others the newest end first",
+    ),
+    ("GET", "/v1/alerts/{alert}", "id, or its unique start", "AlertView"),
+    ("POST", "/v1/alerts/{alert}/acknowledge", "AcknowledgeRequest", "AlertView"),
+    ("GET", "/v1/channels", "", "[ChannelView]"),
+    ("GET", "/v1/channels/{channel}", "its name", "ChannelView"),
+    ("PUT", "/v1/channels/{channel}", "Channel, as with policies", "ChannelView"),
+    ("PUT", "/v1/channels/{channel}/secret", "SecretRequest", "ChannelView"),
+    ("DELETE", "/v1/channels/{channel}", "with its secret; rules no longer name it", "{}"),
+    ("POST", "/v1/channels/{channel}/test", "delivers a message now", "DeliveryResult"),
+    ("GET", "/v1/channels/{channel}/messages", "`limit` (1 to 1,000; 20)", "[MessageView], newest first"),
+    ("GET", "/v1/notification-rules", "", "[NotificationRule]"),
+    ("GET", "/v1/notification-rules/{rule}", "its name", "NotificationRule"),
+    ("PUT", "/v1/notification-rules/{rule}", "NotificationRule, as with policies", "NotificationRule"),
+    ("DELETE", "/v1/notification-rules/{rule}", "", "{}"),
+    (
+        "GET",
         "/v1/audit",
         "`limit` (1 to 1,000; 100), `before` (an entry's id, to page on)",
         "[AuditEntry], newest first",
@@ -166,7 +196,7 @@ curl --unix-socket ~/.local/share/phoenix/core.sock http://core/v1/status
 * Times are UTC in RFC 3339, sizes bytes, durations seconds. File names are in
   [escaped form](manual/restore.md#odd-names).
 * Fields that have a default may be left out of what is sent; unknown ones are passed over, but refused in policies,
-  rules and groups. Fields may be added to what
+  rules, groups, channels and notification rules. Fields may be added to what
   is answered; a change that breaks readers gets a new `/v2`.
 * An error has a status of 400 or more and an `ErrorView`: [the codes](errors.md).
 * `/v1/events` sends `id: <number>`, `event: <kind>`, `data: <Event>`, and a comment line at least every ten seconds.
@@ -187,7 +217,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    modules = (views, reading, policies, ruletest, audit)
+    modules = (views, reading, policies, ruletest, alerts, notifications, audit)
     types = [*chain.from_iterable(map(_structs, modules)), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 
@@ -227,7 +257,12 @@ def _enums() -> Iterator[str]:
     for name in ("JobKind", "JobState", "StepState", "ConflictRule", "VerifyDepth"):
         values = ", ".join(f"`{member}`" for member in getattr(states, name))
         yield f"### {name}\n\n{values}\n"
-    for enum in (reading.ArchiveFormat, reading.DownloadState):
+    enums = (
+        *(reading.ArchiveFormat, reading.DownloadState),
+        *(alerts.AlertKind, alerts.Severity, alerts.AlertState),
+        *(notifications.ChannelKind, notifications.Security, notifications.MessageState),
+    )
+    for enum in enums:
         yield f"### {enum.__name__}\n\n{', '.join(f'`{member}`' for member in enum)}\n"
     yield f"### MissedRun\n\n{', '.join(f'`{member}`' for member in policies.MissedRun)}\n"
 

@@ -1,4 +1,4 @@
-"""All policies, rules and groups at once: read, compare, put in force."""
+"""All policies, rules, groups and notifications at once: read, compare, put in force."""
 
 from aiohttp import web
 

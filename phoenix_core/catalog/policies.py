@@ -1,6 +1,7 @@
 """Queries on backup policies, content rules and server groups."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -63,23 +64,6 @@ class Policies:
         async with self._catalog.writing() as connection:
             await _put_group(connection, group)
 
-    async def replace_all(
-        self, wanted_policies: list[PolicyRow], wanted_rules: list[RuleRow], wanted_groups: list[GroupRow]
-    ) -> None:
-        """Have these and no others, in one transaction. Those of ids that are there keep their names."""
-        async with self._catalog.writing() as connection:
-            await connection.execute(sa.delete(group_rules))
-            await connection.execute(sa.delete(group_servers))
-            await _keep_only(connection, groups, [row.id for row in wanted_groups])
-            for policy in wanted_policies:
-                await _put(connection, policies, {"id": policy.id, "name": policy.name, "body": policy.body})
-            for rule in wanted_rules:
-                await _put(connection, rules, {"id": rule.id, "name": rule.name, "body": rule.body})
-            for group in wanted_groups:
-                await _put_group(connection, group)
-            await _keep_only(connection, policies, [row.id for row in wanted_policies])
-            await _keep_only(connection, rules, [row.id for row in wanted_rules])
-
     async def considered(self, group_id: str, until: datetime) -> None:
         """What was due for the group up to this time has been dealt with."""
         async with self._catalog.writing() as connection:
@@ -99,6 +83,26 @@ class Policies:
     async def _remove(self, table: sa.Table, row_id: str) -> None:
         async with self._catalog.writing() as connection:
             await connection.execute(sa.delete(table).where(table.c.id == row_id))
+
+
+async def replace_policies(
+    connection: AsyncConnection,
+    wanted_policies: Sequence[PolicyRow],
+    wanted_rules: Sequence[RuleRow],
+    wanted_groups: Sequence[GroupRow],
+) -> None:
+    """Have these and no others. Those of ids that are there keep their names."""
+    await connection.execute(sa.delete(group_rules))
+    await connection.execute(sa.delete(group_servers))
+    await _keep_only(connection, groups, [row.id for row in wanted_groups])
+    for policy in wanted_policies:
+        await _put(connection, policies, {"id": policy.id, "name": policy.name, "body": policy.body})
+    for rule in wanted_rules:
+        await _put(connection, rules, {"id": rule.id, "name": rule.name, "body": rule.body})
+    for group in wanted_groups:
+        await _put_group(connection, group)
+    await _keep_only(connection, policies, [row.id for row in wanted_policies])
+    await _keep_only(connection, rules, [row.id for row in wanted_rules])
 
 
 async def _put(connection: AsyncConnection, table: sa.Table, row: dict[str, object]) -> None:

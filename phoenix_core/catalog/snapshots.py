@@ -3,6 +3,7 @@
 A snapshot whose removal can still be undone is a row too; only queries that say so return it."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -114,6 +115,15 @@ class Snapshots:
         query = sa.select(snapshots).where(lost).order_by(snapshots.c.sequence.desc())
         async with self._catalog.reading() as connection:
             return [SnapshotRow(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def unproved_before(self, at: datetime) -> datetime | None:
+        """When the oldest was recorded that can be read, wasn't proved yet, and was recorded before this time."""
+        query = sa.select(sa.func.min(snapshots.c.recorded_at)).where(
+            snapshots.c.readable, sa.not_(snapshots.c.proved), snapshots.c.recorded_at < at, _STAYS
+        )
+        async with self._catalog.reading() as connection:
+            found: datetime | None = await connection.scalar(query)
+            return found
 
     async def totals(self) -> SnapshotTotals:
         lost = sa.case((snapshots.c.readable, 0), else_=1)

@@ -4,8 +4,10 @@ import sqlalchemy as sa
 
 from phoenix_core.catalog.columns import EnumText, JsonOf, UtcTime
 from phoenix_core.catalog.rows import Result
+from phoenix_core.domain.alerts import AlertChange, AlertKind, Severity
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.notifications import Channel, MessageState, NotificationRule
 from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
 
@@ -206,4 +208,68 @@ audit = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("outcome", sa.String(100), nullable=False),
+)
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("kind", EnumText(AlertKind), nullable=False),
+    sa.Column("subject_id", sa.String(100), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("severity", EnumText(Severity), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("first_seen_at", UtcTime, nullable=False),
+    sa.Column("last_seen_at", UtcTime, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("server_id", sa.String(40), nullable=False),
+    sa.Column("job_id", sa.String(40), nullable=False),
+    sa.Column("resolved_at", UtcTime, index=True),
+    sa.Column("resolved_why", sa.Text, nullable=False),
+    sa.Column("acknowledged_at", UtcTime),
+    sa.Column("acknowledged_by", sa.String(255), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("body", JsonOf(Channel), nullable=False),
+    sa.Column("secret_held_by", sa.String(20), nullable=False),
+)
+"""Who holds a channel's password or secret is here; the secret itself never is."""
+notification_rules = sa.Table(
+    "notification_rules",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("body", JsonOf(NotificationRule), nullable=False),
+    sa.Column("considered_until", UtcTime, nullable=False),
+)
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("channel_id", sa.ForeignKey("channels.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("alert_id", sa.ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("change", EnumText(AlertChange), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("message_id", sa.String(40), nullable=False, index=True),
+)
+"""What is to be told at once; without a message where it waits for one to be put into."""
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("channel_id", sa.ForeignKey("channels.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("rule_id", sa.String(40), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", EnumText(MessageState), nullable=False, index=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try_at", UtcTime, nullable=False),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False),
 )

@@ -60,6 +60,45 @@ def groups(context: typer.Context, incomplete: str) -> list[str]:
     return _ask(names, context, incomplete)
 
 
+def alerts(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [alert.id for alert in await client.alerts()]
+
+    return _ask(names, context, incomplete)
+
+
+def channels(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [view.channel.name for view in await client.channels()]
+
+    return _ask(names, context, incomplete)
+
+
+def notification_rules(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [rule.name for rule in await client.notification_rules()]
+
+    return _ask(names, context, incomplete)
+
+
+def alert_kinds(incomplete: str) -> list[str]:
+    from phoenix_core.domain.alerts import AlertKind
+
+    return _starting(("all", *AlertKind), incomplete)
+
+
+def severities(incomplete: str) -> list[str]:
+    from phoenix_core.domain.alerts import Severity
+
+    return _starting(Severity, incomplete)
+
+
+def securities(incomplete: str) -> list[str]:
+    from phoenix_core.domain.notifications import Security
+
+    return _starting(Security, incomplete)
+
+
 def missed_runs(incomplete: str) -> list[str]:
     from phoenix_core.domain.policies import MissedRun
 

@@ -7,7 +7,7 @@ import typer
 
 from phoenix_core.cli.options import Data, Json, Yes
 
-app = typer.Typer(help="Policies, rules and groups as one text file.", no_args_is_help=True)
+app = typer.Typer(help="Policies, rules, groups and notifications as one text file.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(metavar="FILE", help="TOML; - for standard input.")]
 
 
@@ -17,7 +17,7 @@ def export(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Write all policies, rules and groups to a file. No secrets are in it."""
+    """Write all policies, rules, groups and notifications to a file. No secrets are in it."""
     from phoenix_core.cli import configwork
     from phoenix_core.cli.boundary import data_directory, execute
 
@@ -35,7 +35,7 @@ def diff(file: File, data: Data = None, as_json: Json = False) -> None:
 
 @app.command("apply")
 def apply(file: File, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
-    """Have the policies, rules and groups of a file, and no others."""
+    """Have the policies, rules, groups and notifications of a file, and no others."""
     from phoenix_core.cli import configwork
     from phoenix_core.cli.boundary import data_directory, execute
 

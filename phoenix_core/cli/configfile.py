@@ -1,4 +1,5 @@
-"""The file of `config export` and `config apply`: TOML, one table for each policy, rule and group, by its name.
+"""The file of `config export` and `config apply`: TOML, one table for each policy, rule, group, notification channel
+and notification rule, by its name.
 
 Fields that have their default value are left out when it is written.
 """
@@ -11,13 +12,25 @@ import msgspec
 import tomli_w
 
 from phoenix_core.cli.errors import ConfigFileInvalid
+from phoenix_core.domain.notifications import Channel, NotificationRule
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
 
-HEADING = "# Policies, rules and groups. `phoenix config diff FILE` shows what `config apply FILE` would change.\n\n"
+HEADING = (
+    "# Policies, rules, groups and notifications. `phoenix config diff FILE` shows what `config apply FILE` would "
+    "change.\n\n"
+)
+_TABLES: dict[str, type[Any]] = {
+    "policies": BackupPolicy,
+    "rules": ContentRule,
+    "groups": ServerGroup,
+    "channels": Channel,
+    "notifications": NotificationRule,
+}
+"""Each a field of `Config`."""
 
 
 def to_text(config: Config) -> str:
-    tables = {"policies": config.policies, "rules": config.rules, "groups": config.groups}
+    tables = {what: getattr(config, what) for what in _TABLES}
     return HEADING + tomli_w.dumps({what: _by_name(items) for what, items in tables.items() if items})
 
 
@@ -25,13 +38,9 @@ def from_text(text: str, file: str) -> Config:
     """`file`: what to call it in an error. Raises ConfigFileInvalid."""
     try:
         tables = tomllib.loads(text)
-        for what in tables.keys() - {"policies", "rules", "groups"}:
-            raise ConfigFileInvalid(file=file, detail=f"{what} is neither policies, rules nor groups")
-        return Config(
-            policies=tuple(_items(tables, "policies", BackupPolicy, file)),
-            rules=tuple(_items(tables, "rules", ContentRule, file)),
-            groups=tuple(_items(tables, "groups", ServerGroup, file)),
-        )
+        for what in tables.keys() - _TABLES.keys():
+            raise ConfigFileInvalid(file=file, detail=f"{what} is none of {', '.join(_TABLES)}")
+        return Config(**{what: tuple(_items(tables, what, kind, file)) for what, kind in _TABLES.items()})
     except tomllib.TOMLDecodeError as error:
         raise ConfigFileInvalid(file=file, detail=str(error)) from error
 

@@ -10,6 +10,7 @@ from phoenix_core.cli.configfile import from_text, to_text
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.errors import ConfigFileInvalid, FileUnwritable
 from phoenix_core.cli.output import print_json, say
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED
 from phoenix_core.domain.policies import Config, ConfigChange
@@ -48,6 +49,7 @@ async def diff(data: DataDirectory, file: Path, *, as_json: bool) -> int:
 
 async def apply(data: DataDirectory, file: Path, *, yes: bool, as_json: bool) -> None:
     wanted = _read(file)
+    lacking: list[str] = []
     async with attached(data) as client:
         changes = await client.config_diff(wanted)
         if not as_json:
@@ -55,10 +57,15 @@ async def apply(data: DataDirectory, file: Path, *, yes: bool, as_json: bool) ->
         if changes:
             confirm(f"apply {amount(len(changes), 'change')}", yes=yes)
             changes = await client.apply_config(wanted)
+            views = await client.channels()
+            lacking = [view.channel.name for view in views if view.channel.needs_secret and not view.secret_held_by]
     if as_json:
         print_json(changes)
     elif changes:
         say(f"Applied {amount(len(changes), 'change')}.")
+        for name in lacking:
+            command = as_typed(f"`phoenix notification set {name} --secret-file FILE`")
+            say(f"Channel {name} has no password or secret yet: {command}")
 
 
 def _read(file: Path) -> Config:
@@ -84,4 +91,6 @@ def _print(changes: Sequence[ConfigChange]) -> None:
 
 def _counts(config: Config) -> str:
     policies = f"{len(config.policies)} {'policy' if len(config.policies) == 1 else 'policies'}"
-    return f"{policies}, {amount(len(config.rules), 'rule')}, {amount(len(config.groups), 'group')}"
+    counts = [policies, amount(len(config.rules), "rule"), amount(len(config.groups), "group")]
+    counts += [amount(len(config.channels), "channel"), amount(len(config.notifications), "notification rule")]
+    return ", ".join(counts)

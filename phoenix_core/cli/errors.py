@@ -52,6 +52,15 @@ class PassphraseUnusable(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class SecretUnusable(PhoenixError):
+    """The password or secret of a notification channel, as a command was given it."""
+
+    code = "secret_unusable"
+    template = "The password or secret can't be used: {detail}."
+    hint = "Give it at the prompt, or by --secret-file or --secret-command."
+    exit_code = EXIT_USAGE
+
+
 class NoTerminal(PhoenixError):
     code = "no_terminal"
     template = "The console needs a terminal, and this is none."

@@ -9,6 +9,7 @@ import typer
 from phoenix_core import __version__
 from phoenix_core.cli import (
     agent,
+    alert,
     audit,
     backup,
     config,
@@ -18,6 +19,7 @@ from phoenix_core.cli import (
     group,
     job,
     mount,
+    notification,
     policy,
     quickstart,
     restore,
@@ -50,6 +52,8 @@ app.add_typer(group.app, name="group")
 app.add_typer(policy.app, name="policy")
 app.add_typer(rule.app, name="rule")
 app.add_typer(config.app, name="config")
+app.add_typer(alert.app, name="alert")
+app.add_typer(notification.app, name="notification")
 app.add_typer(audit.app, name="audit")
 app.add_typer(job.app, name="job")
 app.add_typer(snapshot.app, name="snapshot")

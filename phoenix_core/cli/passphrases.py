@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from phoenix_core.cli.errors import PassphraseUnusable
+from phoenix_core.cli.errors import PassphraseUnusable, SecretUnusable
 from phoenix_core.cli.prompts import ask_secret, interruptible
 
 SHORTEST = 8
@@ -33,6 +33,15 @@ def read_passphrase(file: Path | None, command: str | None, *, prompt: str, agai
     if again and len(found) < SHORTEST:
         raise PassphraseUnusable(detail=f"it has fewer than {SHORTEST} characters")
     return found
+
+
+def read_secret(file: Path | None, command: str | None, *, prompt: str) -> str:
+    """A password of another service, from the same places. Raises SecretUnusable."""
+    try:
+        return read_passphrase(file, command, prompt=prompt)
+    except PassphraseUnusable as error:
+        detail = str(error.fields["detail"]).replace("--passphrase-", "--secret-")
+        raise SecretUnusable(detail=detail) from error
 
 
 def _from_file(file: Path) -> str:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from phoenix_core.domain.notifications import Channel, NotificationRule
+
 SCRIPT_NAME = re.compile(r"\w[\w.-]{0,99}")
 """A plain file name: what may name a script."""
 
@@ -124,18 +126,21 @@ class RetentionVerdict(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All policies, rules and groups: what `config export` writes and `config apply` takes. No secrets are in it."""
+    """All policies, rules, groups and notifications: what `config export` writes and `config apply` takes. No secrets
+    are in it."""
 
     policies: tuple[BackupPolicy, ...] = ()
     rules: tuple[ContentRule, ...] = ()
     groups: tuple[ServerGroup, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    notifications: tuple[NotificationRule, ...] = ()
 
 
 class ConfigChange(msgspec.Struct, frozen=True):
     """One thing that differs between what is in force and what is wanted."""
 
     what: str
-    """`policy`, `rule` or `group`."""
+    """`policy`, `rule`, `group`, `channel` or `notification`."""
     name: str
     change: str
     """`added`, `changed` or `removed`."""

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from phoenix_core.domain.alerts import AlertView
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
@@ -422,8 +423,8 @@ class Event(msgspec.Struct, frozen=True):
 
     number: int
     kind: str
-    """`job`, `progress`, `server`, `vault`, `log`, `snapshot`; `reset` (no part set): the events before this one are
-    not held any more, so what a reader knows may be stale; also the first event of a new subscription."""
+    """`job`, `progress`, `server`, `vault`, `log`, `snapshot`, `alert`; `reset` (no part set): the events before this
+    one are not held any more, so what a reader knows may be stale; also the first event of a new subscription."""
     at: datetime
     job: JobView | None = None
     """`job`: with steps. `progress`: id, kind, state, title and progress only."""
@@ -432,3 +433,4 @@ class Event(msgspec.Struct, frozen=True):
     log: LogLineView | None = None
     job_id: str = ""
     snapshot: SnapshotView | None = None
+    alert: AlertView | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from phoenix_core import __version__
 from phoenix_core.catalog.rows import PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
-from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
@@ -21,6 +21,7 @@ from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_space import Space, judged
 from phoenix_core.engine.vault_view import Views
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.errors import BundleMissing
@@ -134,11 +135,12 @@ class Doctor:
 
     def _space(self, view: VaultView) -> FindingView:
         reserve = self._settings.whole("storage.reserve_bytes")
-        text = f"{_shown(view.free_bytes)} of {_shown(view.total_bytes)} are free at {view.location}."
-        if view.free_bytes <= reserve:
+        text = f"{size(view.free_bytes)} of {size(view.total_bytes)} are free at {view.location}."
+        found = judged(view.free_bytes, view.total_bytes, reserve)
+        if found is Space.NONE:
             hint = "Free space there, or `phoenix vault prune --execute`."
-            return FindingView("space", ERROR, f"{text} {_shown(reserve)} are to stay free.", hint)
-        if view.free_bytes < 3 * reserve or view.free_bytes < view.total_bytes // 20:
+            return FindingView("space", ERROR, f"{text} {size(reserve)} are to stay free.", hint)
+        if found is Space.LOW:
             return FindingView("space", WARNING, text, "Plan for more space, or remove snapshots and prune.")
         return FindingView("space", OK, text)
 
@@ -242,9 +244,3 @@ def _away(peer: PeerRow, *, lone: bool) -> FindingView:
         return FindingView(subject, WARNING, text, "Keep a core running for it: `phoenix core run`.")
     text = f"The agent is not connected; last seen: {seen}."
     return FindingView(subject, WARNING, text, "Start it there: `phoenix agent run`.")
-
-
-def _shown(size_bytes: int) -> str:
-    import humanize
-
-    return humanize.naturalsize(size_bytes, binary=True)

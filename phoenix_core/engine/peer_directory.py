@@ -86,7 +86,20 @@ class PeerDirectory:
     def certificate_overdue_at(self, peer_id: str) -> datetime | None:
         """When a sixth of the certificate's life is left; a peer that is connected renews it from a third on."""
         newest = self._newest_certificate(peer_id)
-        return newest.ends_at - (newest.ends_at - newest.issued_at) / 6 if newest is not None else None
+        return _overdue_at(newest) if newest is not None else None
+
+    def certificates_overdue(self, now: datetime) -> list[tuple[PeerRow, datetime]]:
+        """Peers in use whose certificate should have been renewed by now, each with when it ends."""
+        newest: dict[str, CertificateRow] = {}
+        for each in self._certificates.values():
+            known = newest.get(each.peer_id)
+            if known is None or each.issued_at > known.issued_at:
+                newest[each.peer_id] = each
+        return [
+            (self._peers[peer_id], each.ends_at)
+            for peer_id, each in newest.items()
+            if _overdue_at(each) <= now and self.in_use(peer_id)
+        ]
 
     def _newest_certificate(self, peer_id: str) -> CertificateRow | None:
         own = (each for each in self._certificates.values() if each.peer_id == peer_id)
@@ -163,6 +176,10 @@ class PeerDirectory:
     def _change(self, peer_id: str, **values: object) -> PeerRow:
         self._peers[peer_id] = msgspec.structs.replace(self._peers[peer_id], **values)
         return self._peers[peer_id]
+
+
+def _overdue_at(certificate: CertificateRow) -> datetime:
+    return certificate.ends_at - (certificate.ends_at - certificate.issued_at) / 6
 
 
 def _in_use_first(peer: PeerRow) -> tuple[bool, float]:

@@ -42,6 +42,8 @@ class DataDirectory:
         self.descriptor_copy = self.root / "vault-copy.json"
         """What this core knows of vault.json, to tell a changed or older one."""
         self.key_file = self.root / "vault.key"
+        self.channel_secrets = self.root / "channel-secrets.json"
+        """Passwords and secrets of notification channels that no keyring holds, mode 0600."""
         self.logs = self.root / "logs"
         self.spool = self.root / "spool"
         self.bundle = self.root / "bundle"

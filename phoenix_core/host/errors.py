@@ -113,3 +113,11 @@ class SpaceUnknown(PhoenixError):
     code = "space_unknown"
     template = "The free space of {path} can't be told: {detail}."
     hint = "See that the path is right and that this user may look into it."
+
+
+class SecretUnavailable(PhoenixError):
+    """The password or secret of a notification channel can't be kept or had."""
+
+    code = "channel_secret_unavailable"
+    template = "The password or secret can't be kept or had: {detail}."
+    hint = "Put that right, or give it anew: `phoenix notification set NAME --secret-file FILE`."

@@ -8,7 +8,6 @@ import binascii
 import json
 import os
 import stat
-import threading
 import tomllib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -28,14 +27,12 @@ from phoenix_core.host.errors import (
     KeyMissing,
     KeyOfOtherVault,
 )
+from phoenix_core.host.oskeyring import SERVICE, KeyringClosed, NoKeyring, with_keyring
 
 KEY_BYTES = 32
-TIMEOUT_S = 2.0
-"""A locked keyring may wait for a person for ever; nobody sits in front of a service."""
 CREDENTIAL_NAME = "phoenix-vault-key"
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """Set by systemd for a unit with LoadCredential= or LoadCredentialEncrypted=; see systemd.exec(5)."""
-KEYRING_SERVICE = "phoenix-backup"
 
 T = TypeVar("T")
 
@@ -127,7 +124,7 @@ class KeyHolder:
         if self._service:
             return Holder.CREDENTIAL if self._credential() is not None else Holder.FILE
         try:
-            self._keyring(lambda keyring: keyring.get_password(KEYRING_SERVICE, "probe"))
+            self._keyring(lambda keyring: keyring.get_password(SERVICE, "probe"))
         except (KeyHolderLocked, KeyHolderUnfit):
             return Holder.FILE
         return Holder.KEYRING
@@ -232,7 +229,7 @@ class KeyHolder:
     def _place(self, holder: Holder) -> str:
         match holder:
             case Holder.KEYRING:
-                return f"in the OS keyring, as {KEYRING_SERVICE}"
+                return f"in the OS keyring, as {SERVICE}"
             case Holder.CREDENTIAL:
                 return f"systemd credential {CREDENTIAL_NAME}"
             case Holder.FILE:
@@ -241,9 +238,9 @@ class KeyHolder:
     def _read(self, holder: Holder, vault_id: str) -> bytes:
         match holder:
             case Holder.KEYRING:
-                text = self._keyring(lambda keyring: keyring.get_password(KEYRING_SERVICE, vault_id))
+                text = self._keyring(lambda keyring: keyring.get_password(SERVICE, vault_id))
                 if text is None:
-                    raise KeyMissing(detail=f"the OS keyring has no entry {KEYRING_SERVICE} for vault {vault_id}")
+                    raise KeyMissing(detail=f"the OS keyring has no entry {SERVICE} for vault {vault_id}")
                 return _decode(text.encode("utf-8", "replace"), "the entry in the OS keyring")
             case Holder.CREDENTIAL:
                 path = self._credential()
@@ -257,7 +254,7 @@ class KeyHolder:
     def _write(self, holder: Holder, vault_id: str, key: bytes) -> None:
         match holder:
             case Holder.KEYRING:
-                self._keyring(lambda keyring: keyring.set_password(KEYRING_SERVICE, vault_id, key.hex()))
+                self._keyring(lambda keyring: keyring.set_password(SERVICE, vault_id, key.hex()))
             case Holder.CREDENTIAL:
                 if self._credential() is None:
                     raise KeyHolderUnfit(
@@ -276,7 +273,7 @@ class KeyHolder:
         match holder:
             case Holder.KEYRING:
                 try:
-                    self._keyring(lambda keyring: keyring.delete_password(KEYRING_SERVICE, vault_id))
+                    self._keyring(lambda keyring: keyring.delete_password(SERVICE, vault_id))
                 except (KeyHolderLocked, KeyHolderUnfit):
                     return  # it can't be opened, which may be why the key is moved away from it
             case Holder.FILE:
@@ -295,46 +292,12 @@ class KeyHolder:
             raise KeyHolderUnfit(
                 holder=Holder.KEYRING, detail="a service has no session that could unlock it; use credential or file"
             )
-        return _in_time(lambda: _with_keyring(action))
-
-
-def _with_keyring(action: Callable[[Any], T]) -> T:
-    import keyring
-    import keyring.errors
-    from keyring.backends import fail, null
-
-    backend = keyring.get_keyring()
-    if isinstance(backend, fail.Keyring | null.Keyring):
-        raise KeyHolderUnfit(holder=Holder.KEYRING, detail="this host has no OS keyring")
-    try:
-        return action(backend)
-    except keyring.errors.NoKeyringError as error:
-        raise KeyHolderUnfit(holder=Holder.KEYRING, detail="this host has no OS keyring") from error
-    except keyring.errors.KeyringError as error:
-        raise KeyHolderLocked(holder=Holder.KEYRING, detail=str(error) or "it is locked") from error
-
-
-def _in_time(action: Callable[[], T]) -> T:
-    """Run in a thread that is given up after the time-out; keyrings offer none of their own."""
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
         try:
-            outcome.append(action())
-        except BaseException as error:  # handed to the caller
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="keyring", daemon=True)
-    thread.start()
-    thread.join(TIMEOUT_S)
-    if thread.is_alive():
-        raise KeyHolderLocked(holder=Holder.KEYRING, detail=f"it did not answer within {TIMEOUT_S:g} s")
-    if failure:
-        if isinstance(failure[0], KeyHolderLocked | KeyHolderUnfit):
-            raise failure[0]
-        raise KeyHolderLocked(holder=Holder.KEYRING, detail=type(failure[0]).__name__) from failure[0]
-    return outcome[0]
+            return with_keyring(action)
+        except NoKeyring as error:
+            raise KeyHolderUnfit(holder=Holder.KEYRING, detail=str(error)) from error
+        except KeyringClosed as error:
+            raise KeyHolderLocked(holder=Holder.KEYRING, detail=str(error)) from error
 
 
 def _decode(text: bytes, place: str) -> bytes:

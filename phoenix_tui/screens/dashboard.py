@@ -3,7 +3,9 @@
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.widgets import Static
 
+from phoenix_core.domain.alerts import Severity
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
 from phoenix_tui.actions import bindings
@@ -15,6 +17,7 @@ from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import Go, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.signs import severity_sign
 from phoenix_tui.tones import BAD, DIM, GOOD, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face
@@ -37,7 +40,7 @@ BAR_CELLS = 12
 class DashboardScreen(ConsoleScreen):
     BINDINGS = bindings("dashboard")
     place = "dashboard"
-    topics = frozenset({Topic.STATUS, Topic.SERVERS, Topic.JOBS, Topic.PROGRESS, Topic.VAULT})
+    topics = frozenset({Topic.STATUS, Topic.SERVERS, Topic.JOBS, Topic.PROGRESS, Topic.VAULT, Topic.ALERTS})
     AUTO_FOCUS = "#results"
 
     def compose_body(self) -> ComposeResult:
@@ -46,6 +49,7 @@ class DashboardScreen(ConsoleScreen):
             yield Tile(_("Jobs"), "tile-jobs")
             yield Tile(_("Storage"), "tile-storage")
             yield Tile(_("Dedup. + compression"), "tile-reduction")
+        yield Static(id="alerts")
         with Vertical(id="attention-part", classes="part"):
             yield RowTable[Attention](
                 (Column("", 18), Column("")),
@@ -88,6 +92,7 @@ class DashboardScreen(ConsoleScreen):
 
     def show_model(self) -> None:
         self._show_tiles()
+        self._show_alerts()
         self.query_one("#attention", RowTable).show(what_needs_attention(self.model, self.formats))
         running = self.model.active_jobs()
         self.query_one("#running", RowTable).show(running)
@@ -104,6 +109,20 @@ class DashboardScreen(ConsoleScreen):
     def on_tick(self) -> None:
         table = self.query_one("#running", RowTable)
         table.repaint(table.keys)
+
+    def _show_alerts(self) -> None:
+        """One line, where there is an alert."""
+        counts = dict.fromkeys(reversed(Severity), 0)
+        for alert in self.model.alerts.values():
+            counts[alert.severity] += 1
+        parts = [
+            Content.assemble((f"{severity_sign(severity).sign} {count} {severity_sign(severity).word}", tone))
+            for severity, count in counts.items()
+            if count and (tone := severity_sign(severity).tone)
+        ]
+        line = self.query_one("#alerts", Static)
+        line.display = bool(parts)
+        line.update(Content.assemble(_("Alerts: "), Content(", ").join(parts), (_("; 8 shows what to do"), DIM)))
 
     # --- tiles -------------------------------------------------------------------------------------------------------
 

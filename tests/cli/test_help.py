@@ -13,10 +13,13 @@ from tests.cli.commands import PHOENIX, Commands
 
 COMMANDS = (
     """
-agent enroll|agent install|agent run|agent uninstall|agent upgrade|audit export|audit list|backup
+agent enroll|agent install|agent run|agent uninstall|agent upgrade|alert acknowledge|alert list|alert show
+audit export|audit list|backup
 config apply|config diff|config export|core bundle|core install|core run|core stop|core uninstall|doctor
 find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount
+notification add|notification list|notification remove|notification rule list|notification rule remove
+notification rule set|notification rule show|notification set|notification show|notification test
 policy list|policy remove|policy retention|policy runs|policy set|policy show
 quickstart|restore|rule list|rule remove|rule set|rule show|rule test
 server add|server list|server remove|server show|server token|setting get|setting list|setting set

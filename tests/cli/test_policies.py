@@ -85,7 +85,7 @@ def test_the_file_that_is_exported_can_be_applied(commands: Commands) -> None:
     ("text", "says"),
     [
         ("policies = 3", "policies is no table"),
-        ("[policy.x]", "policy is neither"),
+        ("[policy.x]", "policy is none of"),
         ("[policies.x]\nscedule = []", "scedule"),
         ("[policies.x]\nretries = 'many'", "retries"),
         ("[policies.x]\nname = 'y'", "without a name"),

@@ -18,7 +18,8 @@ from phoenix_core.host.errors import (
     KeyMissing,
     KeyOfOtherVault,
 )
-from phoenix_core.host.keyholder import TIMEOUT_S, Holder, KeyHolder, KeyRecord
+from phoenix_core.host.keyholder import Holder, KeyHolder, KeyRecord
+from phoenix_core.host.oskeyring import TIMEOUT_S
 from tests.host.memory_keyring import MemoryKeyring
 from tests.host.unprivileged import unprivileged
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from phoenix_core.domain.alerts import AcknowledgeRequest, AlertView
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
@@ -55,6 +56,7 @@ class ScriptedCore:
         self.snapshots: list[SnapshotView] = list(sample.SNAPSHOTS)
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
         self.config = sample.CONFIG
+        self.alerts: dict[str, AlertView] = {}
         self.tree = SampleTree()
         self.requests: list[tuple[str, str, Any]] = []
         self.refuse: dict[str, ErrorView] = {}
@@ -90,6 +92,11 @@ class ScriptedCore:
         for queue in self.subscribers:
             queue.put_nowait(event)
 
+    def put_alert(self, alert: AlertView) -> None:
+        """Change an alert, and say so."""
+        self.alerts[alert.id] = alert
+        self.send("alert", alert=alert)
+
     def put_job(self, job: JobView) -> None:
         """Change a job, and say so."""
         self.jobs[job.id] = job
@@ -120,6 +127,8 @@ class ScriptedCore:
         return [
             web.get("/v1/status", self._get_status),
             web.get("/v1/config", self._get_config),
+            web.get("/v1/alerts", self._get_alerts),
+            web.post("/v1/alerts/{alert}/acknowledge", self._acknowledge),
             web.get("/v1/policies/{name}/runs", self._get_runs),
             web.put("/v1/{what:policies|rules|groups}/{name}", self._put_item),
             web.delete("/v1/{what:policies|rules|groups}/{name}", self._remove_item),
@@ -281,6 +290,19 @@ class ScriptedCore:
             next((each for each in self.servers.values() if name in {each.id, each.name}), self.servers.get(name))
             or (self.servers[name])
         )
+
+    # --- alerts ------------------------------------------------------------------------------------------------------
+
+    async def _get_alerts(self, request: web.Request) -> web.Response:
+        active = request.query.get("state", "active") == "active"
+        return _json([alert for alert in self.alerts.values() if alert.is_active is active])
+
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        note = msgspec.json.decode(await request.read(), type=AcknowledgeRequest).note
+        alert = self.alerts[request.match_info["alert"]]
+        known = msgspec.structs.replace(alert, acknowledged_at=sample.NOW, acknowledged_by="mara", note=note)
+        self.put_alert(known)
+        return _json(known)
 
     # --- policies, rules, groups -------------------------------------------------------------------------------------
 

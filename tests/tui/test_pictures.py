@@ -121,6 +121,16 @@ async def token(pilot: ConsolePilot, core: ScriptedCore) -> None:
     await opens("n", "enter")(pilot, core)
 
 
+def with_alerts(*keys: str) -> Prepare:
+    async def prepare(pilot: ConsolePilot, core: ScriptedCore) -> None:
+        for alert in sample.ALERTS:
+            core.put_alert(alert)
+        await until(pilot, lambda: len(console_of(pilot).live.model.alerts) == 3)
+        await opens(*keys)(pilot, core)
+
+    return prepare
+
+
 VIEWS: dict[str, Prepare] = {
     "dashboard": opens(),
     "servers": opens("2", "end"),
@@ -135,6 +145,8 @@ VIEWS: dict[str, Prepare] = {
     "vault": opens("5"),
     "settings": opens("6"),
     "policies": opens("7", "down", "down"),
+    "alerts": with_alerts("8", "down"),
+    "dashboard-alerts": with_alerts(),
     "backup": opens("2", "end", "b"),
     "restore-source": opens("r", "down"),
     "restore-files": tree,
@@ -154,6 +166,7 @@ DIALOGS: dict[str, Prepare] = {
     "dialog-leave": opens("q"),
     "dialog-policy": opens("7", "down", "down", "e"),
     "dialog-group": opens("7", "e"),
+    "dialog-acknowledge": with_alerts("8", "a"),
     "palette": opens("ctrl+p"),
 }
 

@@ -1,4 +1,4 @@
-"""All policies, rules and groups as one thing that can be written out, compared and put in force."""
+"""All policies, rules, groups and notifications as one thing that can be written out, compared and put in force."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,14 @@ import structlog
 
 from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
+from phoenix_core.catalog.whole_config import WholeConfig
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.ids import new_id
+from phoenix_core.domain.notifications import Channel, NotificationRule
 from phoenix_core.domain.policies import BackupPolicy, Config, ConfigChange, ContentRule, ServerGroup
+from phoenix_core.engine.notifications.checks import CHANNEL, RULE, check_channel
+from phoenix_core.engine.notifications.checks import check_rule as check_notification_rule
+from phoenix_core.engine.notifications.desk import NotificationDesk
 from phoenix_core.engine.policies.checks import check_name, check_policy
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.errors import FieldInvalid
@@ -20,7 +25,7 @@ from phoenix_core.engine.policies.references import References, with_ready_made
 from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
-Item = TypeVar("Item", BackupPolicy, ContentRule, ServerGroup)
+Item = TypeVar("Item", BackupPolicy, ContentRule, ServerGroup, Channel, NotificationRule)
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +34,19 @@ class ConfigDesk:
     """What has a name that is there is changed, whatever isn't in the wanted configuration is removed. All of it is
     checked before any of it is put in force, in one transaction."""
 
-    def __init__(self, desk: PolicyDesk, stored: Policies, references: References, clock: Clock) -> None:
+    def __init__(
+        self,
+        desk: PolicyDesk,
+        notifications: NotificationDesk,
+        stored: Policies,
+        whole: WholeConfig,
+        references: References,
+        clock: Clock,
+    ) -> None:
         self._desk = desk
+        self._notifications = notifications
         self._stored = stored
+        self._whole = whole
         self._references = references
         self._clock = clock
 
@@ -40,12 +55,16 @@ class ConfigDesk:
             policies=tuple(await self._desk.policies()),
             rules=tuple(await self._desk.rules()),
             groups=tuple(await self._desk.groups()),
+            channels=tuple(view.channel for view in await self._notifications.channels()),
+            notifications=tuple(await self._notifications.rules()),
         )
 
     async def diff(self, wanted: Config) -> list[ConfigChange]:
         """What `apply` would change. Raises FieldInvalid."""
         wanted = await self._checked(wanted)
-        await self._rows(wanted)
+        _, _, groups = await self._rows(wanted)
+        channels, _ = await self._notifications.channels_for(wanted.channels)
+        await self._notifications.rules_for(wanted.notifications, channels, groups)
         return _changes(await self.current(), wanted)
 
     async def apply(self, wanted: Config, who: str) -> list[ConfigChange]:
@@ -54,7 +73,11 @@ class ConfigDesk:
         async with self._desk.turn:
             changes = _changes(await self.current(), wanted)
             if changes:
-                await self._stored.replace_all(*await self._rows(wanted))
+                policies, rules, groups = await self._rows(wanted)
+                channels, gone = await self._notifications.channels_for(wanted.channels)
+                notifications = await self._notifications.rules_for(wanted.notifications, channels, groups)
+                await self._whole.replace(policies, rules, groups, channels, notifications)
+                await self._notifications.applied(gone)
         if changes:
             log.info("configuration applied", changes=len(changes), who=who)
             self._desk.changed()
@@ -66,8 +89,18 @@ class ConfigDesk:
         rules = with_ready_made([check_rule(rule) for rule in wanted.rules], wanted.groups)
         for group in wanted.groups:
             check_name("Group", group.name)
-        for what, items in (("Policy", wanted.policies), ("Rule", rules), ("Group", wanted.groups)):
-            _check_once(what, [item.name for item in items])
+        for channel in wanted.channels:
+            await asyncio.to_thread(check_channel, channel)
+        for notification in wanted.notifications:
+            await asyncio.to_thread(check_notification_rule, notification)
+        for what, names in (
+            ("Policy", [policy.name for policy in wanted.policies]),
+            ("Rule", [rule.name for rule in rules]),
+            ("Group", [group.name for group in wanted.groups]),
+            (CHANNEL, [channel.name for channel in wanted.channels]),
+            (RULE, [notification.name for notification in wanted.notifications]),
+        ):
+            _check_once(what, names)
         groups = tuple(self._references.with_server_names(group) for group in wanted.groups)
         return msgspec.structs.replace(wanted, rules=rules, groups=groups)
 
@@ -114,6 +147,8 @@ def _changes(current: Config, wanted: Config) -> list[ConfigChange]:
         *_differences("policy", current.policies, wanted.policies),
         *_differences("rule", current.rules, wanted.rules),
         *_differences("group", current.groups, wanted.groups),
+        *_differences("channel", current.channels, wanted.channels),
+        *_differences("notification", current.notifications, wanted.notifications),
     ]
 
 

@@ -1,7 +1,7 @@
 """Operators' changes of policies, rules and groups: checked, kept, and told to the scheduler."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -14,8 +14,8 @@ from phoenix_core.domain.ids import new_id
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.checks import check_name, check_policy
-from phoenix_core.engine.policies.errors import FieldInvalid, StillUsed
-from phoenix_core.engine.policies.references import References, Row, named, with_ready_made
+from phoenix_core.engine.policies.errors import StillUsed
+from phoenix_core.engine.policies.references import References, named, row_for, with_ready_made
 from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.policies.timetable import same_times
 
@@ -32,15 +32,18 @@ class PolicyDesk:
         references: References,
         clock: Clock,
         changed: Callable[[], None],
+        turn: asyncio.Lock,
+        told_of: Callable[[str], Awaitable[Sequence[str]]],
     ) -> None:
-        """`changed` is called after each change."""
+        """`changed` is called after each change. `turn`: changes are checked against what is there, so one comes after
+        the other. `told_of`: names of the notification rules that are about a group of this id only."""
         self._stored = stored
         self._directory = directory
         self._references = references
         self._clock = clock
         self.changed = changed
-        self.turn = asyncio.Lock()
-        """Changes are checked against what is there, so one comes after the other."""
+        self.turn = turn
+        self._told_of = told_of
 
     # --- policies ----------------------------------------------------------------------------------------------------
 
@@ -56,7 +59,7 @@ class PolicyDesk:
         FieldInvalid."""
         await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
         async with self.turn:
-            row = _row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
+            row = row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
             await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))
             for group in await self._stored.groups():
                 if row and group.policy_id == row.id and not same_times(row.body, policy):
@@ -85,7 +88,7 @@ class PolicyDesk:
         """As `put_policy`."""
         rule = check_rule(rule)
         async with self.turn:
-            row = _row_for("Rule", await self._stored.rules(), name, rule.name, new=new)
+            row = row_for("Rule", await self._stored.rules(), name, rule.name, new=new)
             await self._stored.put_rule(RuleRow(row.id if row else new_id("r"), rule.name, rule))
         self._done("rule changed", rule.name, who)
         return rule
@@ -126,7 +129,7 @@ class PolicyDesk:
         check_name("Group", group.name)
         async with self.turn:
             rows = await self._stored.groups()
-            row = _row_for("Group", rows, name, group.name, new=new)
+            row = row_for("Group", rows, name, group.name, new=new)
             now = self._clock.now()
             rules = await self._stored.rules()
             added = [RuleRow(new_id("r"), rule.name, rule) for rule in with_ready_made((), [group])]
@@ -150,22 +153,18 @@ class PolicyDesk:
         return await self.group(group.name)
 
     async def remove_group(self, name: str, who: str) -> None:
-        """Its servers stay, and what was backed up of them. Raises NotFound."""
+        """Its servers stay, and what was backed up of them. Raises NotFound, StillUsed."""
         async with self.turn:
-            await self._stored.remove_group(named("group", await self._stored.groups(), name).id)
+            row = named("group", await self._stored.groups(), name)
+            rules = await self._told_of(row.id)
+            if rules:  # without its groups such a rule would tell of all
+                raise StillUsed(what="Group", name=name, users="notification rule " + ", ".join(rules))
+            await self._stored.remove_group(row.id)
         self._done("group removed", name, who)
 
     def _done(self, what: str, name: str, who: str) -> None:
         log.info(what, name=name, who=who)
         self.changed()
-
-
-def _row_for(what: str, rows: Sequence[Row], name: str, new_name: str, *, new: bool) -> Row | None:
-    """The row to change, by its old name; None where a new one is made. Raises FieldInvalid: a name is taken."""
-    row = None if new else next((row for row in rows if row.name == name), None)
-    if any(other.name == new_name and (row is None or other.id != row.id) for other in rows):
-        raise FieldInvalid(what=what, name=new_name, field="name", detail="another one has this name")
-    return row
 
 
 def _check_unused(what: str, name: str, groups: Iterable[GroupRow]) -> None:

@@ -13,14 +13,14 @@ class FieldInvalid(PhoenixError):
     http_status = 422
 
     def __init__(self, *, what: str, name: str, field: str, detail: str) -> None:
-        """`what`: `Policy`, `Rule` or `Group`. `detail`: without a full stop."""
+        """`what`: such as `Policy`; with a small letter it is the command's noun. `detail`: without a full stop."""
         super().__init__(what=what, noun=what.lower(), name=name, field=field, detail=detail.rstrip("."))
 
 
 class StillUsed(PhoenixError):
     code = "still_used"
     template = "{what} {name} is still attached to {users}."
-    hint = "Detach it there first: `phoenix group set`."
+    hint = "Detach it there first: `phoenix group set`, `phoenix notification rule set`."
     http_status = 409
 
 

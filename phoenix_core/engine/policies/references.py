@@ -39,6 +39,14 @@ def with_ready_made(rules: Sequence[ContentRule], groups: Iterable[ServerGroup])
     return (*rules, *(rule for rule in map(ready_made, named) if rule is not None and rule.name not in known))
 
 
+def row_for(what: str, rows: Sequence[Row], name: str, new_name: str, *, new: bool) -> Row | None:
+    """The row to change, by its old name; None where a new one is made. Raises FieldInvalid: a name is taken."""
+    row = None if new else next((row for row in rows if row.name == name), None)
+    if any(other.name == new_name and (row is None or other.id != row.id) for other in rows):
+        raise FieldInvalid(what=what, name=new_name, field="name", detail="another one has this name")
+    return row
+
+
 class References:
     """Methods raise FieldInvalid."""
 

@@ -1,8 +1,7 @@
 """From a policy's schedule to the backup, through a whole core."""
 
-import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,27 +13,8 @@ from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, R
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, failing, until_cancelled
+from tests.engine.moved_clock import MovedClock
 from tests.engine.rig import Rig, running_rig
-
-
-class MovedClock:
-    """Goes on from noon five days ago, and can be moved on; certificates that are made now must be valid now."""
-
-    def __init__(self) -> None:
-        noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
-        self.ahead = noon - datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    def move_to(self, hour: int, minute: int = 0) -> None:
-        """The next time that it is so late."""
-        now = self.now()
-        wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        self.ahead += (wanted if wanted > now else wanted + timedelta(days=1)) - now
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Queries on how the backups of each server ended, for who watches over all of them. Dry runs and what was cancelled
+don't count."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.rows import JobRow
+from phoenix_core.catalog.tables import jobs, snapshots
+from phoenix_core.domain.states import JobKind, JobState
+
+GOOD = (JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS)
+BAD = (JobState.FAILED, JobState.ABORTED)
+
+
+class BackupEnds:
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def newest(self, server_ids: Collection[str] | None = None) -> dict[str, JobRow]:
+        """By server, the backup that ended last, well or not; skipped ones are left out. None: of all servers."""
+        return await self._newest((*GOOD, *BAD), server_ids)
+
+    async def newest_skipped(self, server_ids: Collection[str] | None = None) -> dict[str, JobRow]:
+        """By server, the backup that was skipped last."""
+        return await self._newest((JobState.SKIPPED,), server_ids)
+
+    async def failures(self, server_ids: Collection[str]) -> dict[str, int]:
+        """By server, how many backups in a row have failed or were aborted, up to now."""
+        good = jobs.alias("good")
+        later = (
+            sa.select(good.c.id)
+            .where(good.c.server_id == jobs.c.server_id, good.c.kind == JobKind.FILE_BACKUP)
+            .where(good.c.state.in_(GOOD), sa.not_(good.c.request.contains('"dry_run":true', autoescape=True)))
+            .where(good.c.finished_at > jobs.c.finished_at)
+        )
+        query = (
+            sa.select(jobs.c.server_id, sa.func.count())
+            .where(_counts(BAD, server_ids), sa.not_(sa.exists(later)))
+            .group_by(jobs.c.server_id)
+        )
+        async with self._catalog.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def last_good(self, until: datetime, server_ids: Collection[str] | None = None) -> dict[str, datetime]:
+        """By server, when the newest snapshot was recorded that can be read. Those of a time to come, as a clock that
+        was wrong leaves them, are left out."""
+        query = sa.select(snapshots.c.server_id, sa.func.max(snapshots.c.recorded_at)).where(
+            snapshots.c.readable, snapshots.c.recorded_at <= until, snapshots.c.removed_at.is_(None)
+        )
+        if server_ids is not None:
+            query = query.where(snapshots.c.server_id.in_(list(server_ids)))
+        async with self._catalog.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query.group_by(snapshots.c.server_id))}
+
+    async def counts_since(self, after: datetime) -> dict[JobState, int]:
+        """How many backups ended in each state after this time."""
+        query = (
+            sa.select(jobs.c.state, sa.func.count())
+            .where(_counts((*GOOD, *BAD, JobState.SKIPPED, JobState.CANCELLED), None), jobs.c.finished_at > after)
+            .group_by(jobs.c.state)
+        )
+        async with self._catalog.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def _newest(self, states: Collection[JobState], server_ids: Collection[str] | None) -> dict[str, JobRow]:
+        counts = _counts(states, server_ids)
+        newest = (
+            sa.select(jobs.c.server_id, sa.func.max(jobs.c.finished_at).label("finished_at"))
+            .where(counts)
+            .group_by(jobs.c.server_id)
+            .subquery()
+        )
+        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.finished_at == newest.c.finished_at, counts)
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(sa.select(jobs).join(newest, same).order_by(jobs.c.id))
+            return {row["server_id"]: JobRow(**row) for row in found.mappings()}
+
+
+def _counts(states: Collection[JobState], server_ids: Collection[str] | None) -> sa.ColumnElement[bool]:
+    counts = sa.and_(
+        jobs.c.kind == JobKind.FILE_BACKUP,
+        jobs.c.state.in_(list(states)),
+        sa.not_(jobs.c.request.contains('"dry_run":true', autoescape=True)),
+    )
+    return counts if server_ids is None else sa.and_(counts, jobs.c.server_id.in_(list(server_ids)))

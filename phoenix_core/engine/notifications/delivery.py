@@ -1,0 +1,37 @@
+"""Sends one message by the channel that it is for."""
+
+import asyncio
+
+from phoenix_core.catalog.alert_rows import ChannelRow
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.notifications import ChannelKind
+from phoenix_core.engine.notifications.content import Content
+from phoenix_core.engine.notifications.errors import ChannelSecretMissing
+from phoenix_core.engine.notifications.mail import Delivered, send_mail
+from phoenix_core.engine.notifications.webhook import post
+from phoenix_core.host.channelsecrets import ChannelSecrets
+from phoenix_core.host.errors import SecretUnavailable
+
+
+class Delivery:
+    def __init__(self, secrets: ChannelSecrets, clock: Clock) -> None:
+        self._secrets = secrets
+        self._clock = clock
+
+    async def send(self, channel: ChannelRow, content: Content) -> Delivered:
+        """Within a minute and some seconds. Raises NotDelivered, ChannelSecretMissing."""
+        secret = await self._secret(channel)
+        if channel.body.kind is ChannelKind.MAIL:
+            return await send_mail(channel.body, secret, content)
+        return await post(channel.body, secret, content, self._clock.now())
+
+    async def _secret(self, channel: ChannelRow) -> str:
+        if channel.secret_held_by:
+            try:
+                return await asyncio.to_thread(self._secrets.get, channel.id, channel.secret_held_by)
+            except SecretUnavailable as error:
+                detail = str(error.fields["detail"])
+                raise ChannelSecretMissing(channel=channel.name, detail=detail) from error
+        if channel.body.needs_secret:
+            raise ChannelSecretMissing(channel=channel.name, detail="none was given")
+        return ""

@@ -1,0 +1,224 @@
+"""Makes messages of what is to be told at once, and delivers all messages: each channel on its own, one message at a
+time, again and again until it is taken. Nothing waits for it.
+
+A message is delivered at least once: a core that ends between the other end's answer and the note of it sends it again,
+with the same id.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from phoenix_core.catalog.alert_rows import ChannelRow, MessageRow
+from phoenix_core.catalog.errors import CatalogFull
+from phoenix_core.catalog.messages import Messages
+from phoenix_core.domain.clock import Clock
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.ids import new_id
+from phoenix_core.domain.notifications import MessageState
+from phoenix_core.engine.alerts.board import view_of
+from phoenix_core.engine.notifications.book import NotificationBook
+from phoenix_core.engine.notifications.content import AT_ONCE, Content, Told, worst_first
+from phoenix_core.engine.notifications.delivery import Delivery
+from phoenix_core.engine.notifications.joining import LOOKED_BACK, due_at
+from phoenix_core.engine.settings import Settings
+
+LOOK_S = 30.0
+AGAIN_S = 60.0
+AGAIN_MAX_S = 3600.0
+GIVEN_UP_AFTER = timedelta(days=3)
+ATTEMPTS_MIN = 12
+"""A clock that was set on is no reason to give up."""
+KEPT = timedelta(days=30)
+FORGET_EVERY_S = 86_400.0
+
+log = structlog.get_logger(__name__)
+
+
+class Postman:
+    """Used from the event loop only."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        book: NotificationBook,
+        delivery: Delivery,
+        settings: Settings,
+        core: str,
+        changed: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        """`core`: its host name. `changed` is called when a delivery ended, well or not."""
+        self._messages = messages
+        self._book = book
+        self._delivery = delivery
+        self._settings = settings
+        self._core = core
+        self._changed = changed
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        """By channel."""
+        self._forgot_s: float | None = None
+
+    def poke(self) -> None:
+        """There is something to tell, or a channel was changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                pause_s = LOOK_S
+                try:
+                    due = await self.turn()
+                    if due is not None:
+                        pause_s = min(max(0.0, (due - self._clock.now()).total_seconds()), LOOK_S)
+                except CatalogFull as error:
+                    log.warning("notifications wait for space in the catalog", error=error.message)
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            await self._end()
+
+    async def turn(self) -> datetime | None:
+        """Make the messages that are due, and begin to deliver; returns when there will be more to do."""
+        now = self._clock.now()
+        await self._forget(now)
+        waiting = await self._messages.waiting()
+        coming = [due for due in [await self._make(waiting, now)] if due is not None]
+        for message in await self._messages.waiting():
+            channel = self._book.channels.get(message.channel_id)
+            if channel is None or channel.id in self._under_way:
+                continue
+            if message.next_try_at <= now or message.next_try_at - now > timedelta(seconds=AGAIN_MAX_S):
+                self._begin(channel, message)
+            else:
+                coming.append(message.next_try_at)
+        return min(coming, default=None)
+
+    async def flush(self, within_s: float) -> None:
+        """Try once, now, whatever waits: the core ends, and may not begin again for long."""
+        try:
+            async with asyncio.timeout(within_s):
+                now = self._clock.now()
+                for channel_id in await self._messages.pending():
+                    await self._join(channel_id, now)
+                for message in await self._messages.waiting():
+                    channel = self._book.channels.get(message.channel_id)
+                    if channel is not None and channel.id not in self._under_way and not message.attempts:
+                        self._begin(channel, message)
+                await self.idle()
+        except (TimeoutError, CatalogFull):
+            log.info("messages wait for the core's next start")
+        finally:
+            await self._end()
+
+    async def idle(self) -> None:
+        """Wait until no delivery is under way."""
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    # --- making ------------------------------------------------------------------------------------------------------
+
+    async def _make(self, waiting: list[MessageRow], now: datetime) -> datetime | None:
+        """While a message of a channel waits, no other joins it: what comes meanwhile goes into the next."""
+        held_up = {message.channel_id for message in waiting if not message.rule_id}
+        coming: list[datetime] = []
+        for channel_id, (_, oldest) in (await self._messages.pending()).items():
+            if channel_id in held_up:
+                continue
+            earlier = await self._messages.at_once_since(channel_id, now - LOOKED_BACK)
+            join_s, gap_s = (self._settings.seconds(f"notification.{each}") for each in ("join_s", "gap_s"))
+            due = due_at(oldest, earlier, now, join_s, gap_s)
+            if due > now:
+                coming.append(due)
+            else:
+                await self._join(channel_id, now)
+        return min(coming, default=None)
+
+    async def _join(self, channel_id: str, now: datetime) -> None:
+        """Put all that waits for a channel into one message. Of an alert the newest change counts."""
+        pending = await self._messages.pending_of(channel_id)
+        newest = {notice.alert_id: Told(notice.change, view_of(alert)) for notice, alert in pending}
+        if not newest:
+            return
+        content = Content(
+            id=new_id("m", 16),
+            kind=AT_ONCE,
+            at=now,
+            core=self._core,
+            alerts=tuple(sorted(newest.values(), key=worst_first)),
+        )
+        message = MessageRow(
+            id=content.id,
+            channel_id=channel_id,
+            rule_id="",
+            body=msgspec.json.encode(content).decode(),
+            state=MessageState.WAITING,
+            created_at=now,
+            next_try_at=now,
+        )
+        await self._messages.add(message, [notice.id for notice, _ in pending])
+
+    async def _forget(self, now: datetime) -> None:
+        at_s = self._clock.monotonic_s()
+        if self._forgot_s is None or at_s - self._forgot_s >= FORGET_EVERY_S:
+            self._forgot_s = at_s
+            await self._messages.forget(now - KEPT)
+
+    # --- delivering --------------------------------------------------------------------------------------------------
+
+    def _begin(self, channel: ChannelRow, message: MessageRow) -> None:
+        task = asyncio.create_task(self._deliver(channel, message), name=f"deliver {message.id} by {channel.name}")
+        self._under_way[channel.id] = task
+        task.add_done_callback(lambda done: self._ended(channel.id, done))
+
+    def _ended(self, channel_id: str, task: asyncio.Task[None]) -> None:
+        if self._under_way.get(channel_id) is task:
+            del self._under_way[channel_id]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a delivery failed unexpectedly", error=repr(task.exception()))
+        self.poke()
+
+    async def _deliver(self, channel: ChannelRow, message: MessageRow) -> None:
+        content = msgspec.json.decode(message.body, type=Content)
+        attempts = message.attempts + 1
+        try:
+            delivered = await self._delivery.send(channel, content)
+        except PhoenixError as error:
+            log.warning("a message was not delivered", message=message.id, channel=channel.name, error=error.message)
+            await self._failed(message, attempts, error.message)
+        else:
+            log.info("message delivered", message=message.id, channel=channel.name, answer=delivered.answer)
+            await self._messages.update(
+                message.id,
+                state=MessageState.DELIVERED,
+                attempts=attempts,
+                ended_at=self._clock.now(),
+                answer=delivered.answer,
+                problem=f"Not taken for {delivered.refused}" if delivered.refused else "",
+            )
+        self._changed()
+
+    async def _failed(self, message: MessageRow, attempts: int, problem: str) -> None:
+        now = self._clock.now()
+        values: dict[str, object] = {"attempts": attempts, "problem": problem}
+        if attempts >= ATTEMPTS_MIN and now - message.created_at > GIVEN_UP_AFTER:
+            values |= {"state": MessageState.GIVEN_UP, "ended_at": now}
+        else:
+            again_s = min(AGAIN_S * 2.0 ** min(attempts - 1, 10), AGAIN_MAX_S)
+            values["next_try_at"] = now + timedelta(seconds=again_s)
+        await self._messages.update(message.id, **values)
+
+    async def _end(self) -> None:
+        """What is under way goes on at the next start."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,206 @@
+"""What the sources of alerts find, on a real catalog with a clock that stands."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.peers import Peers
+from phoenix_core.catalog.rows import CertificateRow, JobRow, PeerRow
+from phoenix_core.catalog.settings import Facts, StoredSettings
+from phoenix_core.domain.alerts import AlertKind, Severity
+from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.engine.alerts import machine
+from phoenix_core.engine.alerts.agents import AgentSource
+from phoenix_core.engine.alerts.backups import will_be_tried_again
+from phoenix_core.engine.alerts.machine import MachineSource
+from phoenix_core.engine.alerts.overdue import Overdue
+from phoenix_core.engine.alerts.upkeep import UpkeepSource
+from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.vault_space import Space, judged
+from tests.engine.fake_clock import FakeClock
+
+DAY = timedelta(days=1)
+NIGHTLY = BackupPolicy("nightly", ("daily at 02:00",))
+WEEKLY = BackupPolicy("weekly", ("weekly on sun at 02:00",))
+BY_HAND = BackupPolicy("by hand")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
+    opened = await Catalog.open_file(tmp_path / "catalog.sqlite")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def settings(catalog: Catalog, clock: FakeClock) -> Settings:
+    made = Settings(StoredSettings(catalog), clock)
+    await made.load()
+    return made
+
+
+def peer(clock: FakeClock, name: str = "web1") -> PeerRow:
+    return PeerRow(name, "agent", name, name, "Linux", "1", clock.now() - 100 * DAY)
+
+
+def job(clock: FakeClock, kind: JobKind, state: JobState, number: int = 1, **values: object) -> JobRow:
+    at = clock.now() + timedelta(minutes=number)
+    return JobRow(f"j{number}", kind, state, f"Job {number}", "web1", "", "root", at, "{}", finished_at=at, **values)  # type: ignore[arg-type]
+
+
+# --- no backup for too long -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "age", "alert"),
+    [
+        (NIGHTLY, 2.9 * DAY, False),
+        (NIGHTLY, 3.1 * DAY, True),
+        (WEEKLY, 3 * DAY, False),  # nothing was due yet
+        (WEEKLY, 9 * DAY, True),
+        (None, 13 * DAY, False),
+        (None, 15 * DAY, True),
+        (BY_HAND, 13 * DAY, False),
+        (BY_HAND, 15 * DAY, True),
+    ],
+)
+async def test_a_server_without_a_good_backup_for_too_long(
+    catalog: Catalog, settings: Settings, clock: FakeClock, policy: BackupPolicy | None, age: timedelta, alert: bool
+) -> None:
+    overdue = Overdue(settings, Facts(catalog))
+    policies = {"web1": policy} if policy else {}
+    good = {"web1": clock.now() - age}
+    found = await overdue.of([peer(clock)], good, policies, clock.now())
+    assert bool(found) is alert
+    assert all((each.kind, each.severity) == (AlertKind.NO_BACKUP, Severity.ERROR) for each in found)
+    await settings.put("alert.no_backup_days", "0", "root")
+    await settings.put("alert.no_backup_by_hand_days", "0", "root")
+    assert await overdue.of([peer(clock)], good, policies, clock.now()) == []
+
+
+async def test_one_that_was_only_enrolled_misses_nothing_until_it_is_on_a_schedule(
+    catalog: Catalog, settings: Settings, clock: FakeClock
+) -> None:
+    servers = [peer(clock)]
+    assert await Overdue(settings, Facts(catalog)).of(servers, {}, {}, clock.now()) == []
+    policies = {"web1": NIGHTLY}
+    assert await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now()) == []
+    clock.move((4 * DAY).total_seconds())  # over a restart
+    (found,) = await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())
+    assert "no good backup of it" in found.text
+
+
+# --- retries ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_retry_is_waited_for_only_as_long_as_it_may_come(clock: FakeClock) -> None:
+    policy = BackupPolicy("nightly", ("daily at 02:00",), retries=2, retry_delay_s=600)
+    failed = JobRow(
+        "j1", JobKind.FILE_BACKUP, JobState.FAILED, "", "web1", "web1", "policy nightly", clock.now(), "{}",
+        finished_at=clock.now(),
+    )  # fmt: skip
+    at = clock.now()
+    assert will_be_tried_again(failed, policy, at)
+    assert will_be_tried_again(failed, policy, at + timedelta(minutes=19))
+    assert not will_be_tried_again(failed, policy, at + timedelta(minutes=21))
+    assert not will_be_tried_again(failed, policy, at - DAY)  # the clock was set back
+    assert not will_be_tried_again(failed, None, at)
+    shut = BackupPolicy("nightly", ("daily at 02:00",), window=("02:00-03:05",), retries=2, retry_delay_s=600)
+    assert not will_be_tried_again(failed, shut, at)
+
+
+# --- agents and certificates ------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_gets_its_time_after_a_start_of_the_core(
+    catalog: Catalog, settings: Settings, clock: FakeClock
+) -> None:
+    directory = PeerDirectory(Peers(catalog))
+    began = clock.now()
+    await directory.add(peer(clock), CertificateRow("c1", "web1", b"", began - 80 * DAY, began + 10 * DAY))
+    source = AgentSource(directory, settings, lambda kind, subject: False, began, ends_soon=False)
+    found = await source.look(clock.now() + timedelta(minutes=29))
+    assert [each.kind for each in found.conditions] == [AlertKind.CERTIFICATE_ENDING]
+    found = await source.look(clock.now() + timedelta(minutes=31))
+    assert [each.kind for each in found.conditions] == [AlertKind.AGENT_AWAY, AlertKind.CERTIFICATE_ENDING]
+    assert found.conditions[1].severity is Severity.WARNING
+    ended = (await source.look(clock.now() + 11 * DAY)).conditions[1]
+    assert (ended.severity, "has ended" in ended.text) == (Severity.ERROR, True)
+    await settings.put("alert.agent_away_s", "0", "root")
+    assert [each.kind for each in (await source.look(clock.now() + DAY)).conditions] == [AlertKind.CERTIFICATE_ENDING]
+
+
+# --- upkeep -----------------------------------------------------------------------------------------------------------
+
+
+async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(catalog: Catalog, clock: FakeClock) -> None:
+    jobs = Jobs(catalog)
+    source = UpkeepSource(jobs)
+    assert (await source.look(clock.now())).conditions == []
+    error = ErrorView("storage_unreachable", "The storage node does not answer.", "See that it runs.")
+    await jobs.add(job(clock, JobKind.RETENTION, JobState.FAILED, 1, error=error), [])
+    damage = ErrorView("damage_found", "The vault is damaged.", "")
+    await jobs.add(job(clock, JobKind.VERIFY, JobState.FAILED, 2, error=damage), [])
+    source.forget()
+    (found,) = (await source.look(clock.now())).conditions  # damage is an alert of its own
+    assert (found.subject, found.severity, found.job_id) == ("retention", Severity.WARNING, "j1")
+    assert found.text == "Job 1 failed: The storage node does not answer."
+    await jobs.add(job(clock, JobKind.RETENTION, JobState.SUCCESSFUL, 3), [])
+    source.forget()
+    assert (await source.look(clock.now())).conditions == []
+
+
+# --- the machine ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_clock_that_is_set_is_told_for_a_day(catalog: Catalog, clock: FakeClock, tmp_path: Path) -> None:
+    source = MachineSource(tmp_path, Facts(catalog), clock)
+
+    async def told() -> list[str]:
+        found = await source.look(clock.now())
+        return [each.text for each in found.conditions if each.kind is AlertKind.CLOCK_JUMPED]
+
+    assert await told() == []
+    clock.move(3600)
+    assert await told() == []
+    clock.at += 30 * DAY
+    (text,) = await told()
+    assert "was set on by 30 days" in text
+    clock.move(3600)
+    again = MachineSource(tmp_path, Facts(catalog), clock)  # after a restart
+    assert [each.kind for each in (await again.look(clock.now())).conditions] == [AlertKind.CLOCK_JUMPED]
+    clock.at -= 30 * DAY
+    (text,) = await told()
+    assert "was set back by 30 days" in text
+    clock.move(86_400)
+    assert await told() == []
+
+
+async def test_little_space_for_the_catalog_is_an_alert(
+    catalog: Catalog, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "LOW_BYTES", 1 << 60)
+    (found,) = (await MachineSource(tmp_path, Facts(catalog), clock).look(clock.now())).conditions
+    assert (found.kind, found.severity) == (AlertKind.DISK_LOW, Severity.ERROR)
+    monkeypatch.setattr(machine, "NONE_BYTES", 1 << 60)
+    (found,) = (await MachineSource(tmp_path, Facts(catalog), clock).look(clock.now())).conditions
+    assert found.severity is Severity.CRITICAL
+
+
+def test_space_is_judged_by_the_reserve_and_by_a_twentieth_of_all() -> None:
+    assert judged(100, 1000, 100) is Space.NONE
+    assert judged(299, 1000, 100) is Space.LOW
+    assert judged(300, 1000, 100) is Space.ENOUGH
+    assert judged(400, 10_000, 100) is Space.LOW

@@ -1,0 +1,24 @@
+"""A clock that runs, and can be moved on."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class MovedClock:
+    """Goes on from noon five days ago, and can be moved on; certificates that are made now must be valid now."""
+
+    def __init__(self) -> None:
+        noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
+        self.ahead = noon - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def move_to(self, hour: int, minute: int = 0) -> None:
+        """The next time that it is so late."""
+        now = self.now()
+        wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        self.ahead += (wanted if wanted > now else wanted + timedelta(days=1)) - now

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -19,6 +20,7 @@ from phoenix_core.api.backups import BackupResource
 from phoenix_core.api.config import ConfigResource
 from phoenix_core.api.core import CoreResource
 from phoenix_core.api.downloads import DownloadResource
+from phoenix_core.api.drills import DrillResource
 from phoenix_core.api.events import EventResource
 from phoenix_core.api.find import FindResource
 from phoenix_core.api.groups import GroupResource
@@ -35,6 +37,7 @@ from phoenix_core.api.snapshots import SnapshotResource
 from phoenix_core.api.vault import VaultResource
 from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
 from phoenix_core.catalog.policies import Policies
@@ -44,14 +47,15 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.catalog.whole_config import WholeConfig
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.states import JobKind
 from phoenix_core.domain.views import StatusView
+from phoenix_core.duties import make_duties
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
 from phoenix_core.engine.commit import Committer
-from phoenix_core.engine.descriptor_copy import remembered
 from phoenix_core.engine.doctor import Doctor
+from phoenix_core.engine.drills.desk import DrillDesk
+from phoenix_core.engine.drills.proofs import Proofs
 from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
@@ -65,15 +69,10 @@ from phoenix_core.engine.peer_events import PeerConversation
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.config import ConfigDesk
 from phoenix_core.engine.policies.desk import PolicyDesk
-from phoenix_core.engine.policies.group_runs import GroupRuns
 from phoenix_core.engine.policies.references import References
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
-from phoenix_core.engine.policies.retention_runs import RetentionRuns
-from phoenix_core.engine.policies.retries import Retries
 from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.policies.scheduler import Scheduler
-from phoenix_core.engine.policies.undo_ends import UndoEnds
-from phoenix_core.engine.policies.window_ends import WindowEnds
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
@@ -83,7 +82,6 @@ from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.removals import Removals
-from phoenix_core.engine.rereads import Rereads
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
@@ -94,15 +92,6 @@ from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.vault_view import VaultNews, Views
-from phoenix_core.engine.workflow import Workflow
-from phoenix_core.engine.workflows.retention import ApplyRetention
-from phoenix_core.engine.workflows.snapshot_remove import RemoveSnapshot
-from phoenix_core.engine.workflows.vault_prune import PruneVault
-from phoenix_core.engine.workflows.vault_rebuild import RebuildIndex
-from phoenix_core.engine.workflows.vault_repair import RepairVault
-from phoenix_core.engine.workflows.vault_verify import VerifyVault
-from phoenix_core.engine.workflows.wf5_file_backup_linux import FileBackupLinux
-from phoenix_core.engine.workflows.wf6_file_restore import FileRestore
 from phoenix_core.host.config import CoreConfig
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import HostFacts
@@ -111,10 +100,8 @@ from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.lines import InstallLines
 from phoenix_core.rollout.script import ServedScript
 from phoenix_core.rollout.service import InstallService
-from phoenix_core.storage.errors import StorageUnreachable
-from phoenix_core.storage.node_api import JobNode
 from phoenix_core.storage.service import add_storage_routes
-from phoenix_core.vault.descriptor import VaultDescriptor
+from phoenix_core.workflowparts import WorkflowParts
 
 
 class _Switch:
@@ -132,7 +119,7 @@ class _Switch:
             await self.hub.drop(peer_id)
 
 
-class Parts:
+class Parts(WorkflowParts):
     """The parts of one core. `app.Core` starts and stops them."""
 
     def __init__(
@@ -190,6 +177,7 @@ class Parts:
         self.facts = Facts(catalog)
         self.seen = SeenTime(self.facts, self._clock)
         self.policies = Policies(catalog)
+        self.drills = Drills(catalog)
         self.audit = AuditLog(catalog)
         self.settings = Settings(StoredSettings(catalog), self._clock)
         self.directory = PeerDirectory(self.peers)
@@ -202,6 +190,7 @@ class Parts:
             self.directory,
             self.jobs,
             self.snapshots,
+            self.drills,
             self.settings,
             self._clock,
             self._host.hostname,
@@ -245,19 +234,31 @@ class Parts:
         )
         turn = asyncio.Lock()
         self.alerts = self._make_alerts(turn)
-        self.scheduler = Scheduler(
-            (
-                GroupRuns(self.policies, self.desk, self._clock, self.directory.in_use),
-                Retries(self.attached, self.jobs, self.desk, self._clock),
-                WindowEnds(self.attached, self.jobs, self.desk, self._clock),
-                RetentionRuns(self.retention_plans, self.settings, self.facts, self.desk, self._clock),
-                self.seen,
-                UndoEnds(self.snapshots, self.jobs, self.desk, self.seen, self._clock),
-                self.alerts.watch,
-                self.alerts.digests,
-            ),
+        self.drill_desk = DrillDesk(
+            self.seat,
+            self.directory,
+            self.sources,
+            self.attached,
+            self.ledger,
+            self.queue,
+            lambda: secrets.token_hex(8),
+        )
+        duties = make_duties(
+            self.seat,
+            self.policies,
+            self.attached,
+            self.retention_plans,
+            self.directory,
+            self.jobs,
+            self.settings,
+            self.facts,
+            self.desk,
+            self.drill_desk,
+            self.snapshots,
+            self.seen,
             self._clock,
         )
+        self.scheduler = Scheduler((*duties, self.alerts.watch, self.alerts.digests), self._clock)
         references = References(self.directory)
         self.policy_desk = PolicyDesk(
             self.policies,
@@ -283,7 +284,7 @@ class Parts:
             self.news,
             busy=lambda: self.runner.busy,
             changed=self.vault_news.changed,
-            far=lambda: self.opening.access is not None and self.opening.access.embedded is None,
+            far=self._is_far,
         )
         self.news.on_added(self.prover.poke)
         self.runner.on_freed(self.vault_news.changed)
@@ -317,9 +318,6 @@ class Parts:
     def _rules_changed(self) -> None:
         self.scheduler.poke()
 
-    def _known_descriptor(self, vault_id: str) -> VaultDescriptor | None:
-        return remembered(self._data, vault_id)
-
     def _policies_changed(self) -> None:
         self.retention_plans.changes += 1
         self.scheduler.poke()
@@ -330,58 +328,6 @@ class Parts:
     def _tell_of_loss(self, snapshot: SnapshotRow) -> None:
         self.news.changed(snapshot)
         self.vault_news.changed()
-
-    def _make_workflows(self) -> dict[JobKind, Workflow]:
-        workflows: tuple[Workflow, ...] = (
-            FileBackupLinux(
-                self.seat,
-                self.directory,
-                self.snapshots,
-                self.lost,
-                self.records,
-                self.jobs,
-                self.settings,
-                self.assigner,
-                self.agents,
-                self.committer,
-                self.news,
-                self.attached,
-                self.own_folders,
-                Rereads(self.jobs),
-                self._clock,
-                self.annotations,
-            ),
-            FileRestore(
-                self.seat,
-                self.directory,
-                self.snapshots,
-                self.sources,
-                self.jobs,
-                self.settings,
-                self.assigner,
-                self.agents,
-                self.keys,
-                self._open_job_node,
-            ),
-            VerifyVault(
-                self.seat, self.jobs, self.snapshots, self.facts, self.lost, self._known_descriptor, self._clock
-            ),
-            RepairVault(
-                self.seat,
-                self.jobs,
-                self.snapshots,
-                self.facts,
-                self.lost,
-                self._known_descriptor,
-                self._open_job_node,
-                self._clock,
-            ),
-            PruneVault(self.seat, self.records, self.jobs, self.holds, self._open_job_node, self._clock),
-            RebuildIndex(self.seat, self.jobs),
-            RemoveSnapshot(self.seat, self.snapshots, self.removals, self.settings, self.seen),
-            ApplyRetention(self.seat, self.retention_plans, self.lost, self.removals, self.settings),
-        )
-        return {workflow.kind: workflow for workflow in workflows}
 
     def _make_link(self) -> None:
         conversation = PeerConversation(
@@ -471,6 +417,7 @@ class Parts:
                 AlertResource(self.alerts.desk, self.directory),
                 ChannelResource(self.alerts.notification_desk),
                 NotificationRuleResource(self.alerts.notification_desk),
+                DrillResource(self.drill_desk, self.ledger, Proofs(self.drills, self.sources)),
                 AuditResource(self.audit),
                 EventResource(self.events),
             ),
@@ -486,8 +433,3 @@ class Parts:
             url=self.agents.dialled(peer_id) or self._link_urls()[0], socket_path=str(self._data.storage_socket)
         )
         return own if access is None else access.place or own
-
-    def _open_job_node(self, token: str) -> JobNode:
-        if self.opening.access is None:
-            raise StorageUnreachable(place=self.seat.location, detail="no storage node is open")
-        return self.opening.access.job_node(token)

@@ -1,4 +1,4 @@
-"""The part of the client that is about policies, rules and groups, and who changed what."""
+"""The part of the client that is about policies, rules, groups and restore drills, and who changed what."""
 
 from abc import ABC, abstractmethod
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from phoenix_core.domain.audit import AuditEntry
+from phoenix_core.domain.drills import DrillRequest, DrillView
 from phoenix_core.domain.policies import (
     BackupPolicy,
     Config,
@@ -95,6 +96,20 @@ class PolicyCalls(ABC):
     async def apply_config(self, wanted: Config) -> list[ConfigChange]:
         """Have these policies, rules, groups and notifications and no others; returns what changed."""
         return await self._call("PUT", "/v1/config", list[ConfigChange], body=wanted)
+
+    # --- restore drills -----------------------------------------------------------------------------------------------
+
+    async def run_drill(self, request: DrillRequest) -> JobView:
+        return await self._call("POST", "/v1/drills", JobView, body=request)
+
+    async def drills(self, server: str = "", *, limit: int = 50, before: str = "") -> list[DrillView]:
+        """What came of them, newest first. `before`: a drill's id, to page on."""
+        query = {"server": server, "limit": limit, "before": before}
+        return await self._call("GET", "/v1/drills", list[DrillView], query=query)
+
+    async def drill(self, name: str) -> DrillView:
+        """By its id, which is that of its job, or a unique prefix."""
+        return await self._call("GET", _named("drills", name), DrillView)
 
     # --- audit log ---------------------------------------------------------------------------------------------------
 

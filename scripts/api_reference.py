@@ -177,6 +177,14 @@ RESOURCES = (
     ("DELETE", "/v1/notification-rules/{rule}", "", "{}"),
     (
         "GET",
+        "/v1/drills",
+        "`server` (name or id), `limit` (1 to 1,000; 50), `before` (a drill's id, to page on)",
+        "[DrillView], newest first",
+    ),
+    ("GET", "/v1/drills/{drill}", "id, which is that of its job, or a unique prefix", "DrillView"),
+    ("POST", "/v1/drills", "DrillRequest", "201 JobView; once it is over, the drill has its id"),
+    (
+        "GET",
         "/v1/audit",
         "`limit` (1 to 1,000; 100), `before` (an entry's id, to page on)",
         "[AuditEntry], newest first",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from phoenix_core.agent import workerstart
+from phoenix_core.agent.drill import scratch
 from phoenix_core.agent.jobs import AgentJobs, make_job
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
@@ -62,6 +63,7 @@ async def run_agent(
     lock = AgentLock(state_dir)
     await asyncio.to_thread(lock.acquire)
     try:
+        await asyncio.to_thread(scratch.sweep, state_dir)
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
             state = await asyncio.to_thread(AgentState, state_dir)

@@ -5,4 +5,6 @@ A core of a later version asks no peer for what it doesn't name."""
 RULES = "content_rules"
 """Content rules with filters of files, and tests of them."""
 
-ALL = (RULES,)
+RESTORE_DRILL = "restore_drill"
+
+ALL = (RULES, RESTORE_DRILL)

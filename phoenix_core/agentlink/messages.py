@@ -7,6 +7,7 @@ Times are nanoseconds since the epoch, UTC; sizes are bytes; durations are secon
 
 import msgspec
 
+from phoenix_core.agentlink.drillmessages import DrillFindings, DrillTerms
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, StepState
@@ -168,6 +169,7 @@ class RestoreOrder(Message, frozen=True):
     check_only: bool = False
     """Validate the destination, check the free space and report; restore nothing."""
     workers: int = 0
+    drill: DrillTerms | None = None
 
 
 class CancelOrder(Message, frozen=True):
@@ -355,6 +357,7 @@ class RestoreResult(Message, frozen=True):
     """All that was below them."""
     replaced_links: int = 0
     renamed: int = 0
+    drill: DrillFindings | None = None
 
 
 class JobFailed(Message, frozen=True):

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from phoenix_core.domain.annotations import Hold
+from phoenix_core.domain.drills import DrillOutcome
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState, StepState
@@ -149,6 +150,29 @@ class DamageRow(msgspec.Struct, frozen=True):
     snapshots: tuple[str, ...]
     files: tuple[str, ...]
     file_count: int
+
+
+class DrillRow(msgspec.Struct, frozen=True):
+    """What came of a restore drill; of the fields see `domain.drills.DrillView`."""
+
+    id: str
+    server_id: str
+    server_name: str
+    agent_name: str
+    snapshot_id: str
+    snapshot_at: datetime
+    ended_at: datetime
+    outcome: DrillOutcome
+    requested_by: str
+    sample: str
+    seed: str
+    files: int = 0
+    bytes: int = 0
+    others: int = 0
+    failure_count: int = 0
+    failures: tuple[tuple[str, str], ...] = ()
+    not_carried_count: int = 0
+    detail: str = ""
 
 
 class AuditRow(msgspec.Struct, frozen=True):

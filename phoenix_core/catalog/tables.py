@@ -6,6 +6,7 @@ from phoenix_core.catalog.columns import EnumText, JsonOf, UtcTime
 from phoenix_core.catalog.rows import Result
 from phoenix_core.domain.alerts import AlertChange, AlertKind, Severity
 from phoenix_core.domain.annotations import Hold
+from phoenix_core.domain.drills import DrillOutcome
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.notifications import Channel, MessageState, NotificationRule
 from phoenix_core.domain.policies import BackupPolicy, ContentRule
@@ -198,6 +199,29 @@ group_servers = sa.Table(
     sa.Column("server_id", sa.ForeignKey("peers.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("group_id", sa.ForeignKey("groups.id", ondelete="CASCADE"), nullable=False, index=True),
 )
+drills = sa.Table(
+    "drills",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("server_id", sa.String(40), nullable=False, index=True),
+    sa.Column("server_name", sa.String(255), nullable=False),
+    sa.Column("agent_name", sa.String(255), nullable=False),
+    sa.Column("snapshot_id", sa.String(64), nullable=False),
+    sa.Column("snapshot_at", UtcTime, nullable=False),
+    sa.Column("ended_at", UtcTime, nullable=False, index=True),
+    sa.Column("outcome", EnumText(DrillOutcome), nullable=False),
+    sa.Column("requested_by", sa.String(255), nullable=False),
+    sa.Column("sample", sa.String(100), nullable=False),
+    sa.Column("seed", sa.String(40), nullable=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("others", sa.BigInteger, nullable=False),
+    sa.Column("failure_count", sa.BigInteger, nullable=False),
+    sa.Column("failures", JsonOf(tuple[tuple[str, str], ...]), nullable=False),
+    sa.Column("not_carried_count", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+"""Without references: a proof stays when its job and its snapshot are gone."""
 audit = sa.Table(
     "audit",
     metadata,

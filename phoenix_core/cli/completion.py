@@ -99,6 +99,13 @@ def securities(incomplete: str) -> list[str]:
     return _starting(Security, incomplete)
 
 
+def drills(context: typer.Context, incomplete: str) -> list[str]:
+    async def names(client: "CoreClient") -> list[str]:
+        return [drill.id for drill in await client.drills()]
+
+    return _ask(names, context, incomplete)
+
+
 def missed_runs(incomplete: str) -> list[str]:
     from phoenix_core.domain.policies import MissedRun
 

@@ -21,7 +21,7 @@ def print_result(job: JobView, *, as_json: bool) -> None:
         return
     took = f" in {duration(job.started_at, job.finished_at)}" if job.started_at and job.finished_at else ""
     say(f"Job {job.id}: {job.state.replace('_', ' ')}{took}.")
-    if job.kind is JobKind.FILE_RESTORE and "snapshot_at" in job.result:
+    if job.kind in {JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL} and "snapshot_at" in job.result:
         taken = when(datetime.fromisoformat(str(job.result["snapshot_at"])))
         say(f"From snapshot {job.snapshot_id[:SHORT_ID_DIGITS]} of {job.server_name}, taken {taken}.")
     numbers = _numbers(job)
@@ -54,7 +54,7 @@ def print_advice(lines: Iterable[LogLineView]) -> None:
 
 def _print_missing(job: JobView) -> None:
     if job.missing_count:
-        say(f"{job.missing_count} missing:")
+        say(f"{job.missing_count} {'not as in the snapshot' if job.kind is JobKind.RESTORE_DRILL else 'missing'}:")
         for missing in job.missing[:MISSING_SHOWN]:
             say(f"  {missing.path}: {reason_text(missing.reason)}")
         if job.missing_count > MISSING_SHOWN:
@@ -87,6 +87,12 @@ def _numbers(job: JobView) -> str:
         )
     if job.kind is JobKind.FILE_RESTORE and "files" in result:
         return _restored(job)
+    if job.kind is JobKind.RESTORE_DRILL and "files" in result:
+        verdict = "not all as in the snapshot" if job.missing_count else "all as in the snapshot"
+        return (
+            f"{some('files', 'file')}, {size(whole('bytes'))} restored to a scratch place and compared: {verdict}. "
+            f"Sample: {result['sample']}, seed {result['seed']}."
+        )
     return _of_maintenance(job) if result else ""
 
 
@@ -111,11 +117,10 @@ def _of_maintenance(job: JobView) -> str:
     if job.kind is JobKind.REPAIR and "damages" in result:
         return _repaired(job)
     if job.kind is JobKind.PRUNE:
-        done = (
-            f"{some('deleted_packs', 'pack')} deleted, {size(whole('deleted_bytes'))} freed."
-            if ("deleted_packs" in result)
-            else as_typed("Nothing was deleted: this is the plan. Carry it out with `phoenix vault prune --execute`.")
-        )
+        planned = as_typed("Nothing was deleted: this is the plan. Carry it out with `phoenix vault prune --execute`.")
+        done = str(result.get("left", planned))
+        if "deleted_packs" in result:
+            done = f"{some('deleted_packs', 'pack')} deleted, {size(whole('deleted_bytes'))} freed."
         return (
             f"{some('packs', 'pack')}, {size(whole('bytes'))}; unused: {some('unused_packs', 'pack')}, "
             f"{size(whole('unused_bytes'))}; mostly unused: {some('rewrite_packs', 'pack')}, "

@@ -15,6 +15,7 @@ from phoenix_core.cli import (
     config,
     core,
     doctor,
+    drill,
     find,
     group,
     job,
@@ -56,6 +57,7 @@ app.add_typer(alert.app, name="alert")
 app.add_typer(notification.app, name="notification")
 app.add_typer(audit.app, name="audit")
 app.add_typer(job.app, name="job")
+app.add_typer(drill.app, name="drill")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(vault.app, name="vault")
 app.add_typer(setting.app, name="setting")

@@ -107,6 +107,31 @@ def set_policy(
     keep_weekly: Annotated[int | None, typer.Option("--keep-weekly", metavar="N", help="The same of weeks.")] = None,
     keep_monthly: Annotated[int | None, typer.Option("--keep-monthly", metavar="N", help="Of months.")] = None,
     keep_yearly: Annotated[int | None, typer.Option("--keep-yearly", metavar="N", help="Of years.")] = None,
+    drill: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drill",
+            metavar="WHEN",
+            help="When a restore of each server is tried out, as --schedule; none: by hand only. Repeatable.",
+        ),
+    ] = None,
+    drill_sample: Annotated[
+        str | None,
+        typer.Option("--drill-sample", metavar="HOW MUCH", help="Such as 100 (files), 2G, or all."),
+    ] = None,
+    drill_max_bytes: Annotated[
+        str | None,
+        typer.Option("--drill-max-bytes", metavar="SIZE", help="Of a sample at most, such as 1G; 0: no limit."),
+    ] = None,
+    drill_on: Annotated[
+        str | None,
+        typer.Option(
+            "--drill-on",
+            metavar="SERVER",
+            help="The server whose agent restores; none: each its own.",
+            autocompletion=completion.servers,
+        ),
+    ] = None,
     rename: Annotated[str | None, typer.Option("--rename", metavar="NAME", help="Give it another name.")] = None,
     data: Data = None,
     as_json: Json = False,
@@ -136,6 +161,10 @@ def set_policy(
             "yearly": keep_yearly,
         },
         name=rename,
+        drill=drill,
+        drill_sample=drill_sample,
+        drill_max_bytes=drill_max_bytes,
+        drill_on=drill_on,
     )
     execute(policywork.set_one(data_directory(data), name, changes, as_json=as_json), as_json=as_json)
 

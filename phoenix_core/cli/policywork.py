@@ -7,10 +7,12 @@ import msgspec
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.drillwork import bytes_of
 from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.known import known_or
-from phoenix_core.cli.output import print_facts, print_json, print_table, say, seconds, when
+from phoenix_core.cli.output import print_facts, print_json, print_table, say, seconds, size, when
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.drills import ALL
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
@@ -37,6 +39,10 @@ class PolicyChanges(msgspec.Struct, frozen=True):
     keep: dict[str, int | None]
     """By field of `Retention`."""
     name: str | None
+    drill: list[str] | None
+    drill_sample: str | None
+    drill_max_bytes: str | None
+    drill_on: str | None
 
     def of(self, policy: BackupPolicy) -> BackupPolicy:
         """The policy, changed. Raises UsageError."""
@@ -50,11 +56,15 @@ class PolicyChanges(msgspec.Struct, frozen=True):
             "schedule": _lines(self.schedule),
             "window": _lines(self.window),
             "bandwidth": _lines(self.bandwidth),
-            "pre_script": _script(self.pre_script),
-            "post_script": _script(self.post_script),
+            "pre_script": _name(self.pre_script),
+            "post_script": _name(self.post_script),
             "script_timeout_s": self.script_timeout_s,
             "pre_script_needed": self.pre_script_needed,
             "missed": None if self.missed is None else _missed(self.missed),
+            "drill": _lines(self.drill),
+            "drill_sample": self.drill_sample,
+            "drill_max_bytes": bytes_of("--drill-max-bytes", self.drill_max_bytes) if self.drill_max_bytes else None,
+            "drill_on": _name(self.drill_on),
             "retention": msgspec.structs.replace(policy.retention, **kept) if kept else None,
         }
         return msgspec.structs.replace(policy, **{name: value for name, value in changes.items() if value is not None})
@@ -64,7 +74,7 @@ def _lines(given: list[str] | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(line for line in given if line != NONE)
 
 
-def _script(name: str | None) -> str | None:
+def _name(name: str | None) -> str | None:
     return "" if name == NONE else name
 
 
@@ -206,6 +216,15 @@ def _scripts(policy: BackupPolicy) -> str:
     return f"{', '.join(named)}{needed}" if named else "none"
 
 
+def _drill(policy: BackupPolicy) -> str:
+    if not policy.drill:
+        return "by hand"
+    where = f" on {policy.drill_on}" if policy.drill_on else ""
+    limit = f", at most {size(policy.drill_max_bytes)}" if policy.drill_max_bytes else ""
+    what = "all" if policy.drill_sample == ALL else f"{policy.drill_sample}{limit}"
+    return f"{'; '.join(policy.drill)}{where}: {what}"
+
+
 def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -> None:
     retries = f"{amount(policy.retries, 'time')}, {seconds(policy.retry_delay_s)} later" if policy.retries else "none"
     print_facts(
@@ -220,6 +239,7 @@ def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -
             ("Retries", retries),
             ("Scan", scan_mode(policy)),
             ("Keeps", keeps(policy.retention)),
+            ("Restore drill", _drill(policy)),
             ("Groups", ", ".join(groups) or "none yet: attach it with `phoenix group set`"),
         ]
     )

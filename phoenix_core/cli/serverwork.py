@@ -44,7 +44,7 @@ async def list_all(data: DataDirectory, *, as_json: bool) -> None:
         print_json(servers)
         return
     print_table(
-        ("NAME", "STATE", "VERSION", "LAST BACKUP", "RESULT", "SNAPSHOTS", "ID"),
+        ("NAME", "STATE", "VERSION", "LAST BACKUP", "RESULT", "SNAPSHOTS", "RESTORE PROVED", "ID"),
         [
             (
                 server.name,
@@ -53,6 +53,7 @@ async def list_all(data: DataDirectory, *, as_json: bool) -> None:
                 when(server.last_backup_at),
                 (server.last_backup_state or "-").replace("_", " "),
                 str(server.snapshots),
+                _proved(server),
                 server.id,
             )
             for server in servers
@@ -80,6 +81,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
             ("Last backup", f"{when(server.last_backup_at)} {server.last_backup_state or ''}".strip()),
             ("Paths", ", ".join(server.default_paths) or "-"),
             ("Snapshots", str(server.snapshots)),
+            ("Restore proved", _proved(server)),
             ("Certificate until", when(server.certificate_ends_at)),
         ]
     )
@@ -106,6 +108,13 @@ def version_of(server: ServerView) -> str:
         Standing.UNKNOWN: " (unknown)",
     }
     return server.agent_version + words[server.version_standing]
+
+
+def _proved(server: ServerView) -> str:
+    """When a drill did so last, and whether that is too long ago."""
+    if server.last_proof_at is None:
+        return "never" if server.snapshots else "-"
+    return when(server.last_proof_at) + (", too long ago" if server.proof_due else "")
 
 
 def state_of(server: ServerView) -> str:

@@ -1,6 +1,7 @@
 """What the commands on the vault do through the core."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
@@ -50,6 +51,7 @@ async def status(data: DataDirectory, *, as_json: bool) -> int:
             ("Condemned", amount(vault.condemned_packs, "pack")),
             ("Damaged or lost", amount(vault.damaged_packs, "pack")),
             ("Last verify", _last_verify(vault)),
+            ("Read and checked", vault.readings.text(datetime.now(UTC)) if vault.readings else "not known"),
             ("Index", "complete" if vault.index_complete else "can't be used"),
             ("Free", f"{size(vault.free_bytes)} of {size(vault.total_bytes)}"),
         ]

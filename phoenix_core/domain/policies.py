@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from phoenix_core.domain.drills import DEFAULT_MAX_BYTES, DEFAULT_SAMPLE
 from phoenix_core.domain.notifications import Channel, NotificationRule
 
 SCRIPT_NAME = re.compile(r"\w[\w.-]{0,99}")
@@ -67,6 +68,15 @@ class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reread_every: int = 0
     """Each so-many-th backup of a server reads all files again, whatever their metadata says; 0: none does."""
     retention: Retention = Retention()
+    drill: tuple[str, ...] = ()
+    """When a restore of each server is tried out, as `schedule`: its newest restore point goes to a scratch place, and
+    is checked there. Empty: by hand only."""
+    drill_sample: str = DEFAULT_SAMPLE
+    """How much of it: `100` files, as many as `2G` hold, or `all`."""
+    drill_max_bytes: int = DEFAULT_MAX_BYTES
+    """Of a sample of files at most; 0: no limit."""
+    drill_on: str = ""
+    """Name of the server whose agent restores; empty: each its own."""
 
 
 class ContentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ class JobKind(StrEnum):
     REBUILD_INDEX = "rebuild_index"
     SNAPSHOT_REMOVE = "snapshot_remove"
     RETENTION = "retention"
+    RESTORE_DRILL = "restore_drill"
 
 
 class JobState(StrEnum):

@@ -7,6 +7,7 @@ import msgspec
 from phoenix_core.domain.alerts import AlertView
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.versions import Standing
 
@@ -35,6 +36,10 @@ class ServerView(msgspec.Struct, frozen=True):
     """What the last backup covered; a backup without paths takes these."""
     version_standing: Standing = Standing.CURRENT
     """The agent's version beside the core's."""
+    last_proof_at: datetime | None = None
+    """When a restore drill last proved that what was backed up of it can be restored."""
+    proof_due: bool = False
+    """It has snapshots, and that was too long ago (setting `drill.recent_days`), or never."""
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -299,6 +304,8 @@ class VaultView(msgspec.Struct, frozen=True):
     last_verify_job: str = ""
     rolled_back: bool = False
     """Records that this core has seen are gone from the vault."""
+    readings: Readings | None = None
+    """None: not known, as of a storage node of an earlier release."""
     problem: str = ""
     """Why the vault can't be used, or its records can't be trusted. What is lost or damaged of its contents is counted
     by `damaged_packs` and `lost_snapshots`."""

@@ -4,6 +4,7 @@
 |-----------------|------------------------------------------------------------------|
 | file_backup     | the vault, shared; backups of its server, exclusive              |
 | file_restore    | the vault, shared                                                |
+| restore_drill   | the vault, shared; drills of its server, exclusive               |
 | verify          | the vault, shared; verification, exclusive                       |
 | repair          | the vault, shared; verification, exclusive; pruning, exclusive   |
 | prune           | the vault, shared; pruning, exclusive                            |
@@ -35,6 +36,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 def backups_of(server_id: str) -> str:
     return f"backups of {server_id}"
+
+
+def drills_of(server_id: str) -> str:
+    return f"drills of {server_id}"
 
 
 def conflict(claims: Iterable[Claim], held: Iterable[Claim]) -> Claim | None:

@@ -15,7 +15,7 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.versions import Standing, standing
-from phoenix_core.domain.views import FindingView, VaultView
+from phoenix_core.domain.views import FindingView, ServerView, VaultView
 from phoenix_core.engine.errors import NoVault
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
@@ -28,6 +28,7 @@ from phoenix_core.rollout.errors import BundleMissing
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 VERIFY_WARNING = timedelta(days=35)
+NAMED = 5
 
 
 class Doctor:
@@ -75,7 +76,25 @@ class Doctor:
             hint = cause.what_to_do if cause else "See that its storage node runs, and that its disk is there."
             return [self._key(view), FindingView("storage node", ERROR, view.problem, hint)]
         lost = await self._snapshots.lost()
-        return [self._key(view), *self._contents(view), *(_loss(row) for row in lost), *_all_there(view)]
+        found = [self._key(view), *self._contents(view), *(_loss(row) for row in lost), *_all_there(view)]
+        return [*found, self._restores(await self._views.servers())]
+
+    def _restores(self, servers: list[ServerView]) -> FindingView:
+        """Whether it was tried out lately that servers can be restored."""
+        days = self._settings.whole("drill.recent_days")
+        due = [server.name for server in servers if server.proof_due]
+        if not days:
+            return FindingView("restore drills", OK, "No proof of restore is asked for (setting drill.recent_days).")
+        if not due:
+            text = f"Of each server with snapshots a restore was proved within {days} days."
+            return FindingView("restore drills", OK, text)
+        listed = ", ".join(due[:NAMED]) + (f" and {len(due) - NAMED} more" if len(due) > NAMED else "")
+        text = f"No restore was proved within {days} days of {listed}."
+        hint = (
+            f"`phoenix drill run {due[0]}` proves one now; a policy does it by itself: `phoenix policy set POLICY "
+            "--drill 'monthly on 1 at 05:00'`."
+        )
+        return FindingView("restore drills", WARNING, text, hint)
 
     def _key(self, view: VaultView) -> FindingView:
         if not view.key_available and self._seat.locked_by is not None:
@@ -89,6 +108,7 @@ class Doctor:
             self._records(view),
             self._damage(view),
             self._proof(view),
+            self._readings(view),
             self._space(view),
             self._verify(view),
         ]
@@ -132,6 +152,17 @@ class Doctor:
             which = "Every other pack" if view.damaged_packs or view.condemned_packs else "Every pack"
             text = f"{which} has been read back, decrypted and re-hashed."
         return FindingView("proof", OK, text)
+
+    def _readings(self, view: VaultView) -> FindingView:
+        readings, now = view.readings, self._clock.now()
+        if readings is None:
+            text = "It isn't known when packs were last read: the storage node is of an earlier release."
+            return FindingView("reading", OK, text, "Install this release on the storage node's host.")
+        text = f"All packs read and checked again, {readings.text(now)}."
+        if readings.is_late(now):
+            hint = "`phoenix job list --kind verify` shows the runs of `verify.schedule`, which read packs in turn."
+            return FindingView("reading", WARNING, text, hint)
+        return FindingView("reading", OK, text)
 
     def _space(self, view: VaultView) -> FindingView:
         reserve = self._settings.whole("storage.reserve_bytes")

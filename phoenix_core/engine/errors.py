@@ -350,6 +350,17 @@ class PruneHeldUp(PhoenixError):
     retryable = True
 
 
+class PruneLeftOut(PhoenixError):
+    """Why a prune on schedule was skipped: what is wrong with the vault may be mended yet, from all that lies in it."""
+
+    code = "prune_left_out"
+    template = "Nothing was pruned by itself, since {detail}."
+    hint = (
+        "`phoenix vault verify` names what is hit, `phoenix vault repair` what can be saved. `phoenix vault prune "
+        "--execute` prunes all the same; it deletes what is damaged or lost and needed by no snapshot."
+    )
+
+
 class SourceGone(PhoenixError):
     """The server whose data it is was never enrolled at this core, so its data needs another place to go."""
 

@@ -20,6 +20,7 @@ from phoenix_core.engine.errors import (
     PlatformMismatch,
     SourceGone,
 )
+from phoenix_core.engine.families import family_of
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
@@ -156,7 +157,7 @@ class JobDesk:
         paths = _absolute(request.paths)
         snapshot = await self._sources.snapshot(request.snapshot, source.id, own_only=own_only, paths=paths)
         await self._sources.check(snapshot, paths)
-        if source.platform and _family(source.platform) != _family(target.platform):
+        if source.platform and family_of(source.platform) != family_of(target.platform):
             raise PlatformMismatch(
                 server=source.name, source=source.platform, to_server=target.name, target=target.platform
             )
@@ -186,6 +187,17 @@ class JobDesk:
         self._seat.get()
         title = "Repair of the vault" if request.execute else "Plan of a repair of the vault"
         return await self._queue_job(JobKind.REPAIR, title, RepairJob(request.depth, request.execute), who)
+
+    async def verify_in_turn(self, who: str, job_id: str = "") -> JobRow:
+        """The structure of the vault, and some packs to their last chunk: those that were read longest ago."""
+        self._seat.get()
+        title = "Verify of the vault: structure, and packs in turn"
+        return await self._queue_job(JobKind.VERIFY, title, VerifyJob(in_turn=True), who, job_id=job_id)
+
+    async def prune_if_worth_it(self, who: str, job_id: str = "") -> JobRow:
+        self._seat.get()
+        job = PruneJob(execute=True, if_worth_it=True)
+        return await self._queue_job(JobKind.PRUNE, "Prune of the vault, where it is worth it", job, who, job_id=job_id)
 
     async def prune(self, request: PruneRequest, who: str) -> JobRow:
         self._seat.get()
@@ -217,9 +229,10 @@ class JobDesk:
         title = "Final removal of snapshots whose undo period is over"
         return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, RemoveSnapshotJob(), who)
 
-    async def retention(self, who: str) -> JobRow:
+    async def retention(self, who: str, job_id: str = "") -> JobRow:
         self._seat.get()
-        return await self._queue_job(JobKind.RETENTION, "Retention of all policies", RetentionJob(), who)
+        title = "Retention of all policies"
+        return await self._queue_job(JobKind.RETENTION, title, RetentionJob(), who, job_id=job_id)
 
     async def retry(self, name: str, who: str) -> JobRow:
         """A new job that does what a finished one was to do. Raises Conflict while that still runs."""
@@ -278,8 +291,19 @@ class JobDesk:
         return last if last and last.paths == peer.default_paths else BackupJob(peer.id, peer.default_paths)
 
     async def _queue_job(
-        self, kind: JobKind, title: str, request: msgspec.Struct, who: str, server_id: str = "", agent_id: str = ""
+        self,
+        kind: JobKind,
+        title: str,
+        request: msgspec.Struct,
+        who: str,
+        server_id: str = "",
+        agent_id: str = "",
+        job_id: str = "",
     ) -> JobRow:
+        """`job_id`: its id, where that follows from what asks for it; the job that has it, where there is one."""
+        known = await self._ledger.jobs.get(job_id) if job_id else None
+        if known is not None:
+            return known
         job = await self._ledger.create(
             kind,
             title,
@@ -288,6 +312,7 @@ class JobDesk:
             who,
             server_id=server_id,
             agent_id=agent_id,
+            job_id=job_id,
         )
         self._queue.poke()
         return job
@@ -309,8 +334,3 @@ def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(absolute(path) for path in paths))
     except ValueError as error:
         raise UsageError(detail=f"{error}.") from error
-
-
-def _family(platform: str) -> str:
-    """The first word of a platform such as `Linux x86_64, Debian GNU/Linux 12`."""
-    return (platform.replace("-", " ").split() or [""])[0].lower()

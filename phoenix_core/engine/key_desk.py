@@ -13,6 +13,8 @@ from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef
 from phoenix_core.vault.packkeys import PackKeys
 
+_RESTORES = frozenset({JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL})
+
 
 class KeyDesk:
     """Used from the event loop; the opening of heads happens in a thread, one request at a time."""
@@ -40,7 +42,7 @@ class KeyDesk:
 
     async def keys(self, vault: OpenVault, job: JobRow, blocks: Sequence[BlockRef]) -> tuple[bytes, ...]:
         """One key per block, in order. Raises NotOfThisJob where one of them isn't the job's."""
-        if job.kind is JobKind.FILE_RESTORE:
+        if job.kind in _RESTORES:
             await self._check_restore(job, blocks)
         else:
             await asyncio.to_thread(_check_backup, vault, job, blocks)

@@ -19,7 +19,7 @@ async def recover(jobs: Jobs, ledger: Ledger, runner: Runner, workflows: Mapping
     for job in await jobs.in_states([JobState.RUNNING, JobState.WAITING_FOR_PROXY, JobState.WAITING_FOR_THAW]):
         if runner.run_of(job.id) is not None:
             continue
-        if workflows[job.kind].resumable and job.state is JobState.RUNNING:
+        if workflows[job.kind].can_resume(job) and job.state is JobState.RUNNING:
             log.info("job picked up", job=job.id)
             await ledger.note(job.id, "The core was started again; the job goes on.")
             runner.resume(job)

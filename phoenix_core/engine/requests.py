@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from phoenix_core.domain.drills import Sample
 from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
 from phoenix_core.engine.content import by_hand
@@ -59,6 +60,18 @@ class RestoreJob(msgspec.Struct, frozen=True):
     check_only: bool = False
 
 
+class RestoreDrillJob(msgspec.Struct, frozen=True):
+    server_id: str
+    agent_id: str
+    """The server whose agent restores."""
+    snapshot_id: str = ""
+    """Empty: the newest that there is when the job begins."""
+    sample: Sample = Sample()
+    seed: str = ""
+    scheduled: bool = False
+    """Skipped where the agent isn't there; one asked for by hand waits for it."""
+
+
 class _Check(msgspec.Struct, frozen=True):
     check_only: bool = False
 
@@ -71,6 +84,8 @@ def is_check(request: str) -> bool:
 class VerifyJob(msgspec.Struct, frozen=True):
     depth: VerifyDepth = VerifyDepth.STRUCTURE
     snapshots: tuple[str, ...] = ()
+    in_turn: bool = False
+    """Also read some packs to their last chunk, so that each has its turn within `verify.days`; beside all else."""
 
 
 class RepairJob(msgspec.Struct, frozen=True):
@@ -80,6 +95,8 @@ class RepairJob(msgspec.Struct, frozen=True):
 
 class PruneJob(msgspec.Struct, frozen=True):
     execute: bool = False
+    if_worth_it: bool = False
+    """Only where enough is unused, and nothing is lost or damaged."""
 
 
 class RebuildIndexJob(msgspec.Struct, frozen=True):

@@ -141,6 +141,12 @@ KNOWN: dict[str, _Known] = {
             "Days that a new certificate of an agent or storage node lasts; it is renewed before.",
             _whole(1, 825),
         ),
+        _Known(
+            "drill.recent_days",
+            "35",
+            "Days after which a proof of restore doesn't count as recent any more; 0: none is asked for.",
+            _whole(0, 3650),
+        ),
         _Known("edition", "elite", "The edition: which features are on.", _one_of(Edition)),
         _Known("jobs.at_once", "8", "Backups and restores that run at once; 0: as many as there are.", _whole(0, 1000)),
         _Known(
@@ -156,6 +162,18 @@ KNOWN: dict[str, _Known] = {
             _seconds(0, 3600),
         ),
         _Known("prove.enabled", "true", "Whether new packs are read back, decrypted and re-hashed.", _flag),
+        _Known(
+            "prune.schedule",
+            "weekly on sun at 07:00",
+            "When the vault is pruned, where that is worth it, in UTC; off: by hand only.",
+            _schedule,
+        ),
+        _Known(
+            "prune.unused_percent",
+            "10",
+            "How much of what is stored must be unused for a prune on schedule to be worth it.",
+            _whole(0, 100),
+        ),
         _Known("restore.conflict", "overwrite", "What a restore does where an entry exists.", _one_of(ConflictRule)),
         _Known(
             "restore.workers", "0", "Worker processes of a restore; 0: as many as the agent sees fit.", _whole(0, 64)
@@ -195,6 +213,18 @@ KNOWN: dict[str, _Known] = {
             "0",
             "Number of the vault's record whose loss is accepted; the core sets it to 0 again once it has done so.",
             _whole(0, 2**53),
+        ),
+        _Known(
+            "verify.days",
+            "30",
+            "Within so many days each verify on schedule has every pack read and checked, some each time; 0: none.",
+            _whole(0, 3650),
+        ),
+        _Known(
+            "verify.schedule",
+            "daily at 08:00",
+            "When the vault's structure is verified, and packs are read in turn, in UTC; off: by hand only.",
+            _schedule,
         ),
         _Known("warm_days", "90", "Days after which a snapshot counts as cold.", _whole(1, 36500)),
     )

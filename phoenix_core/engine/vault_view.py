@@ -1,16 +1,19 @@
 """The vault, the snapshots and the servers as operators see them."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
 
 from phoenix_core import __version__
+from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.versions import standing
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
@@ -23,6 +26,7 @@ from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.standing import holds, undo_until
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.storage.node_api import NodeStatus, PackState
+from phoenix_core.vault.readturn import AHEAD
 
 SECONDS_PER_DAY = 86400
 VAULT_NEWS_INTERVAL_S = 1.0
@@ -55,6 +59,7 @@ class Views:
         directory: PeerDirectory,
         jobs: Jobs,
         snapshots: Snapshots,
+        drills: Drills,
         settings: Settings,
         clock: Clock,
         hostname: str,
@@ -64,6 +69,7 @@ class Views:
         self._directory = directory
         self._jobs = jobs
         self._snapshots = snapshots
+        self._drills = drills
         self._settings = settings
         self._clock = clock
         self._hostname = hostname
@@ -100,8 +106,9 @@ class Views:
     async def servers(self) -> list[ServerView]:
         counts = await self._snapshots.count_by_server()
         last = await self._jobs.last_backups()
+        proofs = await self._drills.last_proofs()
         return [
-            self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
+            self._server(peer, counts.get(peer.id, 0), last.get(peer.id), proofs.get(peer.id))
             for peer in self._directory.of_role(AGENT)
             if peer.revoked_at is None or counts.get(peer.id, 0)
         ]
@@ -109,9 +116,14 @@ class Views:
     async def server(self, peer: PeerRow) -> ServerView:
         counts = await self._snapshots.count_by_server()
         last = await self._jobs.last_backups()
-        return self._server(peer, counts.get(peer.id, 0), last.get(peer.id))
+        proofs = await self._drills.last_proofs()
+        return self._server(peer, counts.get(peer.id, 0), last.get(peer.id), proofs.get(peer.id))
 
-    def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None) -> ServerView:
+    def _proof_due(self, proved_at: datetime | None) -> bool:
+        days = self._settings.whole("drill.recent_days")
+        return days > 0 and (proved_at is None or self._clock.now() - proved_at > timedelta(days=days))
+
+    def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None, proved_at: datetime | None) -> ServerView:
         connected = self._directory.connected(peer.id)
         return ServerView(
             id=peer.id,
@@ -132,6 +144,8 @@ class Views:
             this_host=peer.this_host,
             default_paths=peer.default_paths,
             version_standing=standing(peer.version, __version__),
+            last_proof_at=proved_at,
+            proof_due=snapshots > 0 and peer.revoked_at is None and self._proof_due(proved_at),
         )
 
     async def storage_nodes(self) -> list[StorageNodeView]:
@@ -210,8 +224,20 @@ class Views:
             last_verify_state=verify.state if verify else None,
             last_verify_depth=_request(verify).depth if verify else None,
             last_verify_job=verify.id if verify else "",
+            readings=self._readings(status),
             rolled_back=isinstance(records, VaultRolledBack),
             problem=problem,
+        )
+
+    def _readings(self, status: NodeStatus) -> Readings | None:
+        if status.reads is None:
+            return None
+        ahead_ns = int((self._clock.now() + AHEAD).timestamp() * 1e9)
+        return Readings(
+            unread=status.reads.unread,
+            oldest_at=_time(status.reads.oldest_ns),
+            within_days=self._settings.whole("verify.days") if self._settings.text("verify.schedule") != "off" else 0,
+            is_uncertain=status.reads.newest_ns > ahead_ns,
         )
 
     def _place(self) -> str:
@@ -230,6 +256,10 @@ class Views:
                     return job
             before = page[-1]
         return None
+
+
+def _time(time_ns: int) -> datetime | None:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC) if time_ns else None
 
 
 def _request(verify: JobRow) -> VerifyJob:

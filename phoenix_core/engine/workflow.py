@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import Claim
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.progress import ProgressBoard
+from phoenix_core.host.courtesy import NICE_LOWEST, yield_thread
 
 T = TypeVar("T")
 
@@ -138,10 +139,18 @@ class JobRun:
         if self.cancelled_by:
             raise Cancelled(who=self.cancelled_by)
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
+    async def in_quiet_thread(self, work: Callable[[], T]) -> T:
+        """As `in_thread`; the thread and those that it starts have the lowest priority."""
+        threads = ThreadPoolExecutor(1, "quiet-job", initializer=_give_way)
+        try:
+            return await self.in_thread(work, threads)
+        finally:
+            threads.shutdown(wait=False)
+
+    async def in_thread(self, work: Callable[[], T], threads: Executor | None = None) -> T:
         """Run blocking work in a thread. Where the waiting is cancelled, the thread is told to stop and waited for, so
         that nothing works on behind the back of a core that stops."""
-        task = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        task = asyncio.get_running_loop().run_in_executor(threads or self._threads, work)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -152,6 +161,10 @@ class JobRun:
             raise
 
 
+def _give_way() -> None:
+    yield_thread(NICE_LOWEST, idle_disk=True)
+
+
 class Workflow(Protocol):
     """One kind of job. An instance serves all jobs of its kind; what belongs to one job is in its `JobRun`."""
 
@@ -160,6 +173,10 @@ class Workflow(Protocol):
     """Ids (of workflows.md where the step is named there) and titles of the steps, in order."""
     resumable: ClassVar[bool]
     """Whether `run` can go on with a job that was running when the core ended; otherwise that job is aborted."""
+
+    def can_resume(self, job: JobRow) -> bool:
+        """The same of one job."""
+        return self.resumable
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         """What the job must hold to run."""

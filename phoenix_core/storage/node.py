@@ -23,7 +23,6 @@ from phoenix_core.storage.parts import Parts, current_folder, discard_index
 from phoenix_core.storage.rebuild import Rebuild, StoredPack, read_stored, stored_packs
 from phoenix_core.storage.upkeep import Caretaker
 from phoenix_core.vault.environment import Environment
-from phoenix_core.vault.index import Totals
 from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import DESCRIPTOR, pack_name
@@ -31,6 +30,7 @@ from phoenix_core.vault.location import Location
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packreader import read_head_bytes
+from phoenix_core.vault.packtotals import Totals
 
 ADOPT_PACKS = 256
 """A node that starts takes in so many packs that its index doesn't know, left by a crash; more need a rebuild."""
@@ -189,10 +189,11 @@ class StorageNode:
         )
 
     def status(self) -> NodeStatus:
-        totals, chunks, problem = Totals(), 0, None
+        totals, chunks, reads, problem = Totals(), 0, None, None
         try:
             with self._state.using() as parts:
                 totals, chunks = parts.index.totals(), parts.index.copies()
+                reads = parts.index.read_times()
         except (IndexMissing, IndexDamaged, VaultGone) as error:
             problem = error.view()
         space = self._state.store.space()
@@ -210,6 +211,7 @@ class StorageNode:
             total_bytes=space.total_bytes,
             index_complete=problem is None,
             problem=problem,
+            reads=reads,
         )
 
     # --- what the core found out about packs ---
@@ -217,13 +219,14 @@ class StorageNode:
     def mark_proved(self, pack_id: PackId) -> None:
         with self._state.using() as parts:
             self._state.known(parts, pack_id)
-            parts.change(pack_id, proved=True)
+            parts.change(pack_id, proved=True, read_at_ns=parts.now_ns())
 
     def mark_damaged(self, pack_id: PackId, state: PackState) -> None:
         with self._state.using() as parts, self._state.deciding:
             info = self._state.known(parts, pack_id)
             spared = state is PackState.USABLE and info.state is PackState.CONDEMNED
-            parts.change(pack_id, state=state, proved=info.proved and spared)
+            read_at_ns = info.read_at_ns if spared else 0
+            parts.change(pack_id, state=state, proved=info.proved and spared, read_at_ns=read_at_ns)
 
     def contents_of(self, pack_ids: Sequence[PackId]) -> list[PackContents | None]:
         with self._state.using() as parts:
@@ -390,7 +393,7 @@ class StorageNode:
                 parts.forget(pack_id)  # the node died between its object's deletion and this
             elif there == (info.state is PackState.LOST):
                 now = PackState.USABLE if there else PackState.LOST
-                parts.change(pack_id, state=now, proved=False)
+                parts.change(pack_id, state=now, proved=False, read_at_ns=0)
 
     def _complete_parts(self, stored: Mapping[PackId, StoredPack]) -> Parts:
         parts = self._parts(create=not stored and not current_folder(self._state.index_dir).exists())

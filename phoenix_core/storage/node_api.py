@@ -15,7 +15,7 @@ from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.vault.location import Location, OpenPack
 from phoenix_core.vault.packcontents import PackContents, Upkeep
-from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packinfo import PackInfo, PackState, ReadTimes
 
 __all__ = [
     "CoreNode",
@@ -89,6 +89,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
     """False: the index is absent, or the vault is."""
     problem: ErrorView | None = None
     """Why the index can't be used, and what to do."""
+    reads: ReadTimes | None = None
+    """None: the index can't be used, or the node is of an earlier release, which doesn't keep it."""
 
 
 class RebuildResult(msgspec.Struct, frozen=True):
@@ -135,7 +137,8 @@ class CoreNode(Protocol):
     def stored_packs(self) -> Iterable[tuple[PackId, int]]:
         """All packs in the store with their lengths, whether or not the index knows them."""
 
-    def mark_proved(self, pack_id: PackId) -> None: ...
+    def mark_proved(self, pack_id: PackId) -> None:
+        """The core has just read the pack to its end, and every chunk is what it was."""
 
     def mark_damaged(self, pack_id: PackId, state: PackState) -> None:
         """DAMAGED, LOST, or back to USABLE after a repair."""

@@ -48,7 +48,7 @@ class Parts:
 
         def again(txn: Txn) -> None:
             for pack in known:
-                self.index.change(txn, pack.pack_id, state=PackState.USABLE, proved=False)
+                self.index.change(txn, pack.pack_id, state=PackState.USABLE, proved=False, read_at_ns=0)
             if beside is not None:
                 beside(txn)
 
@@ -68,11 +68,14 @@ class Parts:
             chunks=pack.tail.chunk_count,
             state=PackState.USABLE,
             proved=False,
-            stored_at_ns=int(self._clock.now().timestamp() * 1e9),
+            stored_at_ns=self.now_ns(),
         )
 
+    def now_ns(self) -> int:
+        return int(self._clock.now().timestamp() * 1e9)
+
     def change(self, pack_id: PackId, **changes: object) -> None:
-        """Set `state` or `proved` of a pack; does nothing where the index doesn't know it."""
+        """Set `state`, `proved` or `read_at_ns` of a pack; does nothing where the index doesn't know it."""
         self.environment.write(lambda txn: self.index.change(txn, pack_id, **changes))
 
     def forget(self, pack_id: PackId, tail: PackTail | None = None) -> None:

@@ -67,7 +67,7 @@ class Rebuild:
                 self.parts.index.remove(info.pack_id, None)
 
     def carry_over(self, old: Parts) -> None:
-        """Leases, grants, proofs and states, from an index that is still readable."""
+        """Leases, grants, proofs, times of reading and states, from an index that is still readable."""
         for name, duplicates in _CARRIED:
             source = old.environment.table(name, duplicates=duplicates, fixed=duplicates)
             target = self.parts.environment.table(name, duplicates=duplicates, fixed=duplicates)
@@ -91,7 +91,7 @@ class Rebuild:
             if not there:
                 self.lost.add(PackId(info.pack_id))
             state = PackState.DAMAGED if there else PackState.LOST
-            changed = msgspec.structs.replace(info, state=state, proved=False)
+            changed = msgspec.structs.replace(info, state=state, proved=False, read_at_ns=0)
             self.parts.index.add([(changed, blocks[info.pack_id])])
 
     def note_unreadable(self) -> None:
@@ -104,7 +104,7 @@ class Rebuild:
         for info in infos:
             state = PackState.USABLE if info.state is PackState.LOST else info.state
             if state is not PackState.USABLE or info.proved:
-                self.parts.index.change(txn, info.pack_id, state=state, proved=info.proved)
+                self.parts.index.change(txn, info.pack_id, state=state, proved=info.proved, read_at_ns=info.read_at_ns)
 
     def complete(self) -> None:
         """The last of what needs space; `take_place` only gives names."""

@@ -1,6 +1,7 @@
 """The chunk index: chunk id → every place where a copy lies, and the table of packs. Used by the storage node only.
 
-Tables of the LMDB environment, integers big-endian so that LMDB's order is theirs; those of places are in `places.py`:
+Tables of the LMDB environment, integers big-endian so that LMDB's order is theirs; those of places are in `places.py`,
+that of times in `reads.py`:
 
     packs     pack number (u32) → PackInfo, MessagePack
     numbers   pack id (32 bytes) → pack number (u32)
@@ -23,8 +24,9 @@ from phoenix_core.vault.environment import Environment, Txn
 from phoenix_core.vault.index_errors import IndexDamaged
 from phoenix_core.vault.index_format import FORMAT, upgrade
 from phoenix_core.vault.location import Location
-from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packinfo import PackInfo, ReadTimes
 from phoenix_core.vault.packtail import TailBlock
+from phoenix_core.vault.packtotals import Totals
 from phoenix_core.vault.places import (
     PIECE_ROWS,
     PlaceTable,
@@ -36,24 +38,12 @@ from phoenix_core.vault.places import (
     rows_at,
     rows_of,
 )
+from phoenix_core.vault.reads import ReadTable
 
 _NUMBER = struct.Struct(">I")
 _PAGE_PACKS = 1000
 _encode = msgspec.msgpack.Encoder().encode
 _info_of = msgspec.msgpack.Decoder(PackInfo).decode
-
-
-class Totals(msgspec.Struct, frozen=True, array_like=True):
-    """Sums over all packs of the table."""
-
-    packs: int = 0
-    bytes: int = 0
-    unproved: int = 0
-    condemned: int = 0
-    damaged: int = 0
-    """Damaged or lost."""
-
-
 _totals_of = msgspec.msgpack.Decoder(Totals).decode
 Blocks = Sequence[TailBlock]
 Beside = Callable[[Txn, PackInfo], object]
@@ -70,13 +60,14 @@ class VaultIndex:
         self._places = PlaceTable(environment)
         self._packs = environment.table("packs")
         self._numbers = environment.table("numbers")
+        self._reads = ReadTable(environment)
 
     # --- the index as a whole ---
 
     def begin(self, vault_id: str) -> None:
         """Name the vault that this index is of; take out what a crash left half entered. Raises IndexDamaged where the
         index is of another vault, or of a format that isn't known."""
-        upgrade(self.environment, self._places)
+        upgrade(self.environment, self._places, self._reads)
 
         def work(txn: Txn) -> list[bytes]:
             for key, wanted in ((b"format", FORMAT), (b"vault", vault_id.encode())):
@@ -102,6 +93,11 @@ class VaultIndex:
     def totals(self) -> Totals:
         with self.environment.reading() as txn:
             return self._totals(txn)
+
+    def read_times(self) -> ReadTimes:
+        """When the usable packs were last read and checked."""
+        with self.environment.reading() as txn:
+            return ReadTimes(self._totals(txn).unread, *self._reads.span(txn))
 
     def copies(self) -> int:
         """How many copies of chunks the index knows."""
@@ -246,7 +242,7 @@ class VaultIndex:
             }
 
     def change(self, txn: Txn, pack_id: bytes, **changes: object) -> PackInfo | None:
-        """Set fields of a pack (`state`, `proved`); the new info, or None where the index doesn't know it."""
+        """Set fields of a pack (`state`, `proved`, …); the new info, or None where the index doesn't know it."""
         number = txn.get(pack_id, db=self._numbers)
         if number is None:
             return None
@@ -297,8 +293,8 @@ class VaultIndex:
             txn.delete(number, db=self._packs)
         else:
             txn.put(number, _encode(new), db=self._packs)
-        totals = _add(_add(self._totals(txn), old, -1), new, 1)
-        txn.put(b"totals", _encode(totals), db=self._about)
+        self._reads.change(txn, number, old, new)
+        txn.put(b"totals", _encode(self._totals(txn).changed(old, new)), db=self._about)
 
     def _info_at(self, txn: Txn, number: bytes) -> PackInfo | None:
         """Of a pack in which a chunk lies; None where it is being entered or taken out."""
@@ -319,15 +315,3 @@ def _rows(numbers: Sequence[bytes | None], packs: Sequence[tuple[PackInfo, Block
     for number, (_, blocks) in zip(numbers, packs, strict=True):
         if number is not None:
             yield from rows_of(number, blocks)
-
-
-def _add(totals: Totals, info: PackInfo | None, sign: int) -> Totals:
-    if info is None:
-        return totals
-    return Totals(
-        packs=totals.packs + sign,
-        bytes=totals.bytes + sign * info.bytes,
-        unproved=totals.unproved + sign * (not info.proved),
-        condemned=totals.condemned + sign * (info.state is PackState.CONDEMNED),
-        damaged=totals.damaged + sign * (info.state in {PackState.DAMAGED, PackState.LOST}),
-    )

@@ -1,31 +1,64 @@
-"""The format of the index, and how one of format 1 becomes one of format 2 when it is opened.
+"""The format of the index, and how one of an earlier format becomes one of this when it is opened.
 
 Format 1 had, instead of the tables of `places.py`, one named `chunks`: chunk id (32 bytes) → pack number, ordinal,
-block offset, block bytes, offset, length (six u32, big-endian); duplicates. Cut off at any point, the change begins
-anew.
+block offset, block bytes, offset, length (six u32, big-endian); duplicates. Formats 1 and 2 didn't know when a pack was
+last read: they had no table `reads`, no such time in a pack's row, and no count of unread packs in `totals`. Cut off at
+any point, a change begins anew.
 """
 
 import struct
 from collections import defaultdict
 from functools import partial
 
-from phoenix_core.vault.environment import Database, Environment, Txn
-from phoenix_core.vault.packtail import TailBlock
-from phoenix_core.vault.places import PlaceTable, Row
+import msgspec
 
-FORMAT = b"2"
+from phoenix_core.vault.environment import Database, Environment, Txn
+from phoenix_core.vault.packinfo import PackInfo
+from phoenix_core.vault.packtail import TailBlock
+from phoenix_core.vault.packtotals import Totals
+from phoenix_core.vault.places import PlaceTable, Row
+from phoenix_core.vault.reads import ReadTable
+
+FORMAT = b"3"
 _FORMAT_1 = b"1"
+_FORMAT_2 = b"2"
 _OLD_PLACE = struct.Struct(">IIIIII")
 _NEW_PLACE = struct.Struct(">IIII")
 _BATCH_CHUNKS = 16384
+_info_of = msgspec.msgpack.Decoder(PackInfo).decode
 _OldBlocks = dict[bytes, dict[int, tuple[int, int]]]
 
 
-def upgrade(environment: Environment, places: PlaceTable) -> None:
+def upgrade(environment: Environment, places: PlaceTable, reads: ReadTable) -> None:
     about = environment.table("about")
+    if _format_of(environment, about) == _FORMAT_1:
+        _to_format_2(environment, about, places)
+    if _format_of(environment, about) == _FORMAT_2:
+        _to_format_3(environment, about, reads)
+
+
+def _format_of(environment: Environment, about: Database) -> bytes:
     with environment.reading() as txn:
-        if txn.get(b"format", db=about) != _FORMAT_1:
-            return
+        return bytes(txn.get(b"format", db=about) or b"")
+
+
+def _to_format_3(environment: Environment, about: Database, reads: ReadTable) -> None:
+    """No pack counts as read: what was proved before may have been proved years ago."""
+    packs = environment.table("packs")
+
+    def work(txn: Txn) -> None:
+        reads.clear(txn)
+        totals = Totals()
+        with txn.cursor(packs) as cursor:
+            for _, value in cursor:
+                totals = totals.changed(None, _info_of(value))
+        txn.put(b"totals", msgspec.msgpack.encode(totals), db=about)
+        txn.put(b"format", FORMAT, db=about)
+
+    environment.write(work)
+
+
+def _to_format_2(environment: Environment, about: Database, places: PlaceTable) -> None:
     old = environment.table("chunks", duplicates=True, fixed=True)
     blocks: _OldBlocks = defaultdict(dict)
     after = b""
@@ -38,7 +71,7 @@ def upgrade(environment: Environment, places: PlaceTable) -> None:
     def finish(txn: Txn) -> None:
         for number, offsets in blocks.items():
             places.put_blocks(txn, number, _blocks(offsets))
-        txn.put(b"format", FORMAT, db=about)
+        txn.put(b"format", _FORMAT_2, db=about)
         txn.drop(old)
 
     environment.write(finish)

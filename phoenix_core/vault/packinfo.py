@@ -27,3 +27,15 @@ class PackInfo(msgspec.Struct, frozen=True, array_like=True):
     proved: bool
     """The core has decrypted and re-hashed every chunk of it."""
     stored_at_ns: int
+    read_at_ns: int = 0
+    """When the core last read it to its end and found it as it was written; 0: not since the index was made."""
+
+
+class ReadTimes(msgspec.Struct, frozen=True):
+    """When the usable packs were last read and checked."""
+
+    unread: int = 0
+    """Packs that were not, since the index was made."""
+    oldest_ns: int = 0
+    """Of the others the earliest time; 0: there are none."""
+    newest_ns: int = 0

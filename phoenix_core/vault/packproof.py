@@ -1,8 +1,14 @@
-"""Looks at packs as a verify does: are they there in full, do bytes and chunks hash to their names. Core only."""
+"""Looks at packs as a verify does: are they there in full, do bytes and chunks hash to their names. Core only.
+
+What was read to its end and found sound is told to the storage node as it is found, which keeps when it was: cut off at
+any point, a look at all packs has not been in vain.
+"""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import closing
+from typing import Protocol
 
 import msgspec
 from blake3 import blake3
@@ -49,6 +55,15 @@ Report = Callable[[int, int, int, int], None]
 """Packs done, packs in all, bytes done, bytes in all."""
 
 
+class Turns(Protocol):
+    """Which packs are also read to their last chunk, whatever the depth, and when."""
+
+    def choose(self, packs: Iterable[PackInfo]) -> AbstractSet[PackId]: ...
+
+    def may_read(self) -> bool:
+        """Asked before each of them, by one thread at a time; blocks while others come first. False: leave it."""
+
+
 class PackReading:
     """One pass over the packs, at a verify's depth."""
 
@@ -59,9 +74,15 @@ class PackReading:
         depth: VerifyDepth,
         cancelled: IsCancelled,
         only: AbstractSet[PackId] | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        """`only`: look at no others."""
+        """`only`: look at no others. `turns`: packs to read beyond the depth."""
         self._only = only
+        self._turns = turns
+        self._in_turn: AbstractSet[PackId] = frozenset()
+        self._one_at_a_time = threading.Lock()
+        self._sound: set[bytes] = set()
+        """Packs that were read to their end and found sound, until the node is told."""
         self._node = node
         self._key = key
         self._pack_keys = PackKeys(node.open_pack, key)
@@ -75,6 +96,10 @@ class PackReading:
         self.packs = 0
         self.chunks = 0
         self.bytes_read = 0
+        self.packs_read = 0
+        """To their end, and found sound."""
+        self.packs_in_turn = 0
+        """Those that had their turn, whether or not there was time for them."""
 
     def run(self, progress: Report) -> list[PackFault]:
         """Every pack that the index knows, and those it doesn't. Packs that were found damaged before are read to their
@@ -82,19 +107,24 @@ class PackReading:
         infos = {PackId(info.pack_id): info for info in self._node.packs()}
         known = {pack_id: info for pack_id, info in infos.items() if self._only is None or pack_id in self._only}
         stored = dict(self._node.stored_packs())
-        total = sum(info.bytes for info in known.values())
+        self._in_turn = self._turns.choose(known.values()) if self._turns is not None else frozenset()
+        self.packs_in_turn = len(self._in_turn)
+        is_read_all = self._depth is not VerifyDepth.STRUCTURE
+        total = sum(info.bytes for pack_id, info in known.items() if is_read_all or pack_id in self._in_turn)
         faults: dict[PackId, PackFault] = {}
         looked = side_by_side(lambda info: self._look(info, stored.get(PackId(info.pack_id))), known.values())
-        for info, fault in looked:
-            pack_id = PackId(info.pack_id)
-            self._check()
-            progress(self.packs, len(known), self.bytes_read, total)
-            if fault is not None:
-                faults[pack_id] = fault
-            elif info.state in _SUSPECT:
-                mark_pack(self._node, pack_id, PackState.USABLE)
-                self.returned.append(pack_id)
-            self.packs += 1
+        with closing(looked):
+            for info, fault in looked:
+                pack_id = PackId(info.pack_id)
+                self._check()
+                progress(self.packs, len(known), self.bytes_read, total)
+                if fault is not None:
+                    faults[pack_id] = fault
+                elif info.state in _SUSPECT:
+                    mark_pack(self._node, pack_id, PackState.USABLE)
+                    self.returned.append(pack_id)
+                self._tell_read(pack_id)
+                self.packs += 1
         unclear = [known[pack_id] for pack_id in self._unclear]
         for at in range(0, len(unclear), ASK_PACKS):
             for info, fault in self._partly(unclear[at : at + ASK_PACKS], faults):
@@ -110,6 +140,17 @@ class PackReading:
         unknown = [pack_id for pack_id in unlisted if self._node.pack_info(pack_id) is None]
         there = dict(self._node.stored_packs()) if unknown else {}
         return [pack_id for pack_id in unknown if pack_id in there and self._node.pack_info(pack_id) is None]
+
+    def _tell_read(self, pack_id: PackId) -> None:
+        if pack_id not in self._sound:
+            return
+        self._sound.discard(pack_id)
+        self.packs_read += 1
+        try:
+            self._node.mark_proved(pack_id)
+        except PhoenixError:
+            if self._node.pack_info(pack_id) is not None:  # else it was pruned meanwhile
+                raise
 
     def _pack_key(self, pack_id: PackId) -> bytes:
         with self._counting:
@@ -140,7 +181,17 @@ class PackReading:
             return self._read(info, name)
         if self._depth is VerifyDepth.PACKS:
             return self._compare(info, name)
-        return None
+        return self._read_in_turn(info, name) if PackId(info.pack_id) in self._in_turn else None
+
+    def _read_in_turn(self, info: PackInfo, name: str) -> PackFault | None:
+        """One after the other: nobody waits for it."""
+        with self._one_at_a_time:
+            self._check()
+            if self._turns is None or not self._turns.may_read():
+                return None
+            fault = self._read(info, name)
+            self._tell_read(PackId(info.pack_id))
+            return fault
 
     def _unknown(self, info: PackInfo, stored_bytes: int, name: str) -> str:
         """Of a pack whose head or tail couldn't be read when the index was made."""
@@ -159,6 +210,8 @@ class PackReading:
             with self._node.open_pack(PackId(info.pack_id)) as pack:
                 if _name_holds(pack, info):
                     self._count(info.bytes)
+                    if info.proved:  # so are its chunks still what they were
+                        self._sound.add(info.pack_id)
                     return None
         except PhoenixError as error:
             if error.retryable:
@@ -187,6 +240,7 @@ class PackReading:
             return PackFault(info.pack_id, text, PackState.DAMAGED)
         self._count(0, check.chunks)
         if check.ok:
+            self._sound.add(info.pack_id)
             return None
         self._unclear.append(pack_id)  # its tail may be another pack's
         return PackFault(info.pack_id, f"{name} was changed", PackState.DAMAGED)

@@ -57,6 +57,9 @@ class PrunePlan(msgspec.Struct, frozen=True):
     rewrite_bytes: int
     rewrite_used_bytes: int
     """Plain bytes of the chunks that a rewrite keeps."""
+    rewrite_unused_bytes: int
+    """Of `rewrite_bytes` about what a rewrite frees: by the number of chunks, as the index doesn't keep their size in
+    the store."""
     kept_packs: int
     kept_bytes: int
     abandoned: tuple[SnapshotId, ...]
@@ -69,6 +72,11 @@ class PrunePlan(msgspec.Struct, frozen=True):
     """Those whose removal can still be undone: what they need is kept."""
     waiting_bytes: int = 0
     """About what of that they alone need."""
+
+    @property
+    def freed_percent(self) -> float:
+        """About how much of what is stored the plan frees."""
+        return 100.0 * (self.unused_bytes + self.rewrite_unused_bytes) / max(self.bytes, 1)
 
 
 class PruneResult(msgspec.Struct, frozen=True):
@@ -130,6 +138,9 @@ def make_plan(
         rewrite=tuple(PackId(info.pack_id) for info in rewrite),
         rewrite_bytes=_total(rewrite),
         rewrite_used_bytes=sum(used[PackId(info.pack_id)].bytes for info in rewrite),
+        rewrite_unused_bytes=round(
+            sum(info.bytes * _unused_percent(info, used[PackId(info.pack_id)]) / 100 for info in rewrite)
+        ),
         kept_packs=len(kept),
         kept_bytes=_total(kept),
         abandoned=abandoned,

@@ -3,7 +3,7 @@ run meanwhile (decryption, decompression, hashing, reading)."""
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,10 +12,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[tuple[Item, Result], None, None]:
     """Each item with what `work` makes of it, in order; as many threads as there are processors, up to four.
 
-    Raises what `work` raises, when the iteration comes to it; those begun are waited for then, and no others begun."""
+    Raises what `work` raises, when the iteration comes to it; those begun are waited for then, and no others begun.
+    Close it where the iteration may be left before its end."""
     threads = min(THREADS_MAX, len(os.sched_getaffinity(0)))
     begun: deque[tuple[Item, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")

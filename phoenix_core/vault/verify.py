@@ -1,11 +1,11 @@
 """Verify: is everything there that the snapshots need, and is it what it was? Core only.
 
-`structure` follows the records, opens every snapshot, reads every tree and finds every chunk in a pack that is there
-in full length. `packs` reads every pack and compares its bytes with its name. `chunks` also decrypts every chunk and
-compares it with its keyed id. Packs are looked at, and beside that every tree is read and every chunk found. Where
-anything is wrong, one more walk over the trees names the snapshots and files that need what was found damaged. What is
-damaged is marked so before, and counts as missing for the next backup, which heals it. Prune and removals of snapshots
-may run beside it: what goes meanwhile is no damage.
+`structure` follows the records, opens every snapshot, reads every tree and finds every chunk in a pack that is there in
+full length; packs that have their turn (`readturn`) are read as by `chunks`. `packs` reads every pack and compares its
+bytes with its name. `chunks` also decrypts every chunk and compares it with its keyed id. Packs are looked at, and
+beside that every tree is read and every chunk found. Where anything is wrong, one more walk over the trees names the
+snapshots and files that need what was found damaged. What is damaged is marked so before, and counts as missing for the
+next backup, which heals it. Prune and removals of snapshots may run beside it: what goes meanwhile is no damage.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from phoenix_core.vault.layout import DESCRIPTOR
 from phoenix_core.vault.maintenance_node import IsCancelled, MaintenanceNode, never_cancelled
 from phoenix_core.vault.mark import Marker, MarkFailed
 from phoenix_core.vault.packcontents import Upkeep
-from phoenix_core.vault.packproof import PackFault, PackReading, mark_pack
+from phoenix_core.vault.packproof import PackFault, PackReading, Turns, mark_pack
 from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, live_snapshots, verify
 from phoenix_core.vault.record import record_hash as hash_of_record
 from phoenix_core.vault.snapshot import SnapshotBody
@@ -63,6 +63,10 @@ class VerifyReport(msgspec.Struct, frozen=True):
     """A sentence for each pack that is damaged or gone, and of which no snapshot needs what is; prune deletes it."""
     faults: tuple[PackFault, ...] = ()
     """Every pack with something wrong, needed or not."""
+    packs_read: int = 0
+    """To their end, and found sound."""
+    packs_in_turn: int = 0
+    """Beyond the depth to be read; `packs_read` is less where others came first."""
     returned: tuple[PackId, ...] = ()
     """Packs that had been found damaged or lost, and are sound; they are marked usable again."""
 
@@ -89,10 +93,11 @@ def verify_vault(
     last_record: int = 0,
     expected: Collection[SnapshotId] = (),
     descriptor: VaultDescriptor | None = None,
+    turns: Turns | None = None,
 ) -> VerifyReport:
     """Verify all snapshots, or those named. `last_record` is the highest record that the core remembers: fewer in the
     vault are a roll-back. `expected`: snapshots that the core has seen committed, and not removed.
-    `descriptor`: vault.json as the core knows it.
+    `descriptor`: vault.json as the core knows it. `turns`: packs to read beyond the depth.
 
     Raises `MaintenanceCancelled`, and what the node raises; damage is in the report."""
     book = DamageBook()
@@ -104,7 +109,7 @@ def verify_vault(
         _check_upkeep(node.look_after(), key, descriptor, book)
     chosen = [name for name in live if not snapshots or name in snapshots]
     only = _packs_of(node, key, chosen, cancelled) if snapshots and depth is not VerifyDepth.STRUCTURE else None
-    reading = PackReading(node, key, depth, cancelled, only)
+    reading = PackReading(node, key, depth, cancelled, only, turns)
     with WholeLook(node, key, cancelled) as look:
         look.begin(chosen)
         faults = reading.run(lambda done, total, read, size: progress(VerifyProgress("packs", done, total, read, size)))
@@ -132,6 +137,8 @@ def verify_vault(
         packs=reading.packs,
         chunks=reading.chunks,
         bytes_read=reading.bytes_read,
+        packs_read=reading.packs_read,
+        packs_in_turn=reading.packs_in_turn,
         damages=book.damages(),
         unneeded=() if snapshots else tuple(fault.text for fault in faults if not book.has(fault.cause)),
         faults=tuple(faults),

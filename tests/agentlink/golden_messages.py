@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+from phoenix_core.agentlink.drillmessages import DrillFailure, DrillFindings, DrillTerms
 from phoenix_core.agentlink.frames import encode
 from phoenix_core.agentlink.messages import (
     BackupOrder,
@@ -158,6 +159,7 @@ EXAMPLES: dict[str, Message] = {
         conflict=ConflictRule.KEEP_BOTH,
         check_only=True,
         workers=2,
+        drill=DrillTerms("100 files"),
     ),
     "CancelOrder": CancelOrder(job="j1", who="operator"),
     "KeysRequest": KeysRequest(number=5, job="j1", blocks=(BlockRef(b"\x07" * 32, 0), BlockRef(b"\x08" * 32, 70_000))),
@@ -269,6 +271,16 @@ EXAMPLES: dict[str, Message] = {
             removed_entries=13,
             replaced_links=14,
             renamed=15,
+            drill=DrillFindings(
+                files=16,
+                bytes=17,
+                others=18,
+                failures=(DrillFailure("/srv/a", "damaged"),),
+                failure_count=19,
+                not_carried=(DrillFailure("/srv/b", "owner root:root"),),
+                not_carried_count=20,
+                seconds=21.5,
+            ),
         ),
     ),
     "Report JobFailed": Report(number=6, job="j1", body=JobFailed(error=_ERROR)),

@@ -16,7 +16,7 @@ COMMANDS = (
 agent enroll|agent install|agent run|agent uninstall|agent upgrade|alert acknowledge|alert list|alert show
 audit export|audit list|backup
 config apply|config diff|config export|core bundle|core install|core run|core stop|core uninstall|doctor
-find
+drill list|drill run|drill show|find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount
 notification add|notification list|notification remove|notification rule list|notification rule remove
 notification rule set|notification rule show|notification set|notification show|notification test

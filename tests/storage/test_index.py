@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,11 @@ from phoenix_core.vault import environment, index_format, places
 from phoenix_core.vault import index as index_module
 from phoenix_core.vault.environment import DATA_FILE, Environment, Txn
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem
-from phoenix_core.vault.index import Totals, VaultIndex
+from phoenix_core.vault.index import VaultIndex
 from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
-from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packinfo import PackInfo, PackState, ReadTimes
 from phoenix_core.vault.packtail import PackTail, TailBlock
+from phoenix_core.vault.packtotals import Totals
 
 VAULT = "00" * 16
 USABLE = PackState.USABLE
@@ -125,7 +127,7 @@ def test_a_pack_is_entered_once(tmp_path: Path) -> None:
     assert add(index, 0, [1, 2])
     assert not add(index, 0, [1, 2])
     assert index.copies() == 2
-    assert index.totals() == Totals(packs=1, bytes=1000, unproved=1)
+    assert index.totals() == Totals(packs=1, bytes=1000, unproved=1, unread=1)
 
 
 def test_totals_follow_states(tmp_path: Path) -> None:
@@ -354,9 +356,65 @@ def test_an_index_of_format_1_is_changed_when_it_is_opened(tmp_path: Path, monke
 def test_an_index_of_a_later_format_is_refused(tmp_path: Path) -> None:
     index = make(tmp_path)
     about = index.environment.table("about")
-    index.environment.write(lambda txn: txn.put(b"format", b"3", db=about))
-    with pytest.raises(IndexDamaged, match="format is 3"):
+    index.environment.write(lambda txn: txn.put(b"format", b"4", db=about))
+    with pytest.raises(IndexDamaged, match="format is 4"):
         index.begin(VAULT)
+
+
+def change(index: VaultIndex, number: int, **changes: object) -> None:
+    index.environment.write(lambda txn: index.change(txn, pack_id(number), **changes))
+
+
+def test_of_all_usable_packs_the_earliest_reading_is_known(tmp_path: Path) -> None:
+    index = make(tmp_path)
+    for number in range(4):
+        add(index, number, [number])
+    assert index.read_times() == ReadTimes(unread=4)
+    for number, time_ns in ((0, 300), (1, 100), (2, 200)):
+        change(index, number, read_at_ns=time_ns)
+    assert index.read_times() == ReadTimes(unread=1, oldest_ns=100, newest_ns=300)
+    change(index, 1, read_at_ns=400)
+    assert index.read_times() == ReadTimes(unread=1, oldest_ns=200, newest_ns=400)
+    change(index, 2, state=PackState.CONDEMNED)
+    change(index, 3, state=PackState.LOST)
+    assert index.read_times() == ReadTimes(oldest_ns=300, newest_ns=400)
+    change(index, 2, state=USABLE)
+    assert index.read_times().oldest_ns == 200
+    remove(index, 2, tail([2]))
+    remove(index, 0, None)
+    assert index.read_times() == ReadTimes(oldest_ns=400, newest_ns=400)
+
+
+def test_in_an_index_of_format_2_no_pack_counts_as_read(tmp_path: Path) -> None:
+    """Its packs may have been proved years ago."""
+    index = make(tmp_path)
+    for number in range(3):
+        add(index, number, [number], proved=True)
+    add(index, 3, [3], state=PackState.DAMAGED)
+    as_format_2(index)
+    index.begin(VAULT)
+    assert index.read_times() == ReadTimes(unread=3)
+    assert index.totals() == Totals(packs=4, bytes=4006, unproved=1, damaged=1, unread=3)
+    change(index, 0, read_at_ns=7)
+    index.begin(VAULT)
+    assert index.read_times() == ReadTimes(unread=2, oldest_ns=7, newest_ns=7)
+
+
+def as_format_2(index: VaultIndex) -> None:
+    """What was written before a pack's row held when it was read; with a time in `reads` of a change that was cut."""
+    about, packs, reads = (index.environment.table(name) for name in ("about", "packs", "reads"))
+
+    def work(txn: Txn) -> None:
+        with txn.cursor(packs) as cursor:
+            rows = [(bytes(key), msgspec.msgpack.decode(value)) for key, value in cursor]
+        for key, row in rows:
+            txn.put(key, msgspec.msgpack.encode(row[:10]), db=packs)
+        totals = msgspec.msgpack.decode(txn.get(b"totals", db=about) or b"")
+        txn.put(b"totals", msgspec.msgpack.encode(totals[:5]), db=about)
+        txn.put(struct.pack(">QI", 5, 1), b"", db=reads)
+        txn.put(b"format", b"2", db=about)
+
+    index.environment.write(work)
 
 
 def as_format_1(index: VaultIndex) -> None:

@@ -11,7 +11,7 @@ from phoenix_core.storage import errors, wire
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packcontents import PackContents, Upkeep
-from phoenix_core.vault.packinfo import PackInfo, PackState
+from phoenix_core.vault.packinfo import PackInfo, PackState, ReadTimes
 from phoenix_core.vault.packtail import TailBlock
 
 ID = bytes(range(32))
@@ -25,9 +25,9 @@ PINNED: dict[str, object] = {
     "answer": wire.Answer(result=[True, False]),
     "refusal": wire.Answer(error=errors.LeaseLapsed(lease="l1", job="j1").view()),
     "location": Location(ID, 1, 1288, 1000, 0, 2000),
-    "pack_info": PackInfo(ID, 33_000_000, "s1", "default", 1, "data", 40, PackState.USABLE, True, 1),
+    "pack_info": PackInfo(ID, 33_000_000, "s1", "default", 1, "data", 40, PackState.USABLE, True, 1, 2),
     "lease_info": LeaseInfo("l1", "j1", "s1", 1),
-    "node_status": NodeStatus("ab" * 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, True),
+    "node_status": NodeStatus("ab" * 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, True, None, ReadTimes(1, 2, 3)),
     "sweep_result": SweepResult(True, (), 1, 2),
     "rebuild_result": RebuildResult(1, 2, (), 0.5),
     "open_lease": wire.OpenLease("l1", "j1", "s1", "parent"),
@@ -48,6 +48,14 @@ GOLDEN = Path(__file__).parent / "golden" / "wire.json"
 @pytest.mark.parametrize("name", sorted(PINNED))
 def test_encodings_stay_what_they_are(name: str) -> None:
     assert wire.encode(PINNED[name]).hex() == json.loads(GOLDEN.read_text())[name]
+
+
+def test_what_a_node_of_an_earlier_release_says_is_understood() -> None:
+    golden = json.loads(GOLDEN.read_text())
+    info = msgspec.msgpack.decode(bytes.fromhex(golden["earlier_pack_info"]), type=PackInfo)
+    assert info == msgspec.structs.replace(PINNED["pack_info"], read_at_ns=0)  # type: ignore[type-var]
+    status = msgspec.msgpack.decode(bytes.fromhex(golden["earlier_node_status"]), type=NodeStatus)
+    assert status == msgspec.structs.replace(PINNED["node_status"], reads=None)  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("name", [name for name, value in PINNED.items() if isinstance(value, wire.Request)])

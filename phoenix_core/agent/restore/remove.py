@@ -9,8 +9,9 @@ from phoenix_core.agent.restore.folders import Descent, proc_path
 from phoenix_core.agent.restore.ownfolders import kind_of
 
 
-def remove_folder(folder: int, name: bytes, *, with_content: bool) -> int:
-    """Remove the folder `name` in the open one; returns how many entries were below it.
+def remove_folder(folder: int, name: bytes, *, with_content: bool, whatever_its_modes: bool = False) -> int:
+    """Remove the folder `name` in the open one; returns how many entries were below it. `whatever_its_modes`: folders
+    that their owner may not write to are opened up first.
 
     Raises OSError: ENOTEMPTY where it holds something and `with_content` is false, EBUSY where something is mounted on
     or in it."""
@@ -23,7 +24,7 @@ def remove_folder(folder: int, name: bytes, *, with_content: bool) -> int:
         return 0
     descent = Descent(folder)
     try:
-        return _remove(descent, name)
+        return _remove(descent, name, whatever_its_modes=whatever_its_modes)
     finally:
         descent.close()
 
@@ -75,7 +76,7 @@ def _listing(folder: int) -> tuple[int, list[bytes]]:
     return count, folders
 
 
-def _remove(descent: Descent, top: bytes) -> int:
+def _remove(descent: Descent, top: bytes, *, whatever_its_modes: bool) -> int:
     count = 0
     device = descent.device
     stack: list[tuple[bytes, list[bytes]]] = []
@@ -85,6 +86,8 @@ def _remove(descent: Descent, top: bytes) -> int:
             descent.enter(entering)
             if descent.device != device:
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+            if whatever_its_modes:
+                os.chmod(proc_path(descent.fd), 0o700)
             stack.append((entering, os.listdir(proc_path(descent.fd))))
             entering = None
         name, left = stack[-1]

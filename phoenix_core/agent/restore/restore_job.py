@@ -39,16 +39,23 @@ class RestoreJob:
     """`run` it once, in a thread of its own."""
 
     def __init__(
-        self, order: RestoreOrder, ports: JobPorts, *, free: FreeSpace = free_space, patience_s: float = PATIENCE_S
+        self,
+        order: RestoreOrder,
+        ports: JobPorts,
+        *,
+        free: FreeSpace = free_space,
+        patience_s: float = PATIENCE_S,
+        place: Destination | None = None,
     ) -> None:
         """`free` tells the free space of an open folder's file system. `patience_s`: how long storage that is away is
-        waited for."""
+        waited for. `place`: where to restore to, whatever the order's destination; it is not validated any more."""
         self._order = order
         self._ports = ports
         self._steps = Steps(ports)
         self._began = time.monotonic()
         self._tls = ports.tls
         self._patience_s = patience_s
+        self._place = place
         self._node: PatientNode | None = None
         self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
@@ -82,8 +89,10 @@ class RestoreJob:
         self._watch.enter("plan")
         trees = SnapshotTrees(node, self._ports, order.domain)
         with self._steps.step("WF6.3") as step:
-            targets = tops(trees.source, order.root, order.paths) if not order.destination else []
-            destination = validate(order.destination, targets, self._ports.state_dir)
+            destination = self._place
+            if destination is None:
+                targets = tops(trees.source, order.root, order.paths) if not order.destination else []
+                destination = validate(order.destination, targets, self._ports.state_dir)
             step.detail = "the original place" if destination.is_original else shown(destination.path)
         journal = Journal(
             self._ports.state_dir,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phoenix_core.domain.bandwidth import Limits
+from phoenix_core.domain.drills import parse_sample
 from phoenix_core.domain.hours import Hours
 from phoenix_core.domain.policies import SCRIPT_NAME, BackupPolicy, Retention
 from phoenix_core.engine.policies.errors import FieldInvalid
@@ -15,6 +16,7 @@ RETRIES_MAX = 10
 REREAD_MAX = 1000
 DELAY_MAX_S = 86_400
 KEEP_MAX = 10_000
+DRILL_BYTES_MAX = 1 << 50
 RUNS_LOOKED_AT = 200
 WEEKS_LOOKED_AT = timedelta(weeks=2)
 _ANY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -47,6 +49,7 @@ def check_policy(policy: BackupPolicy) -> None:
         Limits(policy.bandwidth, zone)
     except ValueError as error:
         raise _wrong_policy(policy, "bandwidth", str(error)) from error
+    _check_drill(policy, zone)
     _within(policy, "retries", policy.retries, RETRIES_MAX)
     for field in ("pre_script", "post_script"):
         name = getattr(policy, field)
@@ -58,6 +61,18 @@ def check_policy(policy: BackupPolicy) -> None:
     _within(policy, "retry_delay_s", policy.retry_delay_s, DELAY_MAX_S)
     for name in Retention.__struct_fields__:
         _within(policy, f"retention.{name}", getattr(policy.retention, name), KEEP_MAX)
+
+
+def _check_drill(policy: BackupPolicy, zone: ZoneInfo) -> None:
+    try:
+        Timetable(policy.drill, zone)
+    except ValueError as error:
+        raise _wrong_policy(policy, "drill", str(error)) from error
+    try:
+        parse_sample(policy.drill_sample)
+    except ValueError as error:
+        raise _wrong_policy(policy, "drill_sample", str(error)) from error
+    _within(policy, "drill_max_bytes", policy.drill_max_bytes, DRILL_BYTES_MAX)
 
 
 def zone_of(policy: BackupPolicy) -> ZoneInfo:

@@ -86,6 +86,7 @@ class ConfigDesk:
     async def _checked(self, wanted: Config) -> Config:
         for policy in wanted.policies:
             await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
+            self._references.check_policy(policy)
         rules = with_ready_made([check_rule(rule) for rule in wanted.rules], wanted.groups)
         for group in wanted.groups:
             check_name("Group", group.name)

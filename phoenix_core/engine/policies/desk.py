@@ -58,6 +58,7 @@ class PolicyDesk:
         """Make the policy, or change the one of this name; its own name may be a new one. `new`: only make it. Raises
         FieldInvalid."""
         await asyncio.to_thread(check_policy, policy)  # it reads the time zone from the disk
+        self._references.check_policy(policy)
         async with self.turn:
             row = row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
             await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))

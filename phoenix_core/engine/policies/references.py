@@ -7,7 +7,7 @@ import msgspec
 
 from phoenix_core.catalog.rows import GroupRow, PeerRow, PolicyRow, RuleRow
 from phoenix_core.domain.errors import NotFound, PhoenixError
-from phoenix_core.domain.policies import ContentRule, ServerGroup
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.readymade import ready_made
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.errors import FieldInvalid
@@ -52,6 +52,15 @@ class References:
 
     def __init__(self, directory: PeerDirectory) -> None:
         self._directory = directory
+
+    def check_policy(self, policy: BackupPolicy) -> None:
+        """What of a policy names a server."""
+        if not policy.drill_on:
+            return
+        try:
+            self._directory.server_in_use(policy.drill_on)
+        except PhoenixError as error:
+            raise FieldInvalid(what="Policy", name=policy.name, field="drill_on", detail=error.message) from error
 
     def policy_id(self, group: ServerGroup, policies: Sequence[PolicyRow]) -> str | None:
         if not group.policy:

@@ -1,5 +1,10 @@
-"""Prune: makes the plan of what no snapshot needs, and where asked to, carries it out."""
+"""Prune: makes the plan of what no snapshot needs, and where asked to, carries it out.
 
+One on schedule carries it out only where it frees enough, and is skipped where something is damaged or lost: what lies
+in the vault may help to mend that.
+"""
+
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -7,17 +12,19 @@ import msgspec
 from phoenix_core.agentlink.messages import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
+from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
-from phoenix_core.engine.errors import PruneHeldUp
+from phoenix_core.engine.errors import JobSkipped, PruneHeldUp, PruneLeftOut
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.reading.holds import Holds
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
-from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.malloc import trim_memory
@@ -42,6 +49,8 @@ class PruneVault(Workflow):
         records: RecordWatch,
         jobs: Jobs,
         holds: Holds,
+        snapshots: Snapshots,
+        settings: Settings,
         open_job_node: Callable[[str], JobNode],
         clock: Clock,
     ) -> None:
@@ -49,6 +58,8 @@ class PruneVault(Workflow):
         self._records = records
         self._jobs = jobs
         self._holds = holds
+        self._snapshots = snapshots
+        self._settings = settings
         self._open_job_node = open_job_node
         self._clock = clock
 
@@ -59,6 +70,8 @@ class PruneVault(Workflow):
         request = msgspec.json.decode(run.job.request, type=PruneJob)
         vault = self._seat.get()
         await self._records.check()
+        if request.if_worth_it:
+            await self._check_in_order(vault)
         await run.enter("plan")
         await close_old_leases(vault, self._jobs, self._holds.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
@@ -71,6 +84,11 @@ class PruneVault(Workflow):
         )
         if not request.execute:
             return Finish(result=numbers)
+        if request.if_worth_it:
+            why = self._why_left(plan)
+            await run.note(why or f"That is worth it: {plan.freed_percent:.0f} % of what is stored.")
+            if why:
+                return Finish(result=numbers | {"left": why})
         targets = pack_targets(vault, run.job.id, self._open_job_node, self._clock)
         tell = self._teller(run, steps=True)
         done = await run.in_thread(
@@ -91,6 +109,25 @@ class PruneVault(Workflow):
             await run.update(result=result)
             raise PruneHeldUp(jobs=", ".join(done.waiting_for))
         return Finish(result=result)
+
+    async def _check_in_order(self, vault: OpenVault) -> None:
+        """Raises JobSkipped."""
+        packs = (await asyncio.to_thread(vault.node.status)).damaged_packs
+        snapshots = (await self._snapshots.totals()).lost
+        troubles = [f"{amount(packs, 'pack')} damaged or lost"] if packs else []
+        troubles += [f"{amount(snapshots, 'snapshot')} lost"] if snapshots else []
+        if troubles:
+            raise JobSkipped(PruneLeftOut(detail=f"the vault has {' and '.join(troubles)}").view())
+
+    def _why_left(self, plan: PrunePlan) -> str:
+        """Why the plan isn't worth carrying out; empty: it is."""
+        least = self._settings.whole("prune.unused_percent")
+        if not (plan.unused or plan.rewrite or plan.abandoned):
+            return "Nothing is there to be deleted."
+        if plan.freed_percent >= least:
+            return ""
+        freed = f"A prune would free about {plan.freed_percent:.1f} % of what is stored"
+        return f"{freed}; it is worth it from {least} % on (setting prune.unused_percent)."
 
     def _teller(self, run: JobRun, *, steps: bool = False) -> Callable[[PruneProgress], None]:
         began = self._clock.monotonic_s()

@@ -1,0 +1,1 @@
+"""Restore drills: samples, requests, schedules, and what is proved."""

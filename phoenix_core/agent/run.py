@@ -15,6 +15,9 @@ from phoenix_core.agent.jobs import AgentJobs, make_job
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
+from phoenix_core.agent.sourcesnapshots.hostkinds import host_kinds
+from phoenix_core.agent.sourcesnapshots.marks import Marks
+from phoenix_core.agent.sourcesnapshots.snapshots import sweep
 from phoenix_core.agent.state import AgentLock, AgentState
 from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.agentlink.connection import Order
@@ -98,6 +101,7 @@ class _Agent:
         self._news = news
         self._versions = versions
         self._state = state
+        self._state_dir = state_dir
         self._link = Link(state_dir, self)
         make = partial(make_job, scripts=scripts)
         self._jobs = AgentJobs(self._link, state_dir, cache, make=make, check=self._check)
@@ -108,6 +112,7 @@ class _Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """The jobs end first and their last reports go out, then the link."""
         link_stop = asyncio.Event()
+        sweeping = asyncio.create_task(asyncio.to_thread(self._sweep), name="sweep of source snapshots")
         link = asyncio.create_task(self._link.run(link_stop), name="agent link")
         ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait(), name="agent stop")}
         if self._versions is not None:
@@ -125,7 +130,14 @@ class _Agent:
             link_stop.set()
             for task in ends:
                 task.cancel()
-            await asyncio.gather(link, *ends, return_exceptions=True)
+            await asyncio.gather(link, sweeping, *ends, return_exceptions=True)
+
+    def _sweep(self) -> None:
+        """Beside the link, since a command of LVM or ZFS may take its time."""
+        try:
+            sweep(Marks(self._state_dir), host_kinds(self._state_dir), lambda level, text: getattr(log, level)(text))
+        except Exception:
+            log.exception("source snapshots that were left could not be looked for")
 
     def running_jobs(self) -> Iterable[str]:
         self._named = set(self._jobs.running())

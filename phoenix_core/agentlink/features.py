@@ -4,7 +4,9 @@ A core of a later version asks no peer for what it doesn't name."""
 
 RULES = "content_rules"
 """Content rules with filters of files, and tests of them."""
+SOURCE_SNAPSHOTS = "source_snapshots"
+"""Backups from snapshots of file systems."""
 
 RESTORE_DRILL = "restore_drill"
 
-ALL = (RULES, RESTORE_DRILL)
+ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL)

@@ -9,6 +9,7 @@ import msgspec
 
 from phoenix_core.agentlink.drillmessages import DrillFindings, DrillTerms
 from phoenix_core.agentlink.ruleorder import RuleOrder
+from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
@@ -149,6 +150,7 @@ class BackupOrder(Message, frozen=True):
     """Why there is no parent where there could be one; empty: there could not."""
     core_time_ns: int = 0
     """When the order was made; 0: not told."""
+    source_snapshot: SourceSnapshotOrder | None = None
 
 
 class RestoreOrder(Message, frozen=True):
@@ -328,6 +330,7 @@ class BackupResult(Message, frozen=True):
     """Entries that rules left out; what is in a folder that was left out is not counted."""
     problems: tuple[str, ...] = ()
     """What went wrong beside the backup itself, such as a script."""
+    source_snapshots: tuple[str, ...] = ()  # folders that were read from snapshots, such as `/home (Btrfs)`
 
 
 class RestoreResult(Message, frozen=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from phoenix_core.cli import completion
 from phoenix_core.cli.options import Data, Detach, Json, ServerName, WaitAgent
 
 
@@ -26,13 +27,22 @@ def backup(
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="Of the snapshot that it makes. Repeatable.")
     ] = None,
+    source_snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--source-snapshot",
+            metavar="WHEN",
+            help="off, if_available or required: read snapshots of its file systems; none: as its policy says.",
+            autocompletion=completion.source_snapshots,
+        ),
+    ] = None,
     detach: Detach = False,
     wait_agent: WaitAgent = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Back up folders of a server now, and wait for it."""
-    from phoenix_core.cli.backupwork import back_up
+    from phoenix_core.cli.backupwork import back_up, source_snapshot_of
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.jobwork import read_patterns
     from phoenix_core.domain.views import BackupRequest
@@ -46,6 +56,7 @@ def backup(
             dry_run=dry_run,
             full=full,
             tags=tuple(tag or ()),
+            source_snapshot=source_snapshot_of(source_snapshot),
         )
         return await back_up(data_directory(data), request, detach=detach, wait_agent_s=wait_agent, as_json=as_json)
 

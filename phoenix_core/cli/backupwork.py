@@ -4,7 +4,8 @@ from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.output import say
 from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
-from phoenix_core.domain.errors import EXIT_DONE, EXIT_MISSING_FILES
+from phoenix_core.domain.errors import EXIT_DONE, EXIT_MISSING_FILES, UsageError
+from phoenix_core.domain.policies import SourceSnapshot
 from phoenix_core.domain.views import BackupRequest, JobView, ServerView
 from phoenix_core.host.datadir import DataDirectory
 
@@ -29,6 +30,14 @@ async def back_up(
         what = "these folders, with what they leave out," if request.excludes else "these folders"
         say(f"`{command_line(data, 'backup', before.name)}` repeats {what} from now on.")
     return code
+
+
+def source_snapshot_of(word: str | None) -> SourceSnapshot | None:
+    """Raises UsageError."""
+    try:
+        return None if word is None else SourceSnapshot(word)
+    except ValueError as error:
+        raise UsageError(detail=f"--source-snapshot {word}: one of {', '.join(SourceSnapshot)} is wanted.") from error
 
 
 def _differs(request: BackupRequest, before: ServerView) -> bool:

@@ -112,6 +112,12 @@ def missed_runs(incomplete: str) -> list[str]:
     return _starting(MissedRun, incomplete)
 
 
+def source_snapshots(incomplete: str) -> list[str]:
+    from phoenix_core.domain.policies import SourceSnapshot
+
+    return _starting(SourceSnapshot, incomplete)
+
+
 def conflict_rules(incomplete: str) -> list[str]:
     from phoenix_core.domain.states import ConflictRule
 

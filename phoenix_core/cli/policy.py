@@ -82,6 +82,16 @@ def set_policy(
             show_default=False,
         ),
     ] = None,
+    source_snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--source-snapshot",
+            metavar="WHEN",
+            help="off, if_available or required: whether backups of Linux servers read snapshots of their file systems "
+            "(Btrfs, ZFS, LVM), made for the backup.",
+            autocompletion=completion.source_snapshots,
+        ),
+    ] = None,
     missed: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +159,7 @@ def set_policy(
         post_script=post_script,
         script_timeout_s=script_timeout,
         pre_script_needed=pre_script_needed,
+        source_snapshot=source_snapshot,
         missed=missed,
         retries=retries,
         retry_delay_s=retry_delay,

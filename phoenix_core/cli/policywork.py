@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from phoenix_core.cli.attach import attached
+from phoenix_core.cli.backupwork import source_snapshot_of
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.drillwork import bytes_of
 from phoenix_core.cli.jobwork import run_job
@@ -15,10 +16,15 @@ from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.drills import ALL
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
+from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention, SourceSnapshot
 from phoenix_core.host.datadir import DataDirectory
 
 NONE = "none"
+_SOURCES = {
+    SourceSnapshot.OFF: "live files",
+    SourceSnapshot.IF_AVAILABLE: "snapshots of file systems where there can be some, else live files",
+    SourceSnapshot.REQUIRED: "snapshots of file systems; no backup without them",
+}
 
 
 class PolicyChanges(msgspec.Struct, frozen=True):
@@ -32,6 +38,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
     post_script: str | None
     script_timeout_s: int | None
     pre_script_needed: bool | None
+    source_snapshot: str | None
     missed: str | None
     retries: int | None
     retry_delay_s: int | None
@@ -60,6 +67,7 @@ class PolicyChanges(msgspec.Struct, frozen=True):
             "post_script": _name(self.post_script),
             "script_timeout_s": self.script_timeout_s,
             "pre_script_needed": self.pre_script_needed,
+            "source_snapshot": source_snapshot_of(self.source_snapshot),
             "missed": None if self.missed is None else _missed(self.missed),
             "drill": _lines(self.drill),
             "drill_sample": self.drill_sample,
@@ -235,6 +243,7 @@ def _print(policy: BackupPolicy, groups: list[str], following: list[datetime]) -
             ("Backup window", "; ".join(policy.window) or "always"),
             ("Bandwidth", "; ".join(policy.bandwidth) or "not limited"),
             ("Scripts", _scripts(policy)),
+            ("Source", _SOURCES[policy.source_snapshot]),
             ("A missed run", "is made up for" if policy.missed is MissedRun.RUN else "is skipped"),
             ("Retries", retries),
             ("Scan", scan_mode(policy)),

@@ -25,6 +25,17 @@ class MissedRun(StrEnum):
     SKIP = "skip"
 
 
+class SourceSnapshot(StrEnum):
+    """Whether a backup of a Linux server reads snapshots of its file systems, which the agent makes and deletes."""
+
+    OFF = "off"
+    """Live files are read."""
+    IF_AVAILABLE = "if_available"
+    """A file system of which there can be none is read live."""
+    REQUIRED = "required"
+    """Without one of all that is backed up there is no backup."""
+
+
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many restore points of a server stay. The newest of each day, week (from Monday), month and year counts, in
     the policy's time zone. With all zero every restore point stays."""
@@ -67,6 +78,8 @@ class BackupPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the pre-script is missing or fails the backup is skipped; else it goes on, and ends with errors."""
     reread_every: int = 0
     """Each so-many-th backup of a server reads all files again, whatever their metadata says; 0: none does."""
+    source_snapshot: SourceSnapshot = SourceSnapshot.OFF
+    """Linux servers only; Windows servers are always backed up from shadow copies where there can be some."""
     retention: Retention = Retention()
     drill: tuple[str, ...] = ()
     """When a restore of each server is tried out, as `schedule`: its newest restore point goes to a scratch place, and

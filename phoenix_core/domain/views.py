@@ -7,6 +7,7 @@ import msgspec
 from phoenix_core.domain.alerts import AlertView
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import SourceSnapshot
 from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.versions import Standing
@@ -130,6 +131,8 @@ class BackupRequest(msgspec.Struct, frozen=True):
     """Read every file, whatever the parent says."""
     tags: tuple[str, ...] = ()
     """Of the snapshot that it makes."""
+    source_snapshot: SourceSnapshot | None = None
+    """None: what the server's policy says."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True):

@@ -387,6 +387,15 @@ class AgentAway(PhoenixError):
     retryable = True
 
 
+class AgentWithoutSnapshots(PhoenixError):
+    code = "agent_without_snapshots"
+    template = "The agent of {server} is of an older version, which can't make snapshots of its file systems."
+    hint = (
+        "Bring it to the core's version, or have live files read: `--source-snapshot off` or `if_available`, in the"
+        " policy or for this backup."
+    )
+
+
 class EarlierRuns(PhoenixError):
     """Why a scheduled backup was skipped: two at once would read the same files."""
 

@@ -95,6 +95,7 @@ class JobDesk:
             cross_mounts=request.cross_mounts or last.cross_mounts,
             dry_run=request.dry_run,
             full=request.full,
+            source_snapshot=request.source_snapshot,
             scheduled=False,
             rules=_without(last.rules, request.excludes) if request.excludes else last.rules,
             tags=checked_tags(request.tags),

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from phoenix_core.domain.drills import Sample
-from phoenix_core.domain.policies import ContentRule
+from phoenix_core.domain.policies import ContentRule, SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
 from phoenix_core.engine.content import by_hand
 
@@ -39,6 +39,8 @@ class BackupJob(msgspec.Struct, frozen=True):
     cross_mounts: bool = False
     dry_run: bool = False
     full: bool = False
+    source_snapshot: SourceSnapshot | None = None
+    """None: what the server's policy says when the job begins."""
     scheduled: bool = False
     """As against Backup Now: skipped where the agent isn't there (WF4.2)."""
     rules: tuple[ContentRule, ...] = ()

@@ -133,6 +133,12 @@ KNOWN: dict[str, _Known] = {
         ),
         _Known("backup.compression_level", "3", "zstd level of new packs.", _whole(1, 19)),
         _Known("backup.cross_mounts", "false", "Whether backups go into other file systems mounted below.", _flag),
+        _Known(
+            "backup.lvm_snapshot_percent",
+            "15",
+            "Percent of an LVM volume that is set aside for a snapshot of it; a thin volume needs none.",
+            _whole(1, 100),
+        ),
         _Known("backup.nice", "10", "How far a backup gives way to its server's own work; 0: not.", _whole(0, 19)),
         _Known("backup.workers", "0", "Worker processes of a backup; 0: as many as the agent sees fit.", _whole(0, 64)),
         _Known(

@@ -1,6 +1,7 @@
 """A form for a group, policy or rule; what the core says is wrong stands below it, with the field's name."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup, SourceSnapshot
 from phoenix_tui.actions import bindings
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD
@@ -48,6 +49,7 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         Field("pre_script_needed", _("Needed"), _("yes, no: skip the backup without it")),
         Field("post_script", _("Post-script"), "notify.sh"),
         Field("script_timeout_s", _("Its seconds"), "3600"),
+        Field("source_snapshot", _("Snapshots"), "off, if_available, required"),
         Field("missed", _("Missed runs"), "run, skip"),
         Field("retries", _("Retries"), "0"),
         Field("retry_delay_s", _("Seconds later"), "600"),
@@ -167,18 +169,22 @@ def _flag(field: Field, text: str) -> bool:
     return text.lower() == _("yes")
 
 
-def _missed(field: Field, text: str) -> MissedRun:
-    try:
-        return MissedRun(text.lower())
-    except ValueError as error:
-        wanted = ", ".join(MissedRun)
-        raise Unfit(_("{field}: one of {wanted} is wanted.").format(field=field.label, wanted=wanted)) from error
+def _one_of(kind: type[StrEnum]) -> Callable[[Field, str], StrEnum]:
+    def read(field: Field, text: str) -> StrEnum:
+        try:
+            return kind(text.lower())
+        except ValueError as error:
+            wanted = ", ".join(kind)
+            raise Unfit(_("{field}: one of {wanted} is wanted.").format(field=field.label, wanted=wanted)) from error
+
+    return read
 
 
 _READ: dict[type, Callable[[Field, str], object]] = {
     str: lambda field, text: text,
     int: _whole,
     bool: _flag,
-    MissedRun: _missed,
+    MissedRun: _one_of(MissedRun),
+    SourceSnapshot: _one_of(SourceSnapshot),
     tuple: lambda field, text: tuple(part.strip() for part in text.split(";") if part.strip()),
 }

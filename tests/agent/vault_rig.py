@@ -100,6 +100,10 @@ class RigPorts:
         """Step ids and states in the order of the reports."""
         return [(body.step, str(body.state)) for body in self.reports if isinstance(body, StepReport)]
 
+    def details(self, step: str) -> list[str]:
+        """What was said beside a step."""
+        return [body.detail for body in self.reports if isinstance(body, StepReport) and body.step == step]
+
     def logged(self) -> list[str]:
         return [body.text for body in self.reports if isinstance(body, LogReport)]
 
@@ -197,6 +201,11 @@ class VaultRig:
     def entries(self, snapshot_id: str) -> dict[bytes, Entry]:
         """All entries of a snapshot by absolute path."""
         return dict(walk(self.reader(PackKind.META), self.body(snapshot_id).root))
+
+    def below(self, result: BackupResult, folder: Path) -> dict[bytes, Entry]:
+        """Entries of a folder: those of the folders above it may change with whatever else is done in them."""
+        inside = os.fsencode(folder)
+        return {path: each for path, each in self.entries(result.snapshot_id).items() if path.startswith(inside)}
 
     def pieces(self, entry: Entry) -> Iterator[tuple[int, bytes]]:
         """A file's data as (offset, bytes), holes left out, read back from the vault."""

@@ -51,7 +51,9 @@ from phoenix_core.agentlink.ruletest import (
     RuleTestTotals,
     Verdict,
 )
+from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.policies import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
 
@@ -104,7 +106,7 @@ EXAMPLES: dict[str, Message] = {
         running_jobs=("j1", "j2"),
         instance="i0123456789",
         dialled="https://core.example:8443",
-        features=("content_rules",),
+        features=("content_rules", "source_snapshots"),
     ),
     "Welcome": Welcome(
         protocol=1,
@@ -146,6 +148,7 @@ EXAMPLES: dict[str, Message] = {
         rules=(_RULE,),
         why_full="re-read, every 10th run",
         core_time_ns=_AT_NS,
+        source_snapshot=SourceSnapshotOrder(SourceSnapshot.REQUIRED, 20),
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",
@@ -245,6 +248,7 @@ EXAMPLES: dict[str, Message] = {
             dry_run=True,
             left_out=12,
             problems=("The script /etc/phoenix/scripts/tidy.sh ended with exit code 1.",),
+            source_snapshots=("/srv (Btrfs)",),
         ),
     ),
     "Report RestoreResult": Report(

@@ -42,6 +42,11 @@ def test_only_what_is_named_changes(commands: Commands) -> None:
     assert changed["retention"] == {"last": 0, "daily": 14, "weekly": 8, "monthly": 0, "yearly": 0}
     assert commands.json("group", "show", "web")["policy"] == "each night"
     assert commands.json("policy", "set", "each night", "--schedule", "none")["schedule"] == []
+    assert changed["source_snapshot"] == "off"
+    assert (
+        commands.json("policy", "set", "each night", "--source-snapshot", "required")["source_snapshot"] == "required"
+    )
+    assert "no backup without them" in commands.run("policy", "show", "each night", code=0).out
     rule = commands.json("rule", "set", "web", "--cross-mounts", "--exclude", "")
     assert (rule["paths"], rule["excludes"], rule["cross_mounts"]) == (["/etc", "/srv"], [], True)
 
@@ -50,6 +55,8 @@ def test_what_can_t_be_is_refused_with_the_field(commands: Commands) -> None:
     error = commands.error("policy", "set", "nightly", "--schedule", "0 0 31 2 *", code=2)
     assert (error["code"], error["fields"]["field"]) == ("field_invalid", "schedule")
     assert "--missed" in commands.run("policy", "set", "nightly", "--missed", "perhaps", code=2).err
+    told = commands.run("policy", "set", "nightly", "--source-snapshot", "always", code=2).err
+    assert "off, if_available, required" in told
     assert "web9" in commands.run("group", "set", "web", "--add", "web9", code=2).err
     assert "web9 in group web" in commands.run("group", "set", "web", "--take-out", "web9", code=1).err
     assert commands.json("policy", "list") == []

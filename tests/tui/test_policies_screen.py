@@ -3,7 +3,15 @@
 from textual.widgets import Input, Static
 
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.policies import (
+    BackupPolicy,
+    Config,
+    ContentRule,
+    MissedRun,
+    Retention,
+    ServerGroup,
+    SourceSnapshot,
+)
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.screens.policies import PoliciesScreen
@@ -42,6 +50,7 @@ async def test_a_policy_is_changed(core: ScriptedCore, open_console: OpenConsole
         await in_form(pilot)
         field(pilot, "schedule").value = "daily at 03:00; weekly on mon, thu at 12:00"
         field(pilot, "missed").value = "skip"
+        field(pilot, "source_snapshot").value = "required"
         field(pilot, "retention.daily").value = "7"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, PoliciesScreen))
@@ -49,6 +58,7 @@ async def test_a_policy_is_changed(core: ScriptedCore, open_console: OpenConsole
         assert asked["schedule"] == ["daily at 03:00", "weekly on mon, thu at 12:00"]
         changed = next(policy for policy in core.config.policies if policy.name == "nightly")
         assert changed.missed is MissedRun.SKIP
+        assert changed.source_snapshot is SourceSnapshot.REQUIRED
         assert changed.retention == Retention(daily=7, weekly=8, monthly=12)
         assert changed.window == ("20:00-06:00",)
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from phoenix_core.agent.backup.records import Amounts
+from phoenix_core.agent.backup.views import View
 from phoenix_core.agentlink.messages import DomainAccess
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.errors import ErrorView
@@ -20,6 +21,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     rules: tuple[RuleOrder, ...] = ()
     now_ns: int = 0
     """As for the scan's rules."""
+    views: tuple[View, ...] = ()
 
 
 class Walk(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -11,6 +11,7 @@ from phoenix_core.agent.backup.packcache import CachedTrees, PackCache
 from phoenix_core.agent.backup.ruleset import RuleSet
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
+from phoenix_core.agent.backup.views import Views
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.domain.ids import ChunkId
@@ -43,7 +44,7 @@ def _work(connection: Connection) -> None:
     cache = PackCache(Path(os.fsdecode(setup.state_dir)), domain_keys(setup.domain), keys)
     cache.load(setup.pack_keys)
     trees = CachedTrees(cache, _Nowhere())
-    rules = ScanRules(RuleSet(setup.rules, setup.now_ns), Mounts.current(), never=setup.never)
+    rules = ScanRules(RuleSet(setup.rules, setup.now_ns), Mounts.current(), never=setup.never, views=Views(setup.views))
     folders = 0
 
     def wanted_elsewhere() -> bool:

@@ -26,8 +26,11 @@ from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.transfer import BATCH_BYTES, BATCH_FILES, Transfer
 from phoenix_core.agent.backup.treebuild import TreeBuilder, TreeCounts
+from phoenix_core.agent.backup.views import Views
 from phoenix_core.agent.backup.watch import Watch
 from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds
+from phoenix_core.agent.sourcesnapshots.ofbackup import BackupSnapshots
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.amounts import amount, size
@@ -44,8 +47,10 @@ BATCHES_PER_WORKER = 4
 class BackupJob:
     """`run` it once, in a thread of its own."""
 
-    def __init__(self, order: BackupOrder, ports: JobPorts, *, patience_s: float = PATIENCE_S) -> None:
-        """`patience_s`: how long storage that is away is waited for."""
+    def __init__(
+        self, order: BackupOrder, ports: JobPorts, *, patience_s: float = PATIENCE_S, kinds: Kinds | None = None
+    ) -> None:
+        """`patience_s`: how long storage that is away is waited for. `kinds`: of snapshots; None: the host's."""
         self._order = order
         self._ports = ports
         self._steps = Steps(ports)
@@ -70,6 +75,7 @@ class BackupJob:
         self._images: tuple[Images, ...] = ()
         self._left_out = 0
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
+        self._snapshots = BackupSnapshots(order, ports.state_dir, self._steps.log, self._watch.tick, kinds)
 
     def run(self) -> BackupResult:
         """Raises `Cancelled`, `AgentError`, `StorageError`; `RemoteError` with what a worker or the core answered."""
@@ -86,6 +92,7 @@ class BackupJob:
                 return self._run(self._node)
         finally:
             self._pool.stop()
+            self._snapshots.delete()
             for spool in (self._records, self._reads, self._missing):
                 spool.close()
             if self._node is not None:
@@ -106,10 +113,13 @@ class BackupJob:
         self._watch.enter("scan")
         meta = MetaVault(order, node, self._ports)
         with self._steps.step("WF5.4") as step:
-            scan = self._scan(content, meta)
+            views = self._snapshots.make(content)
+            scan = self._scan(content, meta, views)
+            self._snapshots.check()
             self._left_out = scan.left_out.counts.total()
             step.detail = f"{amount(scan.counts.files, 'file')}, {amount(scan.counts.folders, 'folder')}"
             step.detail += f"; {amount(self._left_out, 'entry', 'entries')} left out" if self._left_out else ""
+            step.detail += f"; {self._snapshots.said}" if self._snapshots.said else ""
         scan_s = time.monotonic() - self._began
         throughput = estimate.load(self._ports.state_dir)
         with self._steps.step("WF5.5") as step:
@@ -121,13 +131,13 @@ class BackupJob:
             return _dry_result(scan.counts, scan_s, self._first_missing(), self._left_out)
         return self._carry_over(node, paths, scan.counts, meta, scan_s, throughput)
 
-    def _scan(self, content: Content, meta: MetaVault) -> Scan:
+    def _scan(self, content: Content, meta: MetaVault, views: Views) -> Scan:
         order = self._order
         for text in remarks(content, order.core_time_ns):
             self._steps.log("warning", text)
         parent = meta.parent_trees(lambda text: self._steps.log("warning", text))
         never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(self._ports.state_dir)))
-        rules = ScanRules(content.rules, Mounts.current(), never)
+        rules = ScanRules(content.rules, Mounts.current(), never, views, self._snapshots.places())
         ahead = self._ahead(rules, parent, meta)
         scan = Scan(
             content.sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path), ahead
@@ -151,9 +161,9 @@ class BackupJob:
         def setup() -> aheadmessages.Setup:
             keys = meta.copies_keys()
             state_dir = bytes(self._ports.state_dir)
-            content = rules.content
+            content, views = rules.content, rules.views.all
             return aheadmessages.Setup(
-                state_dir, order.domain, keys, rules.never, order.nice, content.orders, content.now_ns
+                state_dir, order.domain, keys, rules.never, order.nice, content.orders, content.now_ns, views
             )
 
         return ScanAhead(setup, lambda text: self._steps.log("warning", text))
@@ -222,6 +232,7 @@ class BackupJob:
         body = self._body(paths, result, root, missing_list, packs, public_key)
         sealed = seal_snapshot(body, signing_key, self._order.vault_public_key)
         watch.check()
+        self._snapshots.check()
         snapshot_id = node.stage_snapshot(sealed)
         return msgspec.structs.replace(
             result,
@@ -230,6 +241,7 @@ class BackupJob:
             missing=self._first_missing(),
             changed_while_read=tuple(self._changed),
             left_out=self._left_out,
+            source_snapshots=self._snapshots.made,
         )
 
     def _transferred(self) -> None:
@@ -296,6 +308,7 @@ class BackupJob:
             self._patience_s,
             order.nice,
             self._bandwidth,
+            self._snapshots.views.all,
         )
 
     def _workers_for(self, counts: ScanCounts) -> int:

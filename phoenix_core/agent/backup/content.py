@@ -21,6 +21,12 @@ class Content:
     sources: SourceNode
     rules: RuleSet
 
+    @property
+    def crossing(self) -> tuple[bytes, ...]:
+        """Those of the sources below which other file systems are entered, too."""
+        named = (path for rule in self.rules.orders if rule.cross_mounts for path in rule.paths)
+        return tuple(sorted(set(map(canonical, named))))
+
 
 def rules_of(order: BackupOrder) -> tuple[RuleOrder, ...]:
     """The order's rules; of a core that knows none, what it says instead."""

@@ -13,6 +13,7 @@ from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, R
 from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.views import LIVE, Views
 from phoenix_core.agent.backup.windows import Windows
 from phoenix_core.vault.chunker import WHOLE_FILE_MAX, Chunker
 from phoenix_core.vault.entry import ChunkRef, Entry
@@ -71,6 +72,7 @@ class FileReader:
         *,
         tick: Callable[[int], None] = lambda count: None,
         opened: Callable[[ReadItem, int], None] = lambda item, fd: None,
+        views: Views = LIVE,
     ) -> None:
         """`add` stores a chunk. `fixed`: files that are cut at fixed offsets. `tick` is told the bytes read.
         `opened` is called after a file was opened and looked at, before its content is read."""
@@ -78,8 +80,9 @@ class FileReader:
         self._chunker = Chunker(chunker_seed)
         self._fixed = fixed
         self._windows = Windows(tick)
-        self._maker = EntryMaker()
-        self._folders = FolderCache()
+        self._views = views
+        self._maker = EntryMaker(views)
+        self._folders = FolderCache(views=views)
         self._tick = tick
         self._opened = opened
 
@@ -106,12 +109,15 @@ class FileReader:
                 return self._not_a_file(item)
             raise
         try:
-            status = _settled(fd)
+            frozen = self._views.is_snapshot(item.folder)
+            status = os.fstat(fd) if frozen else _settled(fd)
             if not stat.S_ISREG(status.st_mode):
                 return self._not_a_file(item)
-            restless = _age_ns(status) < SETTLE_NS
+            restless = not frozen and _age_ns(status) < SETTLE_NS
             self._opened(item, fd)
             result = self._content(item, fd, status)
+            if frozen and self._views.may_have_changed_since(item.folder, status.st_ctime_ns):
+                return _read_again(result)
             return _never_unchanged(result) if restless else result
         finally:
             os.close(fd)
@@ -209,10 +215,14 @@ def _age_ns(status: os.stat_result) -> int:
 
 def _never_unchanged(result: FileResult) -> FileResult:
     """Of a file that a change may have escaped: told as changed, and read again by the next backup."""
+    return _read_again(result if result.entry is None else msgspec.structs.replace(result, changed=True))
+
+
+def _read_again(result: FileResult) -> FileResult:
+    """By the next backup, whatever it finds."""
     if result.entry is None:
         return result
-    entry = msgspec.structs.replace(result.entry, ctime_ns=0)
-    return msgspec.structs.replace(result, entry=entry, changed=True)
+    return msgspec.structs.replace(result, entry=msgspec.structs.replace(result.entry, ctime_ns=0))
 
 
 def _changed(before: os.stat_result, after: os.stat_result) -> bool:

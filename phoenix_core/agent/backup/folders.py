@@ -4,6 +4,7 @@ import os
 from collections import OrderedDict
 
 from phoenix_core.agent.backup.filesystem_errors import reason_of
+from phoenix_core.agent.backup.views import LIVE, Views
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = _FOLDER | os.O_RDONLY | os.O_NONBLOCK
@@ -33,6 +34,25 @@ def open_path(path: bytes) -> int:
     return fd
 
 
+def open_folder_at(path: bytes, *, path_only: bool = False) -> int:
+    """As `open_folder_in`, by an absolute path without links. Raises OSError."""
+    fd = open_path(path)
+    if path_only:
+        return fd
+    try:
+        return open_folder_in(fd, b".")
+    finally:
+        os.close(fd)
+
+
+def open_folder_of(views: Views, path: bytes, above: int, name: bytes, *, path_only: bool = False) -> int:
+    """The folder of a live path: its name in the open one above, unless it is read elsewhere. Raises OSError."""
+    elsewhere = views.begins(path)
+    if elsewhere is not None:
+        return open_folder_at(elsewhere, path_only=path_only)
+    return open_folder_in(above, name, path_only=path_only)
+
+
 def listing(fd: int) -> list[bytes]:
     """The names in an open folder, sorted. Raises OSError."""
     return sorted([os.fsencode(name) for name in os.listdir(fd)])
@@ -41,8 +61,9 @@ def listing(fd: int) -> list[bytes]:
 class FolderCache:
     """Folders open for their path; those used last are kept, so that neighbours cost one call."""
 
-    def __init__(self, kept: int = KEPT_FOLDERS) -> None:
+    def __init__(self, kept: int = KEPT_FOLDERS, views: Views = LIVE) -> None:
         self._kept = kept
+        self._views = views
         self._open: OrderedDict[bytes, int] = OrderedDict()
 
     def open(self, path: bytes) -> int:
@@ -52,8 +73,11 @@ class FolderCache:
             self._open.move_to_end(path)
             return fd
         above, _, name = path.rpartition(b"/")
-        near = self._open.get(above)
-        fd = os.open(name, _FOLDER | os.O_PATH, dir_fd=near) if near is not None and name else open_path(path)
+        near = self._open.get(above) if self._views.begins(path) is None else None
+        if near is not None and name:
+            fd = os.open(name, _FOLDER | os.O_PATH, dir_fd=near)
+        else:
+            fd = open_path(self._views.real(path))
         self._open[path] = fd
         if len(self._open) > self._kept:
             os.close(self._open.popitem(last=False)[1])

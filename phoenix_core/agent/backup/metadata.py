@@ -7,6 +7,7 @@ import pwd
 import stat
 
 from phoenix_core.agent.backup.statx import BirthTimes
+from phoenix_core.agent.backup.views import LIVE, Views
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType, Extent
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -56,8 +57,9 @@ class Owners:
 class EntryMaker:
     """Makes entries from what the kernel says. Not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, views: Views = LIVE) -> None:
         self.owners = Owners()
+        self._views = views
         self._births = BirthTimes()
 
     def of_open(self, fd: int, name: bytes, status: os.stat_result) -> Entry:
@@ -115,7 +117,7 @@ class EntryMaker:
             status.st_ctime_ns,
             birth_ns,
             status.st_ino,
-            status.st_dev if links > 1 else 0,
+            self._views.live_device(status.st_dev) if links > 1 else 0,
             links,
             size,
             xattrs,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
-from phoenix_core.agent.backup.folders import is_folder_of, listing, open_folder_in, open_path
+from phoenix_core.agent.backup.folders import is_folder_of, listing, open_folder_at, open_folder_in, open_folder_of
 from phoenix_core.agent.backup.hardlinks import HardLinks
 from phoenix_core.agent.backup.leftout import NOT_FOUND, TOO_DEEP, VIRTUAL, LeftOut
 from phoenix_core.agent.backup.levels import Level, Levels
@@ -70,7 +70,8 @@ class Scan:
         self._reads = reads
         self._tick = tick
         self._ahead = ahead or Alone()
-        self._maker = EntryMaker()
+        self._views = rules.views
+        self._maker = EntryMaker(rules.views)
         self._links = HardLinks()
         self._levels = Levels(records.append, parent, self.counts.amounts)
         self._stack = self._levels.stack
@@ -95,7 +96,7 @@ class Scan:
 
     def _begin(self) -> None:
         root = self._sources
-        fd = os.open(b"/", os.O_DIRECTORY | os.O_CLOEXEC | (os.O_RDONLY if root.is_source else os.O_PATH))
+        fd = open_folder_at(self._views.real(b"/"), path_only=not root.is_source)
         names = listing(fd) if root.is_source else sorted(root.below)
         self.sources_found += root.is_source
         parent = self._parent.root() if self._parent else None
@@ -157,7 +158,7 @@ class Scan:
         if self._seen % TICK_ENTRIES == 0:
             self._tick(path)
         node = frame.node.below.get(name) if frame.node else None
-        if path in self._rules.never:
+        if path in self._rules.never or path in self._rules.snapshots:
             self.left_out.own(path, node)
             return
         status = self._look_at(frame, name, path, node)
@@ -190,7 +191,7 @@ class Scan:
     def _look_at(self, frame: Level, name: bytes, path: bytes, node: SourceNode | None) -> os.stat_result | None:
         """The entry's lstat; None if there is none, which is recorded unless it was just deleted."""
         try:
-            return os.lstat(name, dir_fd=frame.fd)
+            return self._views.lstat(path, name, frame.fd)
         except OSError as error:
             reason = reason_of(error)
         if node is not None or reason != VANISHED:
@@ -220,8 +221,9 @@ class Scan:
 
     def _keep(self, known: Entry, status: os.stat_result, *, counted: bool = True, identity: int = 0) -> None:
         """As the parent has it, but for the device's number of today, which hard links share."""
-        if known.links > 1 and known.device != status.st_dev:
-            self._levels.record(Keep(msgspec.structs.replace(known, device=status.st_dev), counted, identity))
+        device = self._views.live_device(status.st_dev)
+        if known.links > 1 and known.device != device:
+            self._levels.record(Keep(msgspec.structs.replace(known, device=device), counted, identity))
         else:
             self._levels.keep(Keep(known, counted, identity))
 
@@ -280,7 +282,7 @@ class Scan:
     ) -> Level | None:
         """The folder, open, with its names; None where it isn't gone into."""
         try:
-            fd = open_folder_in(frame.fd, name, path_only=partial)
+            fd = open_folder_of(self._views, path, frame.fd, name, path_only=partial)
         except OSError as error:
             self.left_out.folder(path, node, reason_of(error))
             return None
@@ -359,7 +361,7 @@ class Scan:
         """Open again a folder whose descriptor was given up; its rest is lost where it can't be found."""
         for attempt in ("..", "path"):
             try:
-                fd = open_folder_in(below, b"..") if attempt == ".." else open_path(frame.path)
+                fd = open_folder_in(below, b"..") if attempt == ".." else open_folder_at(self._views.real(frame.path))
             except OSError as error:
                 reason_of(error)
                 continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.records import Amounts
 from phoenix_core.agent.backup.ruleset import RuleSet
+from phoenix_core.agent.backup.views import LIVE, Views
 
 
 @dataclass
@@ -43,10 +44,13 @@ class ScanRules:
     mounts: Mounts
     never: tuple[bytes, ...] = ()
     """Real paths of folders that are left out without a word."""
+    views: Views = LIVE
+    snapshots: frozenset[bytes] = frozenset()
+    """Where snapshots lie that this agent made; left out without a word, too, but what they stand for is not."""
 
     def never_ids(self) -> frozenset[tuple[int, int]]:
-        """Device and inode of those that are there."""
-        found = map(_stat_or_none, self.never)
+        """Device and inode of those that are there, live and in snapshots."""
+        found = map(_stat_or_none, {*self.never, *map(self.views.real, self.never)})
         return frozenset((status.st_dev, status.st_ino) for status in found if status)
 
 

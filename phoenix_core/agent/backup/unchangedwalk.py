@@ -66,7 +66,7 @@ class UnchangedWalk:
         self._takers = self._rules.content.at(rules)
         try:
             with suppress(OSError):
-                way = open_path(path)
+                way = open_path(self._rules.views.real(path))
                 try:
                     self._enter(open_folder_in(way, b"."), path, tree, None)
                 finally:
@@ -95,6 +95,7 @@ class UnchangedWalk:
     def _may_enter(self, path: bytes, status: os.stat_result, device: int) -> bool:
         apart = (status.st_dev, status.st_ino) in self._never_ids or path in self._rules.never
         apart = apart or status.st_dev != device or self._rules.mounts.is_point(path)
+        apart = apart or self._rules.views.begins(path) is not None
         return stat.S_ISDIR(status.st_mode) and not apart and len(self._stack) < DEPTH_MAX
 
     def _enter(self, fd: int, path: bytes, tree: bytes, known: Entry | None) -> bool:

@@ -19,6 +19,7 @@ from phoenix_core.agent.backup.pace import open_pace
 from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PatientNode, connect_patiently
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.views import Views
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
@@ -87,6 +88,7 @@ class _Worker:
             DiskImages(setup.images),
             tick=self._progress,
             opened=lambda item, fd: self._writer.one_stream(is_all=item.data_bytes >= STREAM_BYTES),
+            views=Views(setup.views),
         )
 
     def run(self) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from phoenix_core.agent.backup.diskimages import Images
 from phoenix_core.agent.backup.filereader import FileResult
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.views import View
 from phoenix_core.agentlink.messages import DomainAccess, StorageAccess
 from phoenix_core.domain.errors import ErrorView
 
@@ -40,6 +41,7 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     patience_s: float
     nice: int
     bandwidth: Bandwidth | None = None
+    views: tuple[View, ...] = ()
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=2):

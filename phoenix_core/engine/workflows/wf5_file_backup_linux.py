@@ -16,6 +16,7 @@ from phoenix_core.agentlink.messages import (
     ReportBody,
     SnapshotRecorded,
 )
+from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
@@ -23,7 +24,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
-from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.domain.policies import BackupPolicy, SourceSnapshot
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations
@@ -32,7 +33,7 @@ from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
 from phoenix_core.engine.content import images_of, needs_rules, ordered
-from phoenix_core.engine.errors import AgentAway, JobAborted, JobSkipped
+from phoenix_core.engine.errors import AgentAway, AgentWithoutSnapshots, JobAborted, JobSkipped
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.own_folders import OwnFolders
@@ -58,7 +59,7 @@ from phoenix_core.vault.domainkeys import DomainKeys
 
 SKIPPING = "pre_script_failed"
 """Code of the agent's error that means: no backup now."""
-NOT_NUMBERS = ("snapshot_id", "missing", "missing_count", "changed_while_read", "problems")
+NOT_NUMBERS = ("snapshot_id", "missing", "missing_count", "changed_while_read", "problems", "source_snapshots")
 UNUSABLE_MAX = 200_000
 """Ids of chunks that fit into an order; with more of the parent lost, comparing with it is no gain."""
 TOO_OLD_FOR_RULES = (
@@ -151,6 +152,7 @@ class FileBackupLinux(Workflow):
             async with run.step("WF1.2") as step:
                 self._directory.server_in_use(request.server_id)
                 await self._records.check()
+                await self._check_agent(run, request)
                 step.detail = ", ".join(request.paths)
         vault = self._seat.get()
         domain = vault.current_domain()
@@ -245,9 +247,27 @@ class FileBackupLinux(Workflow):
             post_script=policy.post_script if policy else "",
             script_timeout_s=policy.script_timeout_s if policy else 0,
             pre_script_needed=policy.pre_script_needed if policy else True,
+            source_snapshot=self._source_snapshot(request, policy),
             last_record=vault.chain.last,
             rollback_accepted=self._records.accepted_at,
         )
+
+    async def _check_agent(self, run: JobRun, request: BackupJob) -> None:
+        """Whether it knows what is wanted of it. Raises AgentWithoutSnapshots."""
+        policy = (await self._attached.policies_by_server()).get(request.server_id)
+        wanted = self._source_snapshot(request, policy)
+        if wanted is None or self._agents.knows(run.job.agent_id, features.SOURCE_SNAPSHOTS):
+            return
+        error = AgentWithoutSnapshots(server=self._directory.name_of(run.job.agent_id))
+        if wanted.mode is SourceSnapshot.REQUIRED:
+            raise error
+        await run.note(f"{error.message} Live files are read.", "warning")
+
+    def _source_snapshot(self, request: BackupJob, policy: BackupPolicy | None) -> SourceSnapshotOrder | None:
+        wanted = request.source_snapshot or (policy.source_snapshot if policy else SourceSnapshot.OFF)
+        if wanted is SourceSnapshot.OFF:
+            return None
+        return SourceSnapshotOrder(wanted, self._settings.whole("backup.lvm_snapshot_percent"))
 
     async def _conclude(self, run: JobRun, request: BackupJob, outcome: ReportBody) -> Finish:
         if not isinstance(outcome, BackupResult):

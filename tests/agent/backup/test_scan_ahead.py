@@ -25,6 +25,7 @@ from phoenix_core.agent.backup.scan import Scan
 from phoenix_core.agent.backup.scanahead import Alone, ScanAhead
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
+from phoenix_core.agent.backup.views import View, Views
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.agentlink.messages import BackupResult, DomainAccess
 from phoenix_core.vault.kinds import PackKind
@@ -95,6 +96,16 @@ def unchanged_of(rig: VaultRig, backup: BackupResult, root: Path, rules: ScanRul
     reader = rig.reader(PackKind.META)
     UnchangedWalk(lambda each: read_tree(reader, each), rules, found.extend, lambda: False).run(os.fsencode(root), tree)
     return {os.path.relpath(os.fsdecode(each.path), root) for each in found}
+
+
+def test_it_walks_the_snapshot_that_stands_in_for_live_folders(rig: VaultRig, folders: Path) -> None:
+    backup, _ = back_up(rig, folders)
+    snapshot = folders.rename(folders.with_name("snapshot"))
+    elsewhere = os.fsencode(folders / "two")
+    (folders / "two").mkdir(parents=True)
+    views = Views((View(os.fsencode(folders), os.fsencode(snapshot)), View(elsewhere, elsewhere)))
+    rules = ScanRules(RuleSet.whole(), Mounts(()), views=views)
+    assert unchanged_of(rig, backup, folders, rules) == {"one", "three"}  # another file system begins at `two`
 
 
 def test_of_an_unchanged_source_its_top_is_found_with_what_is_in_it(rig: VaultRig, folders: Path) -> None:

@@ -1,0 +1,250 @@
+"""The snapshots of one backup: made before its scan, looked at before its commit, deleted at its end."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from phoenix_core.agent.backup.views import LIVE, View, Views
+from phoenix_core.agent.errors import AgentError
+from phoenix_core.agent.sourcesnapshots.errors import SourceSnapshotLost, SourceSnapshotNotMade
+from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds
+from phoenix_core.agent.sourcesnapshots.kind import NoSnapshot, Place, Volume
+from phoenix_core.agent.sourcesnapshots.marks import PREFIX, HeldMark, Mark, Marks
+from phoenix_core.agent.sourcesnapshots.mounttable import MountTable
+from phoenix_core.agent.sourcesnapshots.places import NESTED_MAX, Places, Plan
+from phoenix_core.domain.names import shown
+
+Log = Callable[[str, str], None]
+"""Takes a level (`info`, `warning`) and a text, for the job's log."""
+
+
+@dataclass
+class _Made:
+    volume: Volume
+    held: HeldMark
+    places: list[Place]
+    made_from_ns: int
+    made_by_ns: int
+    root: bytes = b""
+    fd: int = -1
+    """Of its root: keeps mounted what the kernel mounts by itself."""
+
+
+@dataclass
+class Said:
+    """What became of it, in words."""
+
+    snapshots: list[str] = field(default_factory=list)
+    """Such as `/home (Btrfs)`."""
+    live: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        parts = [f"from snapshots: {', '.join(self.snapshots)}"] if self.snapshots else []
+        parts += [f"live: {', '.join(self.live)}"] if self.live else []
+        return "; ".join(parts)
+
+
+class SourceSnapshots:
+    """Not thread-safe."""
+
+    def __init__(self, server: str, job: str, marks: Marks, kinds: Kinds, log: Log, tick: Callable[[], None]) -> None:
+        """`tick` is called between two snapshots; what it raises ends the making."""
+        self._server = server
+        self._job = job
+        self._marks = marks
+        self._kinds = kinds
+        self._log = log
+        self._tick = tick
+        self._made: list[_Made] = []
+        self._number = 0
+        self.said = Said()
+
+    def make(
+        self,
+        paths: Sequence[bytes],
+        crossing: Sequence[bytes],
+        *,
+        required: bool,
+        left_out: Callable[[bytes], bool],
+        trial: bool = False,
+    ) -> Views:
+        """Of all file systems that the paths lie on, and of those below the `crossing` ones. `trial`: only look what
+        could be made.
+
+        Raises SourceSnapshotNotMade where they are required, and what `tick` raises."""
+        if os.geteuid() != 0:
+            return self._without("the agent doesn't run as root", required=required)
+        try:
+            self._marks.get_ready()
+            table = MountTable.current()
+            places = Places(paths, crossing, table, self._kinds, left_out)
+            plan = places.plan()
+        except OSError as error:
+            return self._without(f"of an error: {error}", required=required)
+        if required and plan.live:
+            raise SourceSnapshotNotMade(places=_reasons(plan.live))
+        if trial:
+            could = [
+                f"{shown(place.live)} ({kind})" for (kind, _), (_, found) in plan.volumes.items() for place in found
+            ]
+            self._log("info", f"A trial reads live files; a backup makes snapshots of {', '.join(could) or 'nothing'}.")
+            self._tell(plan)
+            return LIVE
+        self._make_all(plan)
+        self._make_nested(places, plan, table)
+        if required and plan.live:
+            raise SourceSnapshotNotMade(places=_reasons(plan.live))
+        self._tell(plan)
+        return Views(self._views(places, plan)) if self._made else LIVE
+
+    def check(self) -> None:
+        """Whether every snapshot is still whole. Raises SourceSnapshotLost."""
+        for made in self._made:
+            place = shown(made.volume.live)
+            try:
+                problem = self._kinds.of(made.held.mark).problem(made.held.mark)
+            except (AgentError, OSError) as error:
+                problem = f"it can't be told whether it is whole: {error}"
+            if problem:
+                more = (
+                    "Have more set aside with the setting `backup.lvm_snapshot_percent`."
+                    if made.volume.cow_bytes
+                    else ""
+                )
+                raise SourceSnapshotLost(place=place, detail=problem, advice=more or "Look for what removed it.")
+
+    def delete(self) -> None:
+        """Raises nothing: what can't be deleted now keeps its mark, and the next backup or start of the agent will."""
+        gone = [shown(made.volume.live) for made in reversed(self._made) if self._delete(made)]
+        self._made.clear()
+        if gone:
+            self._log("info", f"The snapshots of {', '.join(reversed(gone))} were deleted.")
+
+    def _without(self, why: str, *, required: bool) -> Views:
+        if required:
+            raise SourceSnapshotNotMade(places=f"anything: {why}")
+        self.said.live.append(f"all, since {why}")
+        self._log("warning", f"No snapshot was made, since {why}: live files are read.")
+        return LIVE
+
+    def _make_all(self, plan: Plan) -> None:
+        groups: defaultdict[tuple[str, str], list[tuple[Volume, list[Place]]]] = defaultdict(list)
+        for volume, places in plan.volumes.values():
+            groups[volume.kind, volume.group].append((volume, places))
+        for group in groups.values():
+            self._tick()
+            self._make_group(group, plan)
+
+    def _make_nested(self, places: Places, plan: Plan, table: MountTable) -> None:
+        """After those above them, of which they are no part."""
+        try:
+            nested = places.nested(plan)
+        except OSError as error:
+            self._log("warning", f"Nested Btrfs subvolumes can't be listed ({error.strerror}): they are read live.")
+            return
+        for place in nested[NESTED_MAX:]:
+            plan.live[place.live] = f"no more than {NESTED_MAX} nested subvolumes get snapshots of their own"
+        for place in nested[:NESTED_MAX]:
+            self._tick()
+            try:
+                volume = self._kinds.btrfs.volume(place, table)
+            except (NoSnapshot, AgentError, OSError) as error:
+                plan.live[place.live] = str(error)
+                continue
+            plan.take(volume, place)
+            self._make_group([(volume, [place])], plan)
+
+    def _make_group(self, group: list[tuple[Volume, list[Place]]], plan: Plan) -> None:
+        made: list[_Made] = []
+        try:
+            for volume, places in group:
+                held = self._marks.add(self._mark(volume))
+                made.append(_Made(volume, held, places, time.time_ns(), 0))
+            kind = self._kinds.of(made[0].held.mark)
+            marks = kind.make([volume for volume, _ in group], [each.held.mark for each in made])
+            for each, mark in zip(made, marks, strict=True):
+                each.made_by_ns = time.time_ns()
+                each.held.update(mark)
+                each.root = kind.root(mark)
+                each.fd = os.open(each.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (NoSnapshot, AgentError, OSError) as error:
+            for volume, places in group:
+                plan.volumes.pop((volume.kind, volume.name), None)
+                for place in places:
+                    plan.live[place.live] = str(error)
+            for each in made:
+                self._delete(each)
+            return
+        except BaseException:
+            self._made += made
+            raise
+        self._made += made
+
+    def _mark(self, volume: Volume) -> Mark:
+        self._number += 1
+        name = f"{PREFIX}{self._server}_{self._job}_{self._number}"
+        return Mark(volume.kind, self._job, name, volume.name, volume.folder, volume.parent)
+
+    def _views(self, places: Places, plan: Plan) -> list[View]:
+        """Raises nothing: a seam that can't be listed is met as an empty folder."""
+        views = {}
+        for made in self._made:
+            device = os.fstat(made.fd).st_dev
+            for place in made.places:
+                real = made.root if place.below == b"/" else made.root + place.below
+                with suppress(OSError):
+                    live_device = os.lstat(place.live).st_dev
+                    views[place.live] = View(place.live, real, device, live_device, made.made_from_ns, made.made_by_ns)
+        for seam in places.seams(set(views), plan):
+            views.setdefault(seam, View(seam, seam))
+        return list(views.values())
+
+    def _tell(self, plan: Plan) -> None:
+        self.said.snapshots += [
+            f"{shown(place.live)} ({made.volume.kind})" for made in self._made for place in made.places
+        ]
+        self.said.snapshots += [f"{shown(live)} (can't change)" for live in plan.unchanging]
+        self.said.live += [shown(live) for live in plan.live]
+        for made in self._made:
+            took_s = (made.made_by_ns - made.made_from_ns) / 1e9
+            what = f"{made.held.mark.kind} snapshot {made.held.mark.name} of {made.volume.name}"
+            self._log("info", f"{shown(made.volume.live)} is read from the {what}, made in {took_s:.1f} s.")
+        for live, why in sorted(plan.live.items()):
+            self._log("warning", f"{shown(live)} is read live: {why}.")
+
+    def _delete(self, made: _Made) -> bool:
+        if made.fd >= 0:
+            os.close(made.fd)
+            made.fd = -1
+        return delete_marked(self._kinds, made.held, self._log)
+
+
+def delete_marked(kinds: Kinds, held: HeldMark, log: Log) -> bool:
+    """Delete a snapshot and then its mark, which stays where that can't be done now. True: it was there."""
+    mark = held.mark
+    try:
+        was_there = kinds.of(mark).delete(mark)
+        held.remove()
+    except (NoSnapshot, AgentError, OSError) as error:
+        held.let_go()
+        log("warning", f"The {mark.kind} snapshot {mark.name} of {mark.volume} could not be deleted yet: {error}")
+        return False
+    return was_there
+
+
+def sweep(marks: Marks, kinds: Kinds, log: Log) -> int:
+    """Delete what backups that were killed have left; how many there were."""
+    count = 0
+    for held in marks.left():
+        if delete_marked(kinds, held, log):
+            count += 1
+            mark = held.mark
+            log("info", f"The {mark.kind} snapshot {mark.name} of {mark.volume}, left by job {mark.job}, was deleted.")
+    return count
+
+
+def _reasons(live: dict[bytes, str]) -> str:
+    return "; ".join(f"{shown(path)}: {why}" for path, why in sorted(live.items()))

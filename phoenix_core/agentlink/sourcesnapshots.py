@@ -2,7 +2,7 @@
 
 import msgspec
 
-from phoenix_core.domain.policies import SourceSnapshot
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 
 
 class SourceSnapshotOrder(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -113,7 +113,7 @@ def missed_runs(incomplete: str) -> list[str]:
 
 
 def source_snapshots(incomplete: str) -> list[str]:
-    from phoenix_core.domain.policies import SourceSnapshot
+    from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 
     return _starting(SourceSnapshot, incomplete)
 

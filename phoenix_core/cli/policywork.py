@@ -16,7 +16,8 @@ from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.drills import ALL
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention, SourceSnapshot
+from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.host.datadir import DataDirectory
 
 NONE = "none"

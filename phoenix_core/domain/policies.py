@@ -8,6 +8,7 @@ import msgspec
 
 from phoenix_core.domain.drills import DEFAULT_MAX_BYTES, DEFAULT_SAMPLE
 from phoenix_core.domain.notifications import Channel, NotificationRule
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 
 SCRIPT_NAME = re.compile(r"\w[\w.-]{0,99}")
 """A plain file name: what may name a script."""
@@ -23,17 +24,6 @@ class MissedRun(StrEnum):
     RUN = "run"
     """It is made up for once the core is there, once for all that were missed."""
     SKIP = "skip"
-
-
-class SourceSnapshot(StrEnum):
-    """Whether a backup of a Linux server reads snapshots of its file systems, which the agent makes and deletes."""
-
-    OFF = "off"
-    """Live files are read."""
-    IF_AVAILABLE = "if_available"
-    """A file system of which there can be none is read live."""
-    REQUIRED = "required"
-    """Without one of all that is backed up there is no backup."""
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,8 +7,8 @@ import msgspec
 from phoenix_core.domain.alerts import AlertView
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.policies import SourceSnapshot
 from phoenix_core.domain.readings import Readings
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.versions import Standing
 

@@ -5,7 +5,8 @@ from datetime import datetime
 import msgspec
 
 from phoenix_core.domain.drills import Sample
-from phoenix_core.domain.policies import ContentRule, SourceSnapshot
+from phoenix_core.domain.policies import ContentRule
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
 from phoenix_core.engine.content import by_hand
 

@@ -13,7 +13,8 @@ from textual.widgets import Button, Input, Label, Static
 
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup, SourceSnapshot
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.actions import bindings
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD

@@ -53,7 +53,7 @@ from phoenix_core.agentlink.ruletest import (
 )
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.policies import SourceSnapshot
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
 

@@ -10,8 +10,8 @@ from phoenix_core.domain.policies import (
     MissedRun,
     Retention,
     ServerGroup,
-    SourceSnapshot,
 )
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.screens.policies import PoliciesScreen

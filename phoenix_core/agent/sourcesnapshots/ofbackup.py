@@ -9,7 +9,7 @@ from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds, host_kinds
 from phoenix_core.agent.sourcesnapshots.marks import Marks
 from phoenix_core.agent.sourcesnapshots.snapshots import Log, SourceSnapshots, sweep
 from phoenix_core.agentlink.messages import BackupOrder
-from phoenix_core.domain.policies import SourceSnapshot
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 
 
 class BackupSnapshots:

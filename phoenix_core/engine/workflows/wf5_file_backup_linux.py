@@ -24,7 +24,8 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.names import parse_shown
-from phoenix_core.domain.policies import BackupPolicy, SourceSnapshot
+from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations

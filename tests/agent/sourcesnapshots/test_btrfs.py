@@ -21,7 +21,7 @@ from phoenix_core.agent.sourcesnapshots.snapshots import sweep
 from phoenix_core.agentlink.messages import BackupResult
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import Cancelled
-from phoenix_core.domain.policies import SourceSnapshot
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from tests.agent.sourcesnapshots import subvolumes
 from tests.agent.vault_rig import RigPorts, VaultRig, one_pack_only
 

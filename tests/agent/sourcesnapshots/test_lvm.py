@@ -19,7 +19,7 @@ from phoenix_core.agent.sourcesnapshots.mounttable import Mount, MountTable
 from phoenix_core.agent.sourcesnapshots.snapshots import sweep
 from phoenix_core.agentlink.messages import BackupResult
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
-from phoenix_core.domain.policies import SourceSnapshot
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from tests.agent.sourcesnapshots.commandsdouble import AnsweredCommands, recorded
 from tests.agent.sourcesnapshots.looplvm import LoopLvm, has_freezing
 from tests.agent.sourcesnapshots.loops import mounted, unpack

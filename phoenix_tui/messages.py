@@ -33,12 +33,13 @@ class OpenBackup(Message):
 
 
 class OpenRestore(Message):
-    """Show the restore screen; with a snapshot it starts at its files."""
+    """Show the restore screen; with a snapshot it starts at its files, with a path in it at the destination."""
 
-    def __init__(self, server_id: str = "", snapshot_id: str = "") -> None:
+    def __init__(self, server_id: str = "", snapshot_id: str = "", path: str = "") -> None:
         super().__init__()
         self.server_id = server_id
         self.snapshot_id = snapshot_id
+        self.path = path
 
 
 class OpenSnapshots(Message):

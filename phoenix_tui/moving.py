@@ -22,6 +22,7 @@ from phoenix_tui.messages import (
 )
 from phoenix_tui.screens.backup import BackupScreen
 from phoenix_tui.screens.diff import DiffScreen
+from phoenix_tui.screens.find import FindScreen
 from phoenix_tui.screens.job import JobScreen
 from phoenix_tui.screens.jobs import JobsScreen
 from phoenix_tui.screens.restore import RestoreScreen
@@ -29,7 +30,7 @@ from phoenix_tui.screens.snapshots import SnapshotsScreen
 
 _BASE = 2
 """Screens below what the operator opened: Textual's own, and a main screen."""
-_NOT_IN_FORMS = {"go", "backup", "restore", "open_help", "leave"}
+_NOT_IN_FORMS = {"go", "backup", "restore", "find", "open_help", "leave"}
 """Actions on single letters."""
 _OF_SERVER: dict[str, Callable[[str], Message]] = {
     "backup": OpenBackup,
@@ -97,7 +98,7 @@ class MovingApp(App[Leaving]):
         await self._open(BackupScreen(self.context, message.server_id))
 
     async def on_open_restore(self, message: OpenRestore) -> None:
-        await self._open(RestoreScreen(self.context, message.server_id, message.snapshot_id))
+        await self._open(RestoreScreen(self.context, message.server_id, message.snapshot_id, message.path))
 
     async def on_open_diff(self, message: OpenDiff) -> None:
         await self._open(DiffScreen(self.context, message.before, message.after))
@@ -117,6 +118,9 @@ class MovingApp(App[Leaving]):
 
     async def action_restore(self) -> None:
         await self._leave_for(lambda: self._open(RestoreScreen(self.context)))
+
+    async def action_find(self) -> None:
+        await self._leave_for(lambda: self._open(FindScreen(self.context)))
 
     async def action_of_server(self, what: str, server_id: str) -> None:
         """What the palette offers for a server by its name."""

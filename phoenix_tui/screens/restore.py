@@ -45,10 +45,12 @@ class RestoreScreen(ConsoleScreen):
     is_form = True
     AUTO_FOCUS = ""
 
-    def __init__(self, context: Context, server_id: str = "", snapshot_id: str = "") -> None:
+    def __init__(self, context: Context, server_id: str = "", snapshot_id: str = "", path: str = "") -> None:
+        """With `path` that is what is restored, and the destination comes first."""
         super().__init__(context)
         self._server_id = server_id
         self._snapshot_id = snapshot_id
+        self._path = path
         self._snapshots: list[SnapshotView] | None = None
         self._problem: ErrorView | None = None
         self._snapshot: SnapshotView | None = None
@@ -107,6 +109,9 @@ class RestoreScreen(ConsoleScreen):
             source.put_server(self._server_id)
         if named is not None:
             self._take_snapshot(named)
+            if self._path:
+                self.query_one(RestoreFiles).select(self._path)
+                self._take_files()
         else:
             focus_now(source.query_one("#snapshots" if self._server_id else "#servers"))
 

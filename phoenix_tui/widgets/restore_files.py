@@ -69,6 +69,12 @@ class RestoreFiles(Vertical):
             self._leave_search()
             self.contents.begin()
 
+    def select(self, path: str) -> None:
+        """Have this selected, wherever in the tree it is."""
+        self.contents.model.toggle(path)
+        self.contents.repaint_marks()
+        self._show_selection()
+
     def focus_content(self) -> None:
         focus_now(self.query_one(f"#{self.query_one(ContentSwitcher).current}"))
 

@@ -3,7 +3,8 @@
 from bisect import insort
 from fnmatch import fnmatch
 
-from phoenix_core.domain.views import ChangePage, ChangeView, EntryPage, EntryView
+from phoenix_core.domain.reading import FileVersion, SearchLine, SearchProgress
+from phoenix_core.domain.views import ChangePage, ChangeView, EntryPage, EntryView, SnapshotView
 from tests.tui import sample
 
 MIB = 1 << 20
@@ -54,6 +55,29 @@ class SampleTree:
         every = sorted((entry for folder in self.folders.values() for entry in folder), key=lambda each: each.path)
         found = [each for each in every if each.path.startswith(below) and fnmatch(each.name, wanted)]
         return EntryPage(entries=tuple(found[:500]))
+
+    def versions(self, pattern: str, snapshots: list[SnapshotView]) -> list[SearchLine]:
+        """Of each entry one that is in the newest snapshot of the first server, and one that was there before."""
+        own = [each for each in snapshots if each.server_id == snapshots[0].server_id and not each.is_lost]
+        lines = []
+        for entry in self.find(pattern, "/").entries:
+            for number, gone in ((0, False), (-1, True)):
+                version = FileVersion(
+                    server_id=own[0].server_id,
+                    server_name=own[0].server_name,
+                    path=entry.path,
+                    type=entry.type,
+                    size=entry.size + number,
+                    mtime=entry.mtime if not gone else sample.ago(days=40),
+                    snapshots=3 if gone else 12,
+                    newest=own[number].id,
+                    newest_at=own[number].created_at,
+                    oldest=own[-1].id,
+                    oldest_at=own[-1].created_at,
+                    gone=gone,
+                )
+                lines.append(SearchLine(version=version))
+        return [*lines, SearchLine(end=SearchProgress(len(self.folders), 1213))]
 
     def changes(self) -> ChangePage:
         return ChangePage(

@@ -149,6 +149,7 @@ class ScriptedCore:
             web.post("/v1/vault/repair", self._repair),
             web.post("/v1/vault/prune", self._prune),
             web.post("/v1/vault/rebuild-index", self._rebuild),
+            web.get("/v1/find", self._find_versions),
             web.get("/v1/snapshots", self._get_snapshots),
             web.get("/v1/snapshots/{snapshot}", self._get_snapshot),
             web.delete("/v1/snapshots/{snapshot}", self._remove_snapshot),
@@ -270,6 +271,13 @@ class ScriptedCore:
 
     async def _find(self, request: web.Request) -> web.Response:
         return _json(self.tree.find(request.query["pattern"], request.query.get("path", "/")))
+
+    async def _find_versions(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for line in self.tree.versions(request.query["pattern"], self.snapshots):
+            await answer.write(msgspec.json.encode(line) + b"\n")
+        return answer
 
     async def _diff(self, _request: web.Request) -> web.Response:
         return _json(self.tree.changes())

@@ -21,6 +21,7 @@ from phoenix_tui.screens import (
     backup,
     dashboard,
     diff,
+    find,
     job,
     jobs,
     policies,
@@ -42,7 +43,21 @@ from phoenix_tui.widgets.snapshot_tree import SnapshotTree
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
-MODULES = (backup, dashboard, diff, help_screen, job, jobs, policies, restore, servers, settings, snapshots, vault)
+MODULES = (
+    backup,
+    dashboard,
+    diff,
+    find,
+    help_screen,
+    job,
+    jobs,
+    policies,
+    restore,
+    servers,
+    settings,
+    snapshots,
+    vault,
+)
 SCREENS = {
     screen.place: screen
     for module in MODULES

@@ -84,6 +84,12 @@ async def search(pilot: ConsolePilot, core: ScriptedCore) -> None:
     await opens("enter", "space")(pilot, core)
 
 
+async def finding(pilot: ConsolePilot, core: ScriptedCore) -> None:
+    await opens("f")(pilot, core)
+    pilot.app.screen.query_one("#pattern", Input).value = "hosts"
+    await opens("enter")(pilot, core)
+
+
 async def destination(pilot: ConsolePilot, core: ScriptedCore) -> None:
     await opens("4", "enter", "ctrl+n", "down", "enter")(pilot, core)
 
@@ -142,6 +148,7 @@ VIEWS: dict[str, Prepare] = {
     "job-restore": running_restore,
     "snapshots": opens("4"),
     "changes": opens("4", "d"),
+    "find": finding,
     "vault": opens("5"),
     "settings": opens("6"),
     "policies": opens("7", "down", "down"),

@@ -17,6 +17,7 @@ from phoenix_core.api.alerts import AlertResource
 from phoenix_core.api.annotations import AnnotationResource
 from phoenix_core.api.audit import AuditKeeper, AuditResource
 from phoenix_core.api.backups import BackupResource
+from phoenix_core.api.compares import CompareResource
 from phoenix_core.api.config import ConfigResource
 from phoenix_core.api.core import CoreResource
 from phoenix_core.api.downloads import DownloadResource
@@ -404,6 +405,7 @@ class Parts(WorkflowParts):
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
                 AnnotationResource(self.annotations, self.removals, self.sources, self.seat, self.views),
+                CompareResource(self.desk, self.ledger, self.jobs),
                 FindResource(self.sources, self.seat),
                 DownloadResource(self.sources, self.seat, readers, self.holds, Downloads()),
                 MountResource(self.sources, self.seat, readers, Mounts(self._clock)),

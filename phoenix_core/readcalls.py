@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from phoenix_core.domain.comparing import CompareRequest, DifferencePage
 from phoenix_core.domain.errors import PhoenixError, RemoteError
 from phoenix_core.domain.reading import (
     ArchiveFormat,
@@ -20,6 +21,7 @@ from phoenix_core.domain.reading import (
     NodeView,
     SearchLine,
 )
+from phoenix_core.domain.views import JobView
 
 READ_BYTES = 2**18
 ID_HEADER = "Phoenix-Download"
@@ -70,6 +72,16 @@ class ReadCalls(ABC):
                 yield found
             if not ended:
                 raise DownloadCut(path=f"what fits {pattern}", bytes=response.content.total_bytes)
+
+    # --- comparing ---------------------------------------------------------------------------------------------------
+
+    async def compare(self, request: CompareRequest) -> JobView:
+        return await self._call("POST", "/v1/compares", JobView, body=request)
+
+    async def differences(self, job_id: str, *, after: int = 0, limit: int = 500) -> DifferencePage:
+        """What a finished comparison found, by path."""
+        path = f"/v1/jobs/{quote(job_id, safe='')}/differences"
+        return await self._call("GET", path, DifferencePage, query={"after": after, "limit": limit})
 
     # --- downloads ---------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.workflow import Workflow
+from phoenix_core.engine.workflows.file_compare import FileCompare
 from phoenix_core.engine.workflows.restore_drill import RestoreDrill
 from phoenix_core.engine.workflows.retention import ApplyRetention
 from phoenix_core.engine.workflows.snapshot_remove import RemoveSnapshot
@@ -99,6 +100,7 @@ class WorkflowParts:
                 self.annotations,
             ),
             FileRestore(self.seat, self.directory, self.snapshots, self.sources, self.jobs, self.agents, access),
+            FileCompare(self.seat, self.directory, self.snapshots, self.sources, self.jobs, self.agents, access),
             RestoreDrill(
                 self.seat,
                 self.directory,

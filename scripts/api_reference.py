@@ -9,6 +9,7 @@ from pathlib import Path
 from phoenix_core.domain import (
     alerts,
     audit,
+    comparing,
     errors,
     notifications,
     policies,
@@ -81,6 +82,13 @@ RESOURCES = (
         "EntryPage",
     ),
     ("GET", "/v1/snapshots/{snapshot}/diff/{other}", "`after`, `limit`", "ChangePage"),
+    ("POST", "/v1/compares", "CompareRequest", "201 JobView"),
+    (
+        "GET",
+        "/v1/jobs/{job}/differences",
+        "of a comparison; `after` (a difference's number), `limit` (1 to 5,000; 500)",
+        "DifferencePage; the first 10,000 are kept",
+    ),
     (
         "GET",
         "/v1/find",
@@ -225,7 +233,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    modules = (views, reading, policies, ruletest, alerts, notifications, audit)
+    modules = (views, reading, comparing, policies, ruletest, alerts, notifications, audit)
     types = [*chain.from_iterable(map(_structs, modules)), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 

@@ -14,6 +14,7 @@ import structlog
 
 from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.scripted import ScriptedBackup
+from phoenix_core.agent.comparejob import CompareJob
 from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.keycache import KeyCache
@@ -52,6 +53,8 @@ CheckOrder = Callable[[BackupOrder], None]
 def make_job(order: WorkOrder, ports: JobPorts, scripts: Path = DEFAULT_FOLDER) -> Runnable:
     """The job that does what the order says. `scripts`: the folder of the administrator's scripts."""
     if not isinstance(order, BackupOrder):
+        if order.compare is not None:
+            return CompareJob(order, order.compare, ports)
         return RestoreJob(order, ports) if order.drill is None else DrillJob(order, ports)
     if not (order.pre_script or order.post_script):
         return BackupJob(order, ports)

@@ -9,4 +9,7 @@ SOURCE_SNAPSHOTS = "source_snapshots"
 
 RESTORE_DRILL = "restore_drill"
 
-ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL)
+COMPARE = "compare"
+"""Comparisons of a snapshot with what is on the server."""
+
+ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE)

@@ -7,6 +7,7 @@ Times are nanoseconds since the epoch, UTC; sizes are bytes; durations are secon
 
 import msgspec
 
+from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms
 from phoenix_core.agentlink.drillmessages import DrillFindings, DrillTerms
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
@@ -172,6 +173,7 @@ class RestoreOrder(Message, frozen=True):
     """Validate the destination, check the free space and report; restore nothing."""
     workers: int = 0
     drill: DrillTerms | None = None
+    compare: CompareTerms | None = None
 
 
 class CancelOrder(Message, frozen=True):
@@ -361,6 +363,7 @@ class RestoreResult(Message, frozen=True):
     replaced_links: int = 0
     renamed: int = 0
     drill: DrillFindings | None = None
+    compare: CompareFindings | None = None
 
 
 class JobFailed(Message, frozen=True):

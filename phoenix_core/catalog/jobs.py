@@ -204,7 +204,8 @@ class Jobs:
             return [LogRow(**row) for row in found.mappings()]
 
     async def set_files(self, job_id: str, kind: str, files: Sequence[tuple[str, str]]) -> None:
-        """The files (path and reason) that a job reports as `missing` or as `note`; replaces what was there."""
+        """The files (path and reason) that a job reports as `missing`, as `note`, or as a kind of its own; replaces
+        what was there."""
         async with self._catalog.writing() as connection:
             await connection.execute(sa.delete(job_files).where(job_files.c.job_id == job_id, job_files.c.kind == kind))
             if files:
@@ -216,12 +217,23 @@ class Jobs:
                     ],
                 )
 
+    async def files_after(self, job_id: str, kind: str, after: int, limit: int) -> list[tuple[str, str]]:
+        """A page of what `set_files` was given under this kind, behind so many."""
+        query = (
+            sa.select(job_files.c.path, job_files.c.reason)
+            .where(job_files.c.job_id == job_id, job_files.c.kind == kind, job_files.c.position >= after)
+            .order_by(job_files.c.position)
+            .limit(limit)
+        )
+        async with self._catalog.reading() as connection:
+            return [(row[0], row[1]) for row in await connection.execute(query)]
+
     async def files(self, job_id: str) -> dict[str, list[tuple[str, str]]]:
-        """By kind, as `set_files` was given them."""
+        """What is missing and the notes, as `set_files` was given them."""
         found: dict[str, list[tuple[str, str]]] = {"missing": [], "note": []}
         query = (
             sa.select(job_files.c.kind, job_files.c.path, job_files.c.reason)
-            .where(job_files.c.job_id == job_id)
+            .where(job_files.c.job_id == job_id, job_files.c.kind.in_(found))
             .order_by(job_files.c.kind, job_files.c.position)
         )
         async with self._catalog.reading() as connection:

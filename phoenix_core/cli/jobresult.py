@@ -1,6 +1,6 @@
 """What a finished job prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from phoenix_core.cli.output import duration, print_error, print_json, say, size, when
@@ -93,7 +93,17 @@ def _numbers(job: JobView) -> str:
             f"{some('files', 'file')}, {size(whole('bytes'))} restored to a scratch place and compared: {verdict}. "
             f"Sample: {result['sample']}, seed {result['seed']}."
         )
+    if job.kind is JobKind.FILE_COMPARE and "same" in result:
+        return compared(result)
     return _of_maintenance(job) if result else ""
+
+
+def compared(result: Mapping[str, int | float | str | bool]) -> str:
+    """What a comparison counted."""
+    counts = {name: int(result.get(name, 0)) for name in ("added", "removed", "content", "metadata", "type")}
+    differ = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    same = int(result.get("same", 0))
+    return f"{differ}; {same} the same." if differ else f"No difference; {amount(same, 'entry', 'entries')} compared."
 
 
 def _of_maintenance(job: JobView) -> str:

@@ -1,4 +1,4 @@
-"""`phoenix snapshot list|show|browse|find|diff|download|remove`; what is decided about one is `annotation`'s."""
+"""`phoenix snapshot list|show|browse|find|diff|compare|download|remove`; what is decided about one is `annotation`'s."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from phoenix_core.cli import annotation, completion
-from phoenix_core.cli.options import AtOnce, Confirm, Data, Json, SnapshotId, Yes
+from phoenix_core.cli.options import AtOnce, Confirm, Data, Json, SnapshotId, WaitAgent, Yes
 
 OfServer = Annotated[
     str,
@@ -91,6 +91,37 @@ def diff(
     from phoenix_core.cli.boundary import data_directory, execute
 
     execute(snapshotwork.diff(data_directory(data), snapshot, other, as_json=as_json), as_json=as_json)
+
+
+@app.command("compare")
+def compare(
+    snapshot: SnapshotId,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="File or folder in the snapshot; none: everything. Repeatable."),
+    ] = None,
+    folder: Annotated[
+        str,
+        typer.Option(
+            "--with", metavar="DIR", help="Compare with what is below this folder. Default: the original place."
+        ),
+    ] = "",
+    content: Annotated[
+        bool, typer.Option("--content", help="Read all files. Default: the same size and time count as equal.")
+    ] = False,
+    server: OfServer = "",
+    wait_agent: WaitAgent = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a snapshot with what is on its server now."""
+    from phoenix_core.cli import comparework
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.domain.comparing import CompareRequest
+
+    request = CompareRequest(server=server, paths=tuple(path or ()), folder=folder, content=content)
+    work = comparework.compare(data_directory(data), snapshot, request, wait_agent_s=wait_agent, as_json=as_json)
+    execute(work, as_json=as_json)
 
 
 @app.command("download")

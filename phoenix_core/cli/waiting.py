@@ -24,7 +24,7 @@ POLL_S = 2.0
 QUEUE_S = 1.0
 """So long may the queue take to look at a new job."""
 
-TAKEN_UP_AGAIN = frozenset({JobKind.FILE_BACKUP, JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL})
+TAKEN_UP_AGAIN = frozenset({JobKind.FILE_BACKUP, JobKind.FILE_RESTORE, JobKind.FILE_COMPARE, JobKind.RESTORE_DRILL})
 """A core that is started goes on with such jobs; others that ran are aborted, and those that waited wait on."""
 
 EXIT_OF_STATE = {

@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     SNAPSHOT_REMOVE = "snapshot_remove"
     RETENTION = "retention"
     RESTORE_DRILL = "restore_drill"
+    FILE_COMPARE = "file_compare"
 
 
 class JobState(StrEnum):

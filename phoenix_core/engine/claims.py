@@ -5,6 +5,7 @@
 | file_backup     | the vault, shared; backups of its server, exclusive              |
 | file_restore    | the vault, shared                                                |
 | restore_drill   | the vault, shared; drills of its server, exclusive               |
+| file_compare    | the vault, shared                                                |
 | verify          | the vault, shared; verification, exclusive                       |
 | repair          | the vault, shared; verification, exclusive; pruning, exclusive   |
 | prune           | the vault, shared; pruning, exclusive                            |

@@ -165,6 +165,13 @@ class PlatformMismatch(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class AgentCannotCompare(PhoenixError):
+    code = "agent_cannot_compare"
+    template = "The agent of {server} is of a release that can't compare a snapshot with what is there."
+    hint = "Bring it to this core's release, or mount the snapshots with `phoenix mount` and compare with `diff -r`."
+    http_status = 409
+
+
 class NothingToBackUp(PhoenixError):
     code = "nothing_to_back_up"
     template = "No path was named for {server}, and it has no earlier backup whose paths could be taken."

@@ -5,6 +5,7 @@ import msgspec
 from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow, PeerRow
 from phoenix_core.domain.annotations import checked_tags
+from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, PhoenixError, UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import absolute
@@ -28,6 +29,7 @@ from phoenix_core.engine.queue import WAITING, JobQueue
 from phoenix_core.engine.requests import (
     POLICY_ASKS,
     BackupJob,
+    CompareJob,
     PruneJob,
     RebuildIndexJob,
     RemoveSnapshotJob,
@@ -177,6 +179,24 @@ class JobDesk:
         title += f": {_listed(job.paths)}" if job.paths else ""
         title += f" to {target.name}" if target.id != source.id else ""
         return await self._queue_job(JobKind.FILE_RESTORE, title, job, who, source.id, target.id)
+
+    async def compare(self, request: CompareRequest, who: str) -> JobRow:
+        """The snapshot's own server compares: what another has there says nothing of it."""
+        self._seat.get()
+        server = self._directory.server_in_use(request.server)
+        paths = _absolute(request.paths)
+        snapshot = await self._sources.snapshot(request.snapshot, server.id, paths=paths)
+        await self._sources.check(snapshot, paths)
+        job = CompareJob(
+            server_id=server.id,
+            snapshot_id=snapshot.id,
+            paths=paths,
+            folder=_absolute((request.folder,))[0] if request.folder else "",
+            content=request.content,
+        )
+        title = f"Comparison of {server.name} with snapshot {snapshot.id[:SHORT_ID_DIGITS]}"
+        title += f": {_listed(job.paths)}" if job.paths else ""
+        return await self._queue_job(JobKind.FILE_COMPARE, title, job, who, server.id, server.id)
 
     async def verify(self, request: VerifyRequest, who: str) -> JobRow:
         self._seat.get()

@@ -13,7 +13,7 @@ from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef
 from phoenix_core.vault.packkeys import PackKeys
 
-_RESTORES = frozenset({JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL})
+_RESTORES = frozenset({JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL, JobKind.FILE_COMPARE})
 
 
 class KeyDesk:

@@ -75,6 +75,14 @@ class RestoreDrillJob(msgspec.Struct, frozen=True):
     """Skipped where the agent isn't there; one asked for by hand waits for it."""
 
 
+class CompareJob(msgspec.Struct, frozen=True):
+    server_id: str
+    snapshot_id: str
+    paths: tuple[str, ...] = ()
+    folder: str = ""
+    content: bool = False
+
+
 class _Check(msgspec.Struct, frozen=True):
     check_only: bool = False
 

@@ -63,9 +63,17 @@ class RestoreAccess:
         await run.update(lease=lease)
 
     async def grant(
-        self, run: JobRun, vault: OpenVault, snapshot: SnapshotRow, paths: Sequence[bytes], to_server: str
+        self,
+        run: JobRun,
+        vault: OpenVault,
+        snapshot: SnapshotRow,
+        paths: Sequence[bytes],
+        to_server: str,
+        *,
+        trees_only: bool = False,
     ) -> Grant:
-        """Let the agent read what these paths need (none: all). Raises PathNotInSnapshot."""
+        """Let the agent read what these paths need (none: all); with `trees_only` no content. Raises
+        PathNotInSnapshot."""
 
         def plan() -> Grant:
             copies = partial(self._copies, run, vault, snapshot.server_id)
@@ -77,6 +85,7 @@ class RestoreAccess:
                 copies,
                 to_server,
                 trusted=not run.job.requested_by.startswith(AGENT_ASKS),
+                trees_only=trees_only,
             )
             packs = grant.packs
             for start in range(0, len(packs), GRANT_BATCH):

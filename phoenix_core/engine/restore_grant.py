@@ -83,6 +83,7 @@ def plan_grant(
     to_server: str = "",
     *,
     trusted: bool = False,
+    trees_only: bool = False,
 ) -> Grant:
     """Walk the selected paths (none: everything) and collect what a restore of them reads, copying what only other
     servers' packs hold. Blocks.
@@ -90,16 +91,24 @@ def plan_grant(
     Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
     trees is noted: the agent reports it as missing. Without `open_copies` nothing is copied. `trusted`: an operator
     asked, so that copies of other servers help where they can, and the restore goes on with others' blocks where there
-    is no space for copies."""
-    planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id, trusted=trusted)
+    is no space for copies. `trees_only`: what is in the files isn't needed."""
+    planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id, trusted=trusted, trees_only=trees_only)
     return planner.plan(paths, open_copies)
 
 
 class _Planner:
     def __init__(
-        self, vault: OpenVault, snapshot: SnapshotRow, stop: threading.Event, to_server: str, *, trusted: bool
+        self,
+        vault: OpenVault,
+        snapshot: SnapshotRow,
+        stop: threading.Event,
+        to_server: str,
+        *,
+        trusted: bool,
+        trees_only: bool,
     ) -> None:
         self._vault = vault
+        self._trees_only = trees_only
         homes = (snapshot.server_id, to_server)
         self._shared = SharedPacks(vault, snapshot.domain, snapshot.epoch, homes, trusted=trusted)
         self._trusted = trusted
@@ -176,7 +185,8 @@ class _Planner:
                 plain.append(entry)
         self._grant.files += len(plain)
         self._grant.bytes += sum([entry.data_bytes for entry in plain])
-        self._data.update([ChunkId(ref.id) for entry in plain for ref in entry.chunks])
+        if not self._trees_only:
+            self._data.update([ChunkId(ref.id) for entry in plain for ref in entry.chunks])
         self._flush(at_least=BATCH)
 
     def _add_listed(self, path: bytes, entry: Entry) -> None:
@@ -188,8 +198,9 @@ class _Planner:
                 return
             self._grant.bytes += entry.data_bytes
             for ref in entry_chunks(self._source, entry):
-                self._data.add(ChunkId(ref.id))
-                self._flush(at_least=BATCH)
+                if not self._trees_only:
+                    self._data.add(ChunkId(ref.id))
+                    self._flush(at_least=BATCH)
         except (ChunkMissing, ChunkDamaged, HostileTree) as error:
             self._note(path, error)
 

@@ -23,8 +23,8 @@ notification rule set|notification rule show|notification set|notification show|
 policy list|policy remove|policy retention|policy runs|policy set|policy show
 quickstart|restore|rule list|rule remove|rule set|rule show|rule test
 server add|server list|server remove|server show|server token|setting get|setting list|setting set
-snapshot browse|snapshot diff|snapshot download|snapshot find|snapshot hold|snapshot list|snapshot note
-snapshot release|snapshot remove|snapshot show|snapshot tag|snapshot undelete|snapshot untag
+snapshot browse|snapshot compare|snapshot diff|snapshot download|snapshot find|snapshot hold|snapshot list
+snapshot note|snapshot release|snapshot remove|snapshot show|snapshot tag|snapshot undelete|snapshot untag
 storage enroll|storage run|vault init
 vault key change-passphrase|vault key export|vault key move|vault key status|vault prune|vault rebuild-index
 vault repair|vault status|vault verify

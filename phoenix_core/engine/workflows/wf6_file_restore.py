@@ -113,7 +113,9 @@ class FileRestore(Workflow):
         request = msgspec.json.decode(run.job.request, type=RestoreJob)
         return Finish(
             state=JobState.SUCCESSFUL_WITH_ERRORS if outcome.missing_count else JobState.SUCCESSFUL,
-            result=numbers(outcome, without=("missing", "missing_count", "not_applied", "drill", *_DISPLACED))
+            result=numbers(
+                outcome, without=("missing", "missing_count", "not_applied", "drill", "compare", *_DISPLACED)
+            )
             | _displaced(outcome),
             snapshot_id=request.snapshot_id,
             missing_count=outcome.missing_count,

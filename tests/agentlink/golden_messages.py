@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms, Difference
 from phoenix_core.agentlink.drillmessages import DrillFailure, DrillFindings, DrillTerms
 from phoenix_core.agentlink.frames import encode
 from phoenix_core.agentlink.messages import (
@@ -163,6 +164,7 @@ EXAMPLES: dict[str, Message] = {
         check_only=True,
         workers=2,
         drill=DrillTerms("100 files"),
+        compare=CompareTerms(folder=b"/tmp/r", content=True, excludes=("*.tmp",), cross_mounts=True),
     ),
     "CancelOrder": CancelOrder(job="j1", who="operator"),
     "KeysRequest": KeysRequest(number=5, job="j1", blocks=(BlockRef(b"\x07" * 32, 0), BlockRef(b"\x08" * 32, 70_000))),
@@ -284,6 +286,17 @@ EXAMPLES: dict[str, Message] = {
                 not_carried=(DrillFailure("/srv/b", "owner root:root"),),
                 not_carried_count=20,
                 seconds=21.5,
+            ),
+            compare=CompareFindings(
+                same=16,
+                added=17,
+                removed=18,
+                content=19,
+                metadata=20,
+                type=21,
+                not_compared=22,
+                read_bytes=23,
+                differences=(Difference("/etc/\\xff", "metadata", 24, 25, "mode, owner"),),
             ),
         ),
     ),

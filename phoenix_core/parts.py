@@ -88,6 +88,7 @@ from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.servers import ServerNews, ServerRemoval
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
+from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
 from phoenix_core.engine.vault import VaultSeat
@@ -206,7 +207,8 @@ class Parts(WorkflowParts):
         self.committer = Committer(self.snapshots, self.facts, self.records)
         deciding = (self.snapshots, self.facts, self.records, self.seen, self.news, self._clock)
         self.annotations = Annotations(*deciding)
-        self.removals = Removals(*deciding)
+        in_use = SnapshotsInUse(self.jobs)
+        self.removals = Removals(*deciding, in_use)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
@@ -231,7 +233,15 @@ class Parts(WorkflowParts):
             self._clock,
         )
         self.desk = JobDesk(
-            self.seat, self.directory, self.sources, self.settings, self.ledger, self.queue, self.runner, self.attached
+            self.seat,
+            self.directory,
+            self.sources,
+            self.settings,
+            self.ledger,
+            self.queue,
+            self.runner,
+            self.attached,
+            in_use,
         )
         turn = asyncio.Lock()
         self.alerts = self._make_alerts(turn)

@@ -1,4 +1,4 @@
-"""`phoenix snapshot list|show|browse|find|diff|compare|download|remove`; what is decided about one is `annotation`'s."""
+"""`phoenix snapshot list|show|browse|find|diff|compare|download|remove`; what is decided is `annotation`'s."""
 
 from pathlib import Path
 from typing import Annotated

@@ -132,6 +132,14 @@ class SnapshotHeld(PhoenixError):
     http_status = 409
 
 
+class SnapshotInUse(SnapshotHeld):
+    """A removal of a snapshot that a job restores from."""
+
+    code = "snapshot_in_use"
+    template = "Snapshot {snapshot} of {server} is needed by job {job}, which isn't over."
+    hint = "It can go once that is: see `phoenix job show {job}`, or end it with `phoenix job cancel {job}`."
+
+
 class SnapshotRemoved(PhoenixError):
     """What was asked for is of a snapshot whose removal can still be undone."""
 

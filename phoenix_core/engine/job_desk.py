@@ -41,6 +41,7 @@ from phoenix_core.engine.requests import (
 )
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
 from phoenix_core.engine.sources import LATEST, Sources
 from phoenix_core.engine.vault import VaultSeat
 
@@ -58,7 +59,9 @@ class JobDesk:
         queue: JobQueue,
         runner: Runner,
         attached: Attached,
+        in_use: SnapshotsInUse,
     ) -> None:
+        self._in_use = in_use
         self._attached = attached
         self._seat = seat
         self._directory = directory
@@ -231,7 +234,8 @@ class JobDesk:
 
     async def remove_snapshot(self, name: str, who: str, *, at_once: bool = False, typed: str = "") -> JobRow:
         """`at_once`: so that nothing brings it back; one that is set aside already goes for good too. `typed` is then
-        the first twelve digits of its id or more. Raises UsageError, SnapshotRemoved, SnapshotHeld."""
+        the first twelve digits of its id or more. Raises UsageError, SnapshotRemoved, SnapshotHeld,
+        SnapshotInUse."""
         self._seat.get()
         if name == LATEST:
             raise UsageError(detail="A snapshot to remove is named by its id.")
@@ -240,6 +244,7 @@ class JobDesk:
         if at_once and not (typed.startswith(short) and row.id.startswith(typed)):
             raise UsageError(detail=f"A removal that nothing undoes wants {short} typed; this is {typed or 'nothing'}.")
         self._sources.check_free(row)
+        await self._in_use.check(row)
         title = f"{'Final removal' if at_once else 'Removal'} of snapshot {short} of {row.server_name}"
         job = RemoveSnapshotJob(snapshot_id=row.id, at_once=at_once)
         return await self._queue_job(JobKind.SNAPSHOT_REMOVE, title, job, who, row.server_id)

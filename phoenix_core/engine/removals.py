@@ -18,6 +18,7 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.engine.commit import RecordCheck, remember_last_record
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.snapshot_news import SnapshotNews
+from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
 from phoenix_core.engine.standing import as_recorded, held_error, holds, undo_over
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.annotation import Aside
@@ -34,7 +35,9 @@ class Removals:
         seen: SeenTime,
         news: SnapshotNews,
         clock: Clock,
+        in_use: SnapshotsInUse,
     ) -> None:
+        self._in_use = in_use
         self._snapshots = snapshots
         self._facts = facts
         self._records = records
@@ -44,7 +47,7 @@ class Removals:
 
     async def set_aside(self, vault: OpenVault, snapshot: SnapshotId, who: str, undo_s: int) -> None:
         """Remove it so that it can be brought back within `undo_s` seconds; 0: for good. One that is set aside already
-        stays so. Raises SnapshotHeld, RecordsBroken, VaultRolledBack, and what the node raises."""
+        stays so. Raises SnapshotHeld, SnapshotInUse, RecordsBroken, VaultRolledBack, and what the node raises."""
         if not undo_s:
             await self.remove(vault, snapshot)
             return
@@ -78,7 +81,7 @@ class Removals:
         async with self._records.turn:
             await self._records.check_in_turn(vault)
             row = await self._snapshots.get(snapshot)
-            if expired and (row is None or not self._may_go(vault, row)):
+            if expired and (row is None or not self._may_go(vault, row) or await self._in_use.by(snapshot)):
                 return False
             await self._checked(vault, snapshot)
             await asyncio.to_thread(_remove, vault, snapshot)
@@ -91,7 +94,7 @@ class Removals:
         return undo_over(recorded, self._seen.now_s)
 
     async def _checked(self, vault: OpenVault, snapshot: SnapshotId) -> SnapshotRow | None:
-        """Raises SnapshotHeld."""
+        """Raises SnapshotHeld, SnapshotInUse."""
         row = await self._snapshots.get(snapshot)
         if row is None:
             return None
@@ -99,6 +102,7 @@ class Removals:
         hold = holds(recorded, self._clock.now(), self._seen.now_s)
         if hold is not None:
             raise held_error(row, hold)
+        await self._in_use.check(row)
         return row
 
     async def _keep(self, vault: OpenVault, row: SnapshotRow) -> SnapshotRow:

@@ -67,11 +67,10 @@ class RemoveSnapshot(Workflow):
                 run.check()
                 if not undo_over(row, self._seen.now_s):
                     continue
-                removed += await _patiently(
-                    run, partial(self._removals.remove, vault, SnapshotId(row.id), expired=True)
-                )
-                step.detail = f"{removed} removed"
-                await run.note(f"Snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name} is removed for good.")
+                if await _patiently(run, partial(self._removals.remove, vault, SnapshotId(row.id), expired=True)):
+                    removed += 1
+                    step.detail = f"{removed} removed"
+                    await run.note(f"Snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name} is removed for good.")
             step.detail = f"{removed} removed"
         return Finish(result={"removed": removed})
 

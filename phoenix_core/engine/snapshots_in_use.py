@@ -8,7 +8,7 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.errors import SnapshotInUse
 
-READING = frozenset({JobKind.FILE_RESTORE, JobKind.FILE_COMPARE})
+READING = frozenset({JobKind.FILE_RESTORE, JobKind.FILE_COMPARE, JobKind.RESTORE_DRILL})
 
 
 class _Reads(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.workflow import Workflow
+from phoenix_core.engine.workflows.file_backup import FileBackup
 from phoenix_core.engine.workflows.file_compare import FileCompare
 from phoenix_core.engine.workflows.restore_drill import RestoreDrill
 from phoenix_core.engine.workflows.retention import ApplyRetention
@@ -39,7 +40,6 @@ from phoenix_core.engine.workflows.vault_prune import PruneVault
 from phoenix_core.engine.workflows.vault_rebuild import RebuildIndex
 from phoenix_core.engine.workflows.vault_repair import RepairVault
 from phoenix_core.engine.workflows.vault_verify import VerifyVault
-from phoenix_core.engine.workflows.wf5_file_backup_linux import FileBackupLinux
 from phoenix_core.engine.workflows.wf6_file_restore import FileRestore
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.storage.errors import StorageUnreachable
@@ -81,7 +81,7 @@ class WorkflowParts:
     def _make_workflows(self) -> dict[JobKind, Workflow]:
         access = RestoreAccess(self.seat, self.settings, self.assigner, self.keys, self._open_job_node)
         workflows: tuple[Workflow, ...] = (
-            FileBackupLinux(
+            FileBackup(
                 self.seat,
                 self.directory,
                 self.snapshots,

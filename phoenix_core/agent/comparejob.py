@@ -38,6 +38,9 @@ class CompareJob:
         self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
 
+    def after(self) -> None:
+        """Nothing."""
+
     def run(self) -> RestoreResult:
         """Raises `Cancelled`, `PathNotInSnapshot`, `StorageError`, `RestoreError`, and what the core answered."""
         with self._keeper:

@@ -12,16 +12,11 @@ from typing import Protocol
 
 import structlog
 
-from phoenix_core.agent.backup.backup_job import BackupJob
-from phoenix_core.agent.backup.scripted import ScriptedBackup
-from phoenix_core.agent.comparejob import CompareJob
-from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import JobLink, LinkPorts
 from phoenix_core.agent.ports import JobPorts
-from phoenix_core.agent.restore.restore_job import RestoreJob
-from phoenix_core.agent.scripts import DEFAULT_FOLDER, Scripts
+from phoenix_core.agent.ruletests import Pages
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     BackupResult,
@@ -32,6 +27,7 @@ from phoenix_core.agentlink.messages import (
     RestoreOrder,
     RestoreResult,
 )
+from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.host.courtesy import yield_thread
 from phoenix_core.vault.malloc import give_back_memory
@@ -45,20 +41,28 @@ WorkOrder = BackupOrder | RestoreOrder
 class Runnable(Protocol):
     def run(self) -> BackupResult | RestoreResult: ...
 
+    def after(self) -> None:
+        """What is to be done once the result is reported."""
+
+
+class JobMaker(Protocol):
+    """Makes the jobs of one kind of host."""
+
+    def make(self, order: WorkOrder, ports: JobPorts) -> Runnable:
+        """The job that does what the order says. Raises a PhoenixError where it can't be done at all."""
+
+    def test_rules(self, order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: threading.Event) -> None:
+        """Say of each entry whether content rules take it. Raises a PhoenixError, and what `pages` raises."""
+
+    def started(self) -> None:
+        """The agent starts. Before anything else is done; raises what keeps it from starting."""
+
+    def sweep(self) -> None:
+        """Clear away what an agent that crashed may have left. May take its time, beside the link and jobs."""
+
 
 MakeJob = Callable[[WorkOrder, JobPorts], Runnable]
 CheckOrder = Callable[[BackupOrder], None]
-
-
-def make_job(order: WorkOrder, ports: JobPorts, scripts: Path = DEFAULT_FOLDER) -> Runnable:
-    """The job that does what the order says. `scripts`: the folder of the administrator's scripts."""
-    if not isinstance(order, BackupOrder):
-        if order.compare is not None:
-            return CompareJob(order, order.compare, ports)
-        return RestoreJob(order, ports) if order.drill is None else DrillJob(order, ports)
-    if not (order.pre_script or order.post_script):
-        return BackupJob(order, ports)
-    return ScriptedBackup(order, ports, Scripts(scripts), lambda begun: BackupJob(begun, ports))
 
 
 @dataclass
@@ -76,7 +80,7 @@ class AgentJobs:
         state_dir: Path,
         cache: KeyCache,
         *,
-        make: MakeJob = make_job,
+        make: MakeJob,
         check: CheckOrder = lambda order: None,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -165,8 +169,7 @@ class AgentJobs:
                     yield_thread(order.nice)
                 job = self._make(order, ports)
                 result = job.run()
-                if isinstance(job, ScriptedBackup):
-                    afterwards.append(job.after)
+                afterwards.append(job.after)
             finally:
                 self._turns.release()
         except Cancelled as error:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from phoenix_core.agent.errors import StateUnusable
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC
 
 FILE_NAME = "packkeys.sqlite"
 _ASK_AT_ONCE = 500
@@ -51,7 +52,7 @@ class KeyCache:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | CLOSED_AT_EXEC, 0o600))
         except OSError as error:
             raise StateUnusable(path=self._path.parent, detail=error.strerror) from error
         db = sqlite3.connect(self._path, check_same_thread=False, timeout=30)

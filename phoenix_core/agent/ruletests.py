@@ -3,7 +3,6 @@
 The next page is made once the core has taken the last one, so that neither end holds more than one.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from phoenix_core.agent.backup.content import Content, content_of, remarks
-from phoenix_core.agent.backup.mounts import Mounts
-from phoenix_core.agent.backup.ruletestscan import RuleTestScan
-from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
-from phoenix_core.agent.backup.scanrules import ScanRules
-from phoenix_core.agent.errors import AgentBusy, AgentStopping
+from phoenix_core.agent.errors import AgentBusy
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage, RuleTestTotals, Verdict
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.host.courtesy import yield_thread
@@ -35,12 +29,27 @@ class PageLink(Protocol):
     def request_blocking(self, request: RuleTestPage, timeout_s: float) -> RuleTestAnswer: ...
 
 
+class Pages(Protocol):
+    """What a test finds, on its way to the core."""
+
+    def add(self, verdict: Verdict) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def finish(self, totals: RuleTestTotals) -> None: ...
+
+
+RunTest = Callable[[RuleTestOrder, Path, Pages, threading.Event], None]
+
+
 class RuleTests:
     """`start` returns at once and may be called on an event loop; `stop` blocks."""
 
-    def __init__(self, link: PageLink, state_dir: Path) -> None:
+    def __init__(self, link: PageLink, state_dir: Path, run_test: RunTest) -> None:
+        """`run_test` does a test: what it raises ends it, and goes to the core."""
         self._link = link
         self._state_dir = state_dir
+        self._run_test = run_test
         self._lock = threading.Lock()
         self._running: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
@@ -62,13 +71,13 @@ class RuleTests:
             thread.join(timeout_s)
 
     def _refuse(self, order: RuleTestOrder) -> None:
-        self._end(order, _Pages(order, self._link), AgentBusy(count=AT_ONCE))
+        self._end(order, LinkPages(order, self._link), AgentBusy(count=AT_ONCE))
 
     def _work(self, order: RuleTestOrder) -> None:
-        pages = _Pages(order, self._link)
+        pages = LinkPages(order, self._link)
         try:
             yield_thread(order.nice)
-            run_test(order, self._state_dir, pages, self._stopping)
+            self._run_test(order, self._state_dir, pages, self._stopping)
         except Cancelled:
             log.info("nobody wants the rest of a rule test", test=order.test)
             self._forget(order)
@@ -80,7 +89,7 @@ class RuleTests:
         else:
             self._forget(order)
 
-    def _end(self, order: RuleTestOrder, pages: "_Pages", error: PhoenixError) -> None:
+    def _end(self, order: RuleTestOrder, pages: "LinkPages", error: PhoenixError) -> None:
         try:
             pages.fail(error)
         except PhoenixError as lost:
@@ -93,37 +102,7 @@ class RuleTests:
             self._running.pop(order.test, None)
 
 
-def run_test(order: RuleTestOrder, state_dir: Path, pages: "_Pages", stopping: threading.Event) -> None:
-    """Raises what a backup by these rules would raise before it reads a file, and what `pages` raises."""
-    content = content_of(order.rules)
-    never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(state_dir)))
-
-    def tick(path: bytes) -> None:
-        if stopping.is_set():
-            raise AgentStopping()
-        pages.tick()
-
-    scan = RuleTestScan(content, ScanRules(content.rules, Mounts.current(), never), pages.add, tick)
-    scan.run()
-    if not scan.sources_found:
-        raise nothing_there(scan.left_out.source_problems)
-    pages.finish(_totals(order, content, scan))
-
-
-def _totals(order: RuleTestOrder, content: Content, scan: RuleTestScan) -> RuleTestTotals:
-    counts = scan.counts
-    said = [text for level, text in said_of(scan.left_out, counts, content.rules) if level == "warning"]
-    return RuleTestTotals(
-        files=counts.files,
-        folders=counts.folders,
-        others=counts.others,
-        bytes=counts.bytes,
-        left_out=scan.left_out_reasons(),
-        notes=(*remarks(content, order.core_time_ns), *said),
-    )
-
-
-class _Pages:
+class LinkPages:
     """Collects verdicts, and hands them over. They raise Cancelled where nobody wants more, and what the link does."""
 
     def __init__(self, order: RuleTestOrder, link: PageLink, now: Callable[[], float] = time.monotonic) -> None:

@@ -1,23 +1,18 @@
 """The agent process: keeps the link to the core and works on what is ordered."""
 
 import asyncio
-import signal
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
 from phoenix_core.agent import workerstart
-from phoenix_core.agent.drill import scratch
-from phoenix_core.agent.jobs import AgentJobs, make_job
+from phoenix_core.agent.hostjobs import jobs_of_this_host
+from phoenix_core.agent.jobs import AgentJobs, JobMaker
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
-from phoenix_core.agent.sourcesnapshots.hostkinds import host_kinds
-from phoenix_core.agent.sourcesnapshots.marks import Marks
-from phoenix_core.agent.sourcesnapshots.snapshots import sweep
 from phoenix_core.agent.state import AgentLock, AgentState
 from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.agentlink.connection import Order
@@ -33,6 +28,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.host.stopsignals import stop_on_signals
 from phoenix_core.vault.malloc import keep_large_buffers
 
 FLUSH_S = 2.0
@@ -56,9 +52,11 @@ async def run_agent(
     news: LinkNews | None = None,
     scripts: Path = DEFAULT_FOLDER,
     versions: VersionWatch | None = None,
+    maker: JobMaker | None = None,
 ) -> None:
     """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within seconds. `scripts`:
     the folder of the administrator's scripts. `versions`: it ends as well, between two jobs, for another version.
+    `maker`: what makes jobs of orders; by itself that of this host's system.
 
     Raises `AgentRunning`, `StateUnusable`, `NotGreeted`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()
@@ -66,11 +64,13 @@ async def run_agent(
     lock = AgentLock(state_dir)
     await asyncio.to_thread(lock.acquire)
     try:
-        await asyncio.to_thread(scratch.sweep, state_dir)
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
+            if maker is None:
+                maker = await asyncio.to_thread(jobs_of_this_host, state_dir, scripts)
+            await asyncio.to_thread(maker.started)
             state = await asyncio.to_thread(AgentState, state_dir)
-            await _Agent(state_dir, state, cache, news, scripts, versions).run(stop)
+            await _Agent(state_dir, state, cache, news, maker, versions).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -79,11 +79,7 @@ async def run_agent(
 
 async def run_until_signalled(state_dir: Path) -> None:
     """`run_agent` until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await run_agent(state_dir, stop=stop)
+    await run_agent(state_dir, stop=stop_on_signals())
 
 
 class _Agent:
@@ -95,17 +91,16 @@ class _Agent:
         state: AgentState,
         cache: KeyCache,
         news: LinkNews | None,
-        scripts: Path,
+        jobs: JobMaker,
         versions: VersionWatch | None,
     ) -> None:
         self._news = news
         self._versions = versions
         self._state = state
-        self._state_dir = state_dir
+        self._maker = jobs
         self._link = Link(state_dir, self)
-        make = partial(make_job, scripts=scripts)
-        self._jobs = AgentJobs(self._link, state_dir, cache, make=make, check=self._check)
-        self._tests = RuleTests(self._link, state_dir)
+        self._jobs = AgentJobs(self._link, state_dir, cache, make=jobs.make, check=self._check)
+        self._tests = RuleTests(self._link, state_dir, jobs.test_rules)
         self._named: set[str] = set()
         self._told = ""
 
@@ -133,9 +128,9 @@ class _Agent:
             await asyncio.gather(link, sweeping, *ends, return_exceptions=True)
 
     def _sweep(self) -> None:
-        """Beside the link, since a command of LVM or ZFS may take its time."""
+        """Beside the link, since a command of LVM, ZFS or Windows may take its time."""
         try:
-            sweep(Marks(self._state_dir), host_kinds(self._state_dir), lambda level, text: getattr(log, level)(text))
+            self._maker.sweep()
         except Exception:
             log.exception("source snapshots that were left could not be looked for")
 

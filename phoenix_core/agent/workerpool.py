@@ -95,13 +95,11 @@ class WorkerPool(Generic[Received]):
 
     def receive(self, timeout_s: float) -> list[tuple[int, Received]]:
         """What has come from workers; waits for it up to `timeout_s`. Raises what `take` raises, and `WorkerDied`."""
-        awaited = [pipe for number, pipe in enumerate(self._pipes) if number not in self._ended]
-        ready = wait(awaited, timeout_s)
+        awaited = {pipe: number for number, pipe in enumerate(self._pipes) if number not in self._ended}
         messages: list[tuple[int, Received]] = []
-        for pipe in ready:
-            if isinstance(pipe, Connection):
-                worker = self._pipes.index(pipe)
-                messages += [(worker, message) for message in self._drain(worker)]
+        for pipe in wait(list(awaited), timeout_s):
+            worker = awaited[pipe]  # type: ignore[index]  # on Windows a pipe's type is another one
+            messages += [(worker, message) for message in self._drain(worker)]
         return messages
 
     def stop(self) -> None:

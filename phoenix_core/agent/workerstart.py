@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # Windows has but the second
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 PRELOADED = "phoenix_core.agent.preloaded"
 HELD_BACK = (signal.SIGTERM, signal.SIGINT)
@@ -29,6 +31,8 @@ with the first call of `get_ready`."""
 
 def _start_server() -> None:
     if _FORKS:
+        from multiprocessing import forkserver, resource_tracker  # other systems have neither
+
         resource_tracker.ensure_running()  # what the fork server would start otherwise; it unblocks signals as it does
         with _signals_held_back():
             forkserver.set_forkserver_preload([PRELOADED])
@@ -40,7 +44,7 @@ def _start(process: BaseProcess) -> None:
         process.start()
 
 
-def worker_context() -> ForkServerContext | SpawnContext:
+def worker_context() -> "ForkServerContext | SpawnContext":
     """The context whose pipes and processes belong together."""
     return multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
 
@@ -63,6 +67,9 @@ def start(process: BaseProcess) -> None:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         yield

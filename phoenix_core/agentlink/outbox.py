@@ -17,6 +17,7 @@ from phoenix_core.agentlink.errors import OutboxFailed
 from phoenix_core.agentlink.frames import encode
 from phoenix_core.agentlink.messages import BackupResult, JobCancelled, JobFailed, Report, ReportBody, RestoreResult
 from phoenix_core.domain.clock import Clock
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS report (
@@ -99,7 +100,7 @@ class Outbox:
                 raise OutboxFailed(path=self._path, detail=str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | CLOSED_AT_EXEC, 0o600))
         connection = sqlite3.connect(self._path, check_same_thread=False, timeout=10)
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from phoenix_core.cli.output import print_error, warn
 from phoenix_core.domain.errors import EXIT_CANCELLED, EXIT_DONE, ErrorView, PhoenixError
 from phoenix_core.host.datadir import DataDirectory, default_data_directory
+from phoenix_core.host.stopsignals import HANG_UP, call_on_signal
 
 
 def data_directory(data: Path | None) -> DataDirectory:
@@ -48,10 +49,9 @@ def _run(work: Coroutine[Any, Any, int | None], *, as_json: bool) -> int:
 async def _interruptible(work: Coroutine[Any, Any, int | None]) -> int | None:
     """SIGTERM and a hang-up end the work as Ctrl-C does: what is to be cleaned up, is. With nohup, no hang-up does."""
     task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, *HANG_UP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, task.cancel)
+            call_on_signal(number, task.cancel)
     return await task
 
 

@@ -15,7 +15,6 @@ from phoenix_core.cli.prompts import ask_secret, read_line
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import host_facts
-from phoenix_core.storage.node_enrolment import configure_node
 
 
 async def enroll_agent(data: DataDirectory, token: str, *, again: bool, as_json: bool, keep: bool = False) -> None:
@@ -29,6 +28,8 @@ async def enroll_agent(data: DataDirectory, token: str, *, again: bool, as_json:
 
 
 async def enroll_storage(data: DataDirectory, token: str, *, url: str, again: bool, as_json: bool) -> None:
+    from phoenix_core.storage.node_enrolment import configure_node  # an agent's host needs no storage
+
     data.create()
     config = await asyncio.to_thread(read_config, data, embedded=False)
     host = (await asyncio.to_thread(host_facts)).hostname

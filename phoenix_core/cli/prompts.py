@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from phoenix_core.host.stopsignals import HANG_UP
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *HANG_UP)
 
 
 def ask(prompt: str) -> str:

@@ -1,13 +1,13 @@
 """Runs a role as a process: its log file, its signals, its end."""
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
 from phoenix_core.cli.output import print_error, print_json, say, warn
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_RESTART, PhoenixError
 from phoenix_core.host.datadir import CoreLock, DataDirectory
+from phoenix_core.host.stopsignals import stop_on_signals
 
 
 async def run_core(
@@ -18,7 +18,7 @@ async def run_core(
     from phoenix_core.cli.corehost import start_core
     from phoenix_core.cli.ownagent import end_agent
 
-    signalled = _stop_on_signals()
+    signalled = stop_on_signals()
     core = await start_core(
         data, embedded=background, log_to_terminal=not quiet, take_over=take_over, may_be_stopped=True
     )
@@ -108,7 +108,7 @@ async def run_agent_role(
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
     news = None if quiet else _LinkWords()
     versions = VersionWatch(running_program())
-    await run_agent(folder, stop=_stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER, versions=versions)
+    await run_agent(folder, stop=stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER, versions=versions)
     if not versions.restart:
         return EXIT_DONE
     say("Another version was put in use: the service starts it.")
@@ -125,17 +125,8 @@ async def run_storage_role(data: DataDirectory, *, take_over: bool) -> int:
     configure_logs(data.logs, "storage", also_to=sys.stderr if sys.stderr.isatty() else None)
     await run_storage_node(
         data,
-        _stop_on_signals(),
+        stop_on_signals(),
         take_over=take_over,
         ready=lambda url: say(f"The storage node on {data.root} serves {url}."),
     )
     return EXIT_DONE
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop

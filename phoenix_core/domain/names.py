@@ -9,6 +9,7 @@ import unicodedata
 
 _PLAIN = re.compile(rb"[ -\[\]-~]*")
 """Printable ASCII without the backslash."""
+_DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|\\)")
 
 
@@ -55,9 +56,15 @@ def portable(name: bytes) -> str:
     return "".join(out)
 
 
+def _of_windows(path: str) -> bytes:
+    names = path[2:].replace("\\", "/")
+    return f"/{path[0].upper()}/{names}".encode("utf-8", "surrogatepass")
+
+
 def absolute(path: str) -> str:
-    """A path of a request, in shown form, without needless slashes. Raises ValueError for what is no absolute path."""
-    raw = parse_shown(path)
+    """A path of a request, in shown form, without needless slashes. One that begins with a drive letter, as paths of
+    Windows do, is taken literally: `C:\\Data` is `/C/Data`. Raises ValueError for what is no absolute path."""
+    raw = _of_windows(path) if _DRIVE.match(path) else parse_shown(path)
     names = [name for name in raw.split(b"/") if name]
     if not raw.startswith(b"/") or b"\0" in raw or b"." in names or b".." in names:
         raise ValueError(f"{path or 'The empty path'} is no absolute path without . and .. in it")

@@ -58,9 +58,9 @@ class JobQueue:
         """Something changed: a job was queued or has ended, an agent connected."""
         self._wake.set()
 
-    def plan_of(self, kind: JobKind) -> tuple[tuple[str, str], ...]:
-        """Ids and titles of the steps of such a job."""
-        return self._workflows[kind].plan
+    def plan_of(self, kind: JobKind, agent_id: str = "") -> tuple[tuple[str, str], ...]:
+        """Ids and titles of the steps of such a job at this agent."""
+        return self._workflows[kind].plan_for(agent_id)
 
     async def run(self) -> None:
         """Start what may start, until cancelled."""

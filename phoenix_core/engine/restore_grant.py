@@ -8,7 +8,7 @@ granted as they are; for those of others see `shared_packs`.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from phoenix_core.catalog.rows import SnapshotRow
@@ -23,8 +23,9 @@ from phoenix_core.vault.errors import ChunkDamaged, ChunkMissing, HostileTree, P
 from phoenix_core.vault.filelists import entry_chunks
 from phoenix_core.vault.locateahead import AheadSource, LocateAhead
 from phoenix_core.vault.location import BlockRef, Location
-from phoenix_core.vault.tree import read_checked_pages, with_parts
+from phoenix_core.vault.tree import read_checked_pages, read_tree, with_parts
 from phoenix_core.vault.treewalk import descend
+from phoenix_core.vault.windowsentry import is_windows, streams_of
 
 BATCH = 4096
 """Chunks that are asked for at once."""
@@ -122,9 +123,8 @@ class _Planner:
 
     def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None) -> Grant:
         for path in dict.fromkeys(paths or (b"/",)):
-            entry = self._entry(path)
-            if entry is not None:
-                self._walk(path, entry)
+            for at, entry in self._entries(path):
+                self._walk(at, entry)
         self._flush()
         self._settle(open_copies)
         return self._grant
@@ -148,14 +148,20 @@ class _Planner:
             self._check()
             self._locate(copied[start : start + BATCH])
 
-    def _entry(self, path: bytes) -> Entry | None:
+    def _entries(self, path: bytes) -> Iterator[tuple[bytes, Entry]]:
+        """What is selected by a path: an entry, and on Windows its named streams beside it."""
         try:
-            return descend(self._source, self._snapshot.root, path)[-1][1]
+            way = descend(self._source, self._snapshot.root, path)
+            entry = way[-1][1]
+            yield path, entry
+            if len(way) > 1 and is_windows(entry):
+                above = path.rpartition(b"/")[0]
+                for stream in streams_of(entry.name, read_tree(self._source, way[-2][1].tree)):
+                    yield above + b"/" + stream.name, stream
         except PathNotInSnapshot:
             raise
         except (ChunkMissing, ChunkDamaged, HostileTree) as error:
             self._note(path, error)
-            return None
 
     def _walk(self, path: bytes, entry: Entry) -> None:
         if entry.is_file:

@@ -181,6 +181,10 @@ class Workflow(Protocol):
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         """What the job must hold to run."""
 
+    def plan_for(self, agent_id: str) -> tuple[tuple[str, str], ...]:
+        """The plan of a job at this agent, where it differs."""
+        return self.plan
+
     def skipped_without_agent(self, job: JobRow) -> PhoenixError | None:
         """Why the job is skipped where its agent isn't there; None: it waits for it."""
         return None

@@ -5,13 +5,16 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from phoenix_core.host.process import IS_WINDOWS
+
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace the file, durably (file and folder synced). It has `mode` from its first moment. Raises OSError."""
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            if not IS_WINDOWS:  # there the folder's rights are inherited
+                os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -32,7 +35,9 @@ def make_folders(folder: Path, mode: int = 0o700) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable. On Windows its file systems log them by themselves."""
+    if IS_WINDOWS:
+        return
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -16,6 +16,7 @@ import structlog
 from structlog.types import Processor
 
 from phoenix_core.host.atomicfile import make_folders
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC
 
 MAX_BYTES = 10 << 20
 KEPT_FILES = 5
@@ -112,5 +113,5 @@ class _PrivateRotatingFile(RotatingFileHandler):
     """Readable by its owner only, from the first moment."""
 
     def _open(self) -> Any:
-        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | CLOSED_AT_EXEC, 0o600))
         return super()._open()

@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+import importlib
 import ipaddress
+import os
 import platform
-import resource
 import socket
 import sys
 import uuid
@@ -15,6 +16,7 @@ import psutil
 
 _MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _PURPOSE = b"phoenix machine id v1"
+IS_WINDOWS = os.name == "nt"
 PLATFORM_CHARACTERS = 100
 
 
@@ -61,6 +63,13 @@ def machine_id(files: tuple[Path, ...] = _MACHINE_ID_FILES) -> str:
     return hmac.new(_PURPOSE, fallback.encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def usable_processors() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def own_addresses() -> list[str]:
     """This host's addresses that others may reach, IPv4 first; no loopback, no link-local ones."""
     found: list[str] = []
@@ -77,10 +86,13 @@ def own_addresses() -> list[str]:
 def raise_open_files_limit(wanted: int = 65536) -> int:
     """Raise the soft limit of open files (Debian: 1,024) as far as the hard one allows; gives the limit that holds.
 
-    A core needs one per connection, a storage node several per job."""
+    A core needs one per connection, a storage node several per job. Windows has no such limit."""
+    if IS_WINDOWS:
+        return wanted
+    resource = importlib.import_module("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < target:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
         return target
-    return soft
+    return int(soft)

@@ -1,8 +1,9 @@
 """A lock file that one process holds, and that names it. The kernel releases it with the process."""
 
-import fcntl
 import os
 from pathlib import Path
+
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC, lock, read_at, write_at
 
 
 class LockHeld(Exception):
@@ -25,13 +26,13 @@ class ProcessLock:
         """Raises LockHeld."""
         fd = self._open()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(fd)
         except BlockingIOError as error:
             pid = _named(fd)
             os.close(fd)
             raise LockHeld(pid) from error
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        write_at(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
 
     def holder(self) -> int:
@@ -40,7 +41,7 @@ class ProcessLock:
             return 0
         fd = self._open()
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(fd, shared=True)
         except BlockingIOError:
             return _named(fd)
         else:
@@ -52,7 +53,7 @@ class ProcessLock:
         """Blocks until no process holds it."""
         fd = self._open()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            lock(fd, wait=True)
         finally:
             os.close(fd)
 
@@ -62,9 +63,9 @@ class ProcessLock:
             self._fd = -1
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | CLOSED_AT_EXEC, 0o600)
 
 
 def _named(fd: int) -> int:
-    name = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    name = read_at(fd, 32, 0).decode("ascii", "replace").strip()
     return int(name) if name.isdigit() else 0

@@ -74,6 +74,9 @@ class Work:
         self.ports.cancelled.wait(30)
         raise Cancelled(who=self.ports.cancelled_by)
 
+    def after(self) -> None:
+        """Nothing."""
+
 
 def order(job: str) -> RestoreOrder:
     domain = DomainAccess("default", 1, bytes(32), bytes(32), bytes(32), 1)
@@ -237,6 +240,9 @@ def test_a_backup_gives_way_and_a_restore_does_not(link: LinkDouble, tmp_path: P
         def run(self) -> BackupResult:
             nice[self.job] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
             return BackupResult(self.job)
+
+        def after(self) -> None:
+            """Nothing."""
 
     cache = KeyCache(tmp_path)
     jobs = AgentJobs(link, tmp_path, cache, make=Looks)

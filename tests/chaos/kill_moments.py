@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from phoenix_core.agent.backup import aheadworker
-from phoenix_core.agent.backup import worker as backup_worker
+from phoenix_core.agent.backup import workerbody as backup_worker
 from phoenix_core.agent.restore import worker as restore_worker
 from tests.agent.workers import workers_of
 from tests.chaos.operators_api import OperatorsApi

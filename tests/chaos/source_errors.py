@@ -15,7 +15,8 @@ from typing import Any
 from unittest import mock
 
 from phoenix_core.agent.backup.aheadmessages import Unchanged
-from phoenix_core.agent.backup.filereader import FileReader, FileResult
+from phoenix_core.agent.backup.filereader import FileReader
+from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.records import ReadItem, Record

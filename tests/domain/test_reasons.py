@@ -4,6 +4,10 @@ import pytest
 
 from phoenix_core.agent.backup import filesystem_errors, leftout
 from phoenix_core.agent.restore import damage, errors, plan, write
+from phoenix_core.agent.windows import errors as windows_errors
+from phoenix_core.agent.windows import scan as windows_scan
+from phoenix_core.agent.windows.restore import fill as windows_fill
+from phoenix_core.agent.windows.restore import plan as windows_plan
 from phoenix_core.domain import displaced
 from phoenix_core.domain.reasons import reason_text
 
@@ -28,6 +32,14 @@ CODES = (
     write.NO_FOLDER,
     write.CHANGED,
     write.NO_LINK,
+    windows_errors.LOCKED,
+    windows_errors.OFFLINE,
+    windows_errors.EFS,
+    windows_scan.NAME_TOO_LONG,
+    windows_plan.INVALID_NAME,
+    windows_plan.CASE_CLASH,
+    windows_plan.NOT_WINDOWS,
+    windows_fill.OWNER_NOT_RESTORED,
 )
 
 

@@ -1,40 +1,34 @@
-"""One backup from order to staged snapshot (WF5): scan, estimate, transfer, trees, signature."""
+"""One backup from order to staged snapshot (WF4, WF5): scan, estimate, transfer, trees, signature."""
 
-import os
 import socket
 import time
 
 import msgspec
 
 from phoenix_core import __version__
-from phoenix_core.agent.backup import aheadmessages, estimate
+from phoenix_core.agent.backup import estimate
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.content import Content, content_of, remarks, rules_of
 from phoenix_core.agent.backup.diskimages import Images, images_of
+from phoenix_core.agent.backup.filesource import FileSource, Scanner, ScanParts
 from phoenix_core.agent.backup.metawriter import MetaVault
-from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.pace import PACE_FILE, Pace, open_pace
-from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
-from phoenix_core.agent.backup.scan import Scan
-from phoenix_core.agent.backup.scanahead import Ahead, Alone, ScanAhead
-from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
+from phoenix_core.agent.backup.scanrules import ScanCounts
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.transfer import BATCH_BYTES, BATCH_FILES, Transfer
 from phoenix_core.agent.backup.treebuild import TreeBuilder, TreeCounts
-from phoenix_core.agent.backup.views import Views
 from phoenix_core.agent.backup.watch import Watch
 from phoenix_core.agent.ports import JobPorts
-from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds
-from phoenix_core.agent.sourcesnapshots.ofbackup import BackupSnapshots
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
+from phoenix_core.host.process import usable_processors
 from phoenix_core.vault.filelists import MissingEntry, write_missing
 from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
 
@@ -48,10 +42,11 @@ class BackupJob:
     """`run` it once, in a thread of its own."""
 
     def __init__(
-        self, order: BackupOrder, ports: JobPorts, *, patience_s: float = PATIENCE_S, kinds: Kinds | None = None
+        self, order: BackupOrder, ports: JobPorts, files: FileSource, *, patience_s: float = PATIENCE_S
     ) -> None:
-        """`patience_s`: how long storage that is away is waited for. `kinds`: of snapshots; None: the host's."""
+        """`patience_s`: how long storage that is away is waited for."""
         self._order = order
+        self._files = files
         self._ports = ports
         self._steps = Steps(ports)
         self._began = time.monotonic()
@@ -66,7 +61,7 @@ class BackupJob:
             self._bandwidth = wire.Bandwidth(file, order.bandwidth, order.time_zone)
         self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
         self._token = order.storage.token
-        self._pool = backup_pool(self._setup)
+        self._pool = backup_pool(files.worker_main, self._setup)
         self._transfer: Transfer | None = None
         self._records: Spool[Record] = Spool(ports.state_dir, Record)
         self._reads: Spool[ReadItem] = Spool(ports.state_dir, ReadItem)
@@ -75,7 +70,6 @@ class BackupJob:
         self._images: tuple[Images, ...] = ()
         self._left_out = 0
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
-        self._snapshots = BackupSnapshots(order, ports.state_dir, self._steps.log, self._watch.tick, kinds)
 
     def run(self) -> BackupResult:
         """Raises `Cancelled`, `AgentError`, `StorageError`; `RemoteError` with what a worker or the core answered."""
@@ -92,7 +86,7 @@ class BackupJob:
                 return self._run(self._node)
         finally:
             self._pool.stop()
-            self._snapshots.delete()
+            self._files.end(self._steps)
             for spool in (self._records, self._reads, self._missing):
                 spool.close()
             if self._node is not None:
@@ -100,76 +94,68 @@ class BackupJob:
             if self._pace is not None:
                 self._pace.close()
 
+    def after(self) -> None:
+        """Nothing."""
+
     def _run(self, node: PatientNode) -> BackupResult:
         order = self._order
-        with self._steps.step("WF5.1") as step:
-            rules = rules_of(order)
-            content = content_of(rules)
-            self._images = images_of(rules)
+        files, ids = self._files, self._files.steps
+        with self._steps.step(ids.request) as step:
+            rules = files.prepared(rules_of(order))
+            content = content_of(rules, files.canonical, ignore_case=files.ignores_case)
+            self._images = images_of(rules, files.canonical)
             paths = content.paths
             step.detail = ", ".join(map(shown, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         full = f"full {order.why_full}".rstrip()
-        self._steps.done("WF5.3", f"incremental to {order.parent.snapshot_id[:12]}" if order.parent else full)
+        self._steps.done(ids.kind, f"incremental to {order.parent.snapshot_id[:12]}" if order.parent else full)
         self._watch.enter("scan")
+        files.begin(paths, self._steps, self._watch.tick)
         meta = MetaVault(order, node, self._ports)
-        with self._steps.step("WF5.4") as step:
-            views = self._snapshots.make(content)
-            scan = self._scan(content, meta, views)
-            self._snapshots.check()
+        with self._steps.step(ids.scan) as step:
+            scan = self._scan(content, meta)
+            said = files.settled()
             self._left_out = scan.left_out.counts.total()
             step.detail = f"{amount(scan.counts.files, 'file')}, {amount(scan.counts.folders, 'folder')}"
             step.detail += f"; {amount(self._left_out, 'entry', 'entries')} left out" if self._left_out else ""
-            step.detail += f"; {self._snapshots.said}" if self._snapshots.said else ""
+            step.detail += f"; {said}" if said else ""
         scan_s = time.monotonic() - self._began
         throughput = estimate.load(self._ports.state_dir)
-        with self._steps.step("WF5.5") as step:
+        with self._steps.step(ids.estimate) as step:
             expected_s = self._estimate(scan.counts, throughput)
             step.detail = f"about {expected_s:.0f} s for {size(scan.counts.changed_bytes)} to read"
-        self._steps.done("WF5.6", f"{amount(scan.counts.changed_files, 'new or changed file')}")
+        if ids.settle:
+            self._steps.done(ids.settle, f"{amount(scan.counts.changed_files, 'new or changed file')}")
         if order.dry_run:
             self._collect_lost()
             return _dry_result(scan.counts, scan_s, self._first_missing(), self._left_out)
         return self._carry_over(node, paths, scan.counts, meta, scan_s, throughput)
 
-    def _scan(self, content: Content, meta: MetaVault, views: Views) -> Scan:
-        order = self._order
-        for text in remarks(content, order.core_time_ns):
+    def _scan(self, content: Content, meta: MetaVault) -> Scanner:
+        for text in remarks(content, self._order.core_time_ns):
             self._steps.log("warning", text)
         parent = meta.parent_trees(lambda text: self._steps.log("warning", text))
-        never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(self._ports.state_dir)))
-        rules = ScanRules(content.rules, Mounts.current(), never, views, self._snapshots.places())
-        ahead = self._ahead(rules, parent, meta)
-        scan = Scan(
-            content.sources, rules, parent, self._records, self._reads, lambda path: self._scanned(scan, path), ahead
+        parts = ScanParts(
+            content,
+            meta,
+            parent,
+            self._records,
+            self._reads,
+            lambda path: self._scanned(scan.counts, path),
+            self._workers_most(),
         )
+        scan = self._files.scanner(parts, self._steps)
         try:
             scan.run()
         finally:
-            ahead.close()
+            self._files.scanned()
         if not scan.sources_found:
             raise nothing_there(scan.left_out.source_problems)
         for level, text in said_of(scan.left_out, scan.counts, content.rules):
             self._steps.log(level, text)
         return scan
 
-    def _ahead(self, rules: ScanRules, parent: ParentTrees | None, meta: MetaVault) -> Ahead:
-        """A second process where there is something to compare with, and a processor for it."""
-        order = self._order
-        if parent is None or not parent.all_usable or self._workers_most() < 2:
-            return Alone()
-
-        def setup() -> aheadmessages.Setup:
-            keys = meta.copies_keys()
-            state_dir = bytes(self._ports.state_dir)
-            content, views = rules.content, rules.views.all
-            return aheadmessages.Setup(
-                state_dir, order.domain, keys, rules.never, order.nice, content.orders, content.now_ns, views
-            )
-
-        return ScanAhead(setup, lambda text: self._steps.log("warning", text))
-
-    def _scanned(self, scan: Scan, path: bytes) -> None:
-        watch, counts = self._watch, scan.counts
+    def _scanned(self, counts: ScanCounts, path: bytes) -> None:
+        watch = self._watch
         watch.files_done, watch.bytes_done, watch.current = counts.files, counts.bytes, path
         watch.tick()
         if not self._order.dry_run and counts.changed_files and len(self._pool) < self._workers_for(counts):
@@ -231,8 +217,8 @@ class BackupJob:
         public_key = signing_key.public_key().public_bytes_raw()
         body = self._body(paths, result, root, missing_list, packs, public_key)
         sealed = seal_snapshot(body, signing_key, self._order.vault_public_key)
+        self._files.before_commit()
         watch.check()
-        self._snapshots.check()
         snapshot_id = node.stage_snapshot(sealed)
         return msgspec.structs.replace(
             result,
@@ -241,7 +227,8 @@ class BackupJob:
             missing=self._first_missing(),
             changed_while_read=tuple(self._changed),
             left_out=self._left_out,
-            source_snapshots=self._snapshots.made,
+            problems=self._files.problems,
+            source_snapshots=self._files.snapshots,
         )
 
     def _transferred(self) -> None:
@@ -308,7 +295,7 @@ class BackupJob:
             self._patience_s,
             order.nice,
             self._bandwidth,
-            self._snapshots.views.all,
+            self._files.worker_part,
         )
 
     def _workers_for(self, counts: ScanCounts) -> int:
@@ -318,7 +305,7 @@ class BackupJob:
         return max(1, min(self._workers_most(), wanted))
 
     def _workers_most(self) -> int:
-        return self._order.workers or min(max(len(os.sched_getaffinity(0)), 2), WORKERS_MAX)
+        return self._order.workers or min(max(usable_processors(), 2), WORKERS_MAX)
 
     def _use_fresh_token(self) -> None:
         token = self._keeper.take()

@@ -1,7 +1,7 @@
 """What an order names, made ready for a scan: the sources as one tree, and the content rules on them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from phoenix_core.agent.backup.ruleset import RuleSet
@@ -42,13 +42,15 @@ def rules_of(order: BackupOrder) -> tuple[RuleOrder, ...]:
     )
 
 
-def content_of(rules: Sequence[RuleOrder]) -> Content:
-    """Raises PathNotAbsolute, NothingToBackUp, PatternInvalid."""
+def content_of(
+    rules: Sequence[RuleOrder], canonical: Callable[[bytes], bytes] = canonical, *, ignore_case: bool = False
+) -> Content:
+    """`canonical`: a path in its one form. Raises what it raises, NothingToBackUp, PatternInvalid."""
     named: dict[bytes, int] = {}
     for at, rule in enumerate(rules):
         for path in map(canonical, rule.paths):
             named[path] = named.get(path, 0) | 1 << at
-    return Content(tuple(sorted(named)), source_tree(named), RuleSet(rules, time.time_ns()))
+    return Content(tuple(sorted(named)), source_tree(named), RuleSet(rules, time.time_ns(), ignore_case=ignore_case))
 
 
 def remarks(content: Content, core_time_ns: int) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Which files are disk images, by the content rules that name them: they are cut at fixed offsets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +17,7 @@ class Images(msgspec.Struct, frozen=True, array_like=True):
     below: tuple[bytes, ...] = ()
 
 
-def images_of(rules: Sequence[RuleOrder]) -> tuple[Images, ...]:
+def images_of(rules: Sequence[RuleOrder], canonical: Callable[[bytes], bytes] = canonical) -> tuple[Images, ...]:
     """Rules that say the same are one; where all do, folders don't matter."""
     folders: dict[tuple[str, ...], tuple[bytes, ...]] = {}
     for rule in rules:
@@ -24,6 +25,12 @@ def images_of(rules: Sequence[RuleOrder]) -> tuple[Images, ...]:
     if len(folders) == 1:
         return tuple(Images(patterns) for patterns in folders if patterns)
     return tuple(Images(patterns, below) for patterns, below in folders.items() if patterns)
+
+
+class Named(Protocol):
+    """Files of some kind, by their paths."""
+
+    def match(self, path: bytes) -> bool: ...
 
 
 class DiskImages:

@@ -4,61 +4,26 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
 import msgspec
 
+from phoenix_core.agent.backup.cutting import AddChunk, Cutter
+from phoenix_core.agent.backup.diskimages import Named
+from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, RETRY_WAITS_S, VANISHED, reason_of
 from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.views import LIVE, Views
 from phoenix_core.agent.backup.windows import Windows
-from phoenix_core.vault.chunker import WHOLE_FILE_MAX, Chunker
-from phoenix_core.vault.entry import ChunkRef, Entry
-from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX
+from phoenix_core.vault.chunker import WHOLE_FILE_MAX
 
 SETTLE_NS = 20_000_000
 """A file that changed less than this ago is read a moment later: a kernel's time stamps are up to 10 ms coarse, and a
 change after the read must show in them."""
 SETTLE_TRIES = 3
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-REF_BYTES = 36
-
-AddChunk = Callable[[memoryview], ChunkRef]
-
-
-class Named(Protocol):
-    """Files of some kind, by their paths."""
-
-    def match(self, path: bytes) -> bool: ...
-
-
-class FileResult(msgspec.Struct, frozen=True, array_like=True):
-    """What became of one file."""
-
-    entry: Entry | None = None
-    """None: it is missing."""
-    packed_chunks: bytes = b""
-    """Where there are too many chunks for the entry: all of them, packed by `pack_ref`."""
-    reason: str = ""
-    """Why it is missing."""
-    path: bytes = b""
-    """Of a missing file."""
-    changed: bool = False
-    """It was being changed while it was read: the content is from more than one moment."""
-    read_bytes: int = 0
-
-
-def pack_ref(ref: ChunkRef) -> bytes:
-    """A chunk's id and length in 36 bytes."""
-    return ref.id + ref.length.to_bytes(4, "little")
-
-
-def unpack_refs(packed: bytes) -> Iterator[ChunkRef]:
-    for at in range(0, len(packed), REF_BYTES):
-        yield ChunkRef(packed[at : at + 32], int.from_bytes(packed[at + 32 : at + REF_BYTES], "little"))
 
 
 class FileReader:
@@ -76,8 +41,7 @@ class FileReader:
     ) -> None:
         """`add` stores a chunk. `fixed`: files that are cut at fixed offsets. `tick` is told the bytes read.
         `opened` is called after a file was opened and looked at, before its content is read."""
-        self._add = add
-        self._chunker = Chunker(chunker_seed)
+        self._cutter = Cutter(add, chunker_seed)
         self._fixed = fixed
         self._windows = Windows(tick)
         self._views = views
@@ -148,42 +112,14 @@ class FileReader:
         fixed = is_large and self._fixed.match(item.path)
         windows = self._windows
         windows.begin(fd, status)
-        refs: list[ChunkRef] = []
-        packed = b""
         try:
-            if is_large:
-                refs, packed = self._chunks(windows, fixed=fixed)
-            elif (data := windows.next()) is not None:
-                refs = [self._add(data)]
+            chunks, packed = self._cutter.cut(windows, is_large=is_large, fixed=fixed)
         finally:
             windows.finish()
-        chunks, extents = tuple(refs), windows.extents
+        extents = windows.extents
         entry = self._maker.of_file(fd, item.name, status, windows.length, chunks, extents, fixed=fixed)
         changed = windows.length != status.st_size or _changed(status, os.fstat(fd))
         return FileResult(entry, packed, changed=changed, read_bytes=windows.read_bytes)
-
-    def _chunks(self, windows: Windows, *, fixed: bool) -> tuple[list[ChunkRef], bytes]:
-        """The chunks, as a list if they are few enough for an entry, else packed."""
-        refs: list[ChunkRef] = []
-        packed = bytearray()
-        for data in self._pieces(windows, fixed=fixed):
-            ref = self._add(data)
-            if packed:
-                packed += pack_ref(ref)
-            else:
-                refs.append(ref)
-                if len(refs) > CHUNKS_INLINE_MAX:
-                    packed += b"".join(map(pack_ref, refs))
-                    refs.clear()
-        return refs, bytes(packed)
-
-    def _pieces(self, windows: Windows, *, fixed: bool) -> Iterator[memoryview]:
-        """Of a disk image each window, aligned at 1 MiB, is a chunk."""
-        if not fixed:
-            yield from self._chunker.cut(windows.read_into)
-            return
-        while (data := windows.next()) is not None:
-            yield data
 
 
 def _open_file(folder: int, name: bytes) -> int:

@@ -19,11 +19,15 @@ class HardLinks:
 
     def met(self, status: os.stat_result) -> tuple[bool, int]:
         """Whether this is the first of a file's names, and the number that stands for the file."""
-        key = (status.st_dev, status.st_ino)
+        return self.met_numbers(status.st_dev, status.st_ino, status.st_nlink)
+
+    def met_numbers(self, device: int, inode: int, links: int) -> tuple[bool, int]:
+        """The same by the numbers that tell files apart, and how many names this one has."""
+        key = (device, inode)
         group = self._groups.get(key)
         if group is None:
             self._identities += 1
-            self._groups[key] = _Group(self._identities, status.st_nlink - 1)
+            self._groups[key] = _Group(self._identities, links - 1)
             return True, self._identities
         group.remaining -= 1
         if group.remaining <= 0:

@@ -4,7 +4,6 @@ They share a file that holds when the line is free again: whoever wants to send 
 under a lock, and waits for its turn.
 """
 
-import fcntl
 import os
 import struct
 import time
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from phoenix_core.agent.backup.workermessages import Bandwidth
 from phoenix_core.domain.bandwidth import Limits
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC, lock, read_at, unlock, write_at
 
 PACE_FILE = "pace"
 """In the agent's state directory."""
@@ -36,7 +36,7 @@ class Pace:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`path`: the file, made where it isn't there. The monotonic clock is the host's, the same in all processes."""
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | CLOSED_AT_EXEC, 0o600)
         self._limits = limits
         self._now = now
         self._monotonic = monotonic
@@ -54,14 +54,14 @@ class Pace:
 
     def _turn(self, takes_s: float) -> float:
         """Take the line for so long; returns how long to wait until it is ours."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        lock(self._fd, wait=True)
         try:
             now = self._monotonic()
-            held = os.pread(self._fd, _FREE_AT.size, 0)
+            held = read_at(self._fd, _FREE_AT.size, 0)
             free_at = max(now, _FREE_AT.unpack(held)[0]) if len(held) == _FREE_AT.size else now
-            os.pwrite(self._fd, _FREE_AT.pack(free_at + takes_s), 0)
+            write_at(self._fd, _FREE_AT.pack(free_at + takes_s), 0)
         finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            unlock(self._fd)
         return free_at - now
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.host.openfiles import CLOSED_AT_EXEC, NOT_A_LINK, read_at
 from phoenix_core.vault.chunkreader import ChunkReader, ChunkSource
 from phoenix_core.vault.domainkeys import DomainKeys
 from phoenix_core.vault.errors import VaultError
@@ -25,7 +26,7 @@ UNUSED_S = 40 * 86400
 LIMIT_BYTES = 2**30
 """With more than these the ones unused for longest are removed."""
 _COPY_BYTES = 2**20
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | CLOSED_AT_EXEC
 
 
 class PackCache:
@@ -72,7 +73,7 @@ class PackCache:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             with os.fdopen(os.open(path, _NEW, 0o600), "wb", buffering=0) as copy:
                 at = 0
-                while at < length and (data := os.pread(fd, min(_COPY_BYTES, length - at), at)):
+                while at < length and (data := read_at(fd, min(_COPY_BYTES, length - at), at)):
                     copy.write(data)
                     at += len(data)
             self._used.add(pack_id)
@@ -156,12 +157,12 @@ class _Copy:
         self._fd = fd
 
     def pread(self, length: int, offset: int) -> bytes:
-        return os.pread(self._fd, length, offset)
+        return read_at(self._fd, length, offset)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[_Copy, int]]:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | NOT_A_LINK | CLOSED_AT_EXEC)
     try:
         yield _Copy(fd), os.fstat(fd).st_size
     finally:

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 
 from phoenix_core.agent.backup import workermessages as wire
-from phoenix_core.agent.backup.worker import worker_main
-from phoenix_core.agent.workerpool import WorkerPool
+from phoenix_core.agent.workerpool import Main, WorkerPool
 from phoenix_core.domain.errors import RemoteError
 
 BackupPool = WorkerPool[wire.FromWorker]
 
 
-def backup_pool(setup: Callable[[int], wire.Setup]) -> BackupPool:
-    """A pool without a worker yet. `setup` is asked, by the worker's number, when one gets its
-    first work."""
+def backup_pool(main: Main, setup: Callable[[int], wire.Setup]) -> BackupPool:
+    """A pool without a worker yet; `main` is the processes' function. `setup` is asked, by the worker's number, when
+    one gets its first work."""
     return WorkerPool(
-        worker_main, lambda number: wire.encode(setup(number)), _take, lambda message: isinstance(message, wire.Flushed)
+        main, lambda number: wire.encode(setup(number)), _take, lambda message: isinstance(message, wire.Flushed)
     )
 
 

@@ -55,7 +55,7 @@ class ScriptedBackup:
             if self._begun:
                 self._after("cancelled" if isinstance(error, Cancelled) else "failed")
             raise
-        return msgspec.structs.replace(result, problems=tuple(self._problems))
+        return msgspec.structs.replace(result, problems=(*self._problems, *result.problems))
 
     def after(self) -> None:
         """Once the result of a backup that ended well is reported."""

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 import msgspec
 
 from phoenix_core.agent.errors import StateUnusable
+from phoenix_core.host.openfiles import read_at
 
 MEMORY_BYTES = 16 * 2**20
 _LENGTH_BYTES = 4
@@ -77,7 +78,7 @@ class Spool(Generic[Item]):
     def _pieces(self) -> Iterator[bytes]:
         offset = 0
         while self._file is not None and offset < self._file_bytes:
-            piece = os.pread(self._file.fileno(), _READ_BYTES, offset)
+            piece = read_at(self._file.fileno(), _READ_BYTES, offset)
             if not piece:
                 raise StateUnusable(path=self._folder, detail="a spool file ended early")
             offset += len(piece)

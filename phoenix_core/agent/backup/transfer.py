@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from phoenix_core.agent.backup import workermessages as wire
-from phoenix_core.agent.backup.filereader import FileResult
+from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.pool import BackupPool
 from phoenix_core.agent.backup.records import ReadItem
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from phoenix_core.agent.backup.filereader import FileResult, unpack_refs
+from phoenix_core.agent.backup.fileresult import FileResult, unpack_refs
 from phoenix_core.agent.backup.records import Enter, Keep, KeepFolder, Leave, Link, Lost, Read, ReadItem, Record, join
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.entry import Entry

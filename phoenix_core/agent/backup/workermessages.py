@@ -3,9 +3,8 @@
 import msgspec
 
 from phoenix_core.agent.backup.diskimages import Images
-from phoenix_core.agent.backup.filereader import FileResult
+from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.records import ReadItem
-from phoenix_core.agent.backup.views import View
 from phoenix_core.agentlink.messages import DomainAccess, StorageAccess
 from phoenix_core.domain.errors import ErrorView
 
@@ -41,7 +40,8 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     patience_s: float
     nice: int
     bandwidth: Bandwidth | None = None
-    views: tuple[View, ...] = ()
+    source: bytes = b""
+    """What only workers of this kind of source know of, see `FileSource.worker_part`."""
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -36,6 +36,9 @@ class DrillJob:
         self._steps = Steps(ports)
         self._began = time.monotonic()
 
+    def after(self) -> None:
+        """Nothing."""
+
     def run(self) -> RestoreResult:
         """Raises `ScratchUnusable`, `NoSpaceForDrill`, and as `RestoreJob.run`."""
         with scratch_place(self._ports.state_dir, self._order.job) as place:

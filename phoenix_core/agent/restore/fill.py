@@ -13,7 +13,8 @@ from phoenix_core.agent.restore.damage import DAMAGED
 from phoenix_core.agent.restore.dispatch import Dispatcher, Pool
 from phoenix_core.agent.restore.foldermaker import FolderMaker, Level
 from phoenix_core.agent.restore.journal import Journal
-from phoenix_core.agent.restore.largefile import LargeFiles, is_large
+from phoenix_core.agent.restore.largefile import LargeFiles
+from phoenix_core.agent.restore.largeparts import is_large
 from phoenix_core.agent.restore.records import (
     Anchor,
     Enter,

@@ -12,9 +12,9 @@ from phoenix_core.agent.restore.apply_metadata import MetadataSetter, drop_defau
 from phoenix_core.agent.restore.conflict import Action, decide, is_folder
 from phoenix_core.agent.restore.durable import sync_file_system
 from phoenix_core.agent.restore.errors import IN_THE_WAY, raise_if_general, reason_of
-from phoenix_core.agent.restore.folders import Descent, join, proc_path
+from phoenix_core.agent.restore.folders import Descent, proc_path
 from phoenix_core.agent.restore.journal import Journal
-from phoenix_core.agent.restore.records import Enter, Folder, FolderRecord
+from phoenix_core.agent.restore.records import Enter, Folder, FolderRecord, join
 from phoenix_core.agent.restore.slots import link_target, temp_prefix
 from phoenix_core.agent.restore.tally import Displaced
 from phoenix_core.domain.names import shown

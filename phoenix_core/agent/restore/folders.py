@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from phoenix_core.agent.restore.errors import DestinationMoved
+from phoenix_core.agent.restore.records import join
 from phoenix_core.domain.names import shown
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -33,10 +34,6 @@ def open_below(folder: int, name: bytes) -> int:
 def proc_path(fd: int) -> bytes:
     """A path that stands for an open descriptor, for calls that don't take one that is open for its path only."""
     return b"/proc/self/fd/%d" % fd
-
-
-def join(folder: bytes, name: bytes) -> bytes:
-    return folder + b"/" + name if folder else name
 
 
 class FolderCache:

@@ -20,8 +20,8 @@ from phoenix_core.agent.restore.errors import (
     raise_if_general,
     reason_of,
 )
-from phoenix_core.agent.restore.folders import Descent, join
-from phoenix_core.agent.restore.largefile import is_large
+from phoenix_core.agent.restore.folders import Descent
+from phoenix_core.agent.restore.largeparts import is_large
 from phoenix_core.agent.restore.ownfolders import kind_of
 from phoenix_core.agent.restore.planned import PlanCounts, Records
 from phoenix_core.agent.restore.records import (
@@ -30,6 +30,7 @@ from phoenix_core.agent.restore.records import (
     Leave,
     Put,
     PutLarge,
+    join,
     joined_chunks,
 )
 from phoenix_core.agent.restore.remove import count_below

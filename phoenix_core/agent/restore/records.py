@@ -9,11 +9,15 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from phoenix_core.agent.restore.folders import join
 from phoenix_core.vault.entry import Entry
 
 E = TypeVar("E")
 """An entry; or `msgspec.Raw`, where it is passed on as it is."""
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """The path of a name in a folder, both below the destination."""
+    return folder + b"/" + name if folder else name
 
 
 class Enter(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):

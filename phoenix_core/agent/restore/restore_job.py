@@ -84,6 +84,9 @@ class RestoreJob:
             if self._node is not None:
                 self._node.close()
 
+    def after(self) -> None:
+        """Nothing."""
+
     def _run(self, node: PatientNode) -> RestoreResult:
         order = self._order
         self._watch.enter("plan")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agentlink.messages import BackupResult
 from tests.agent.vault_rig import RigPorts, VaultRig
 
@@ -18,7 +18,7 @@ def back_up(
     """One backup, with one worker unless told otherwise."""
     order, ports = rig.backup_order(*paths, parent=parent, **{"workers": 1, **more})
     try:
-        return BackupJob(order, ports).run(), ports
+        return live_backup(order, ports).run(), ports
     finally:
         rig.end(ports)
 

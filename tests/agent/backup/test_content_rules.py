@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.errors import PathExcluded
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agentlink.messages import BackupResult
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from tests.agent.backup.running import back_up
@@ -271,6 +271,6 @@ def test_an_order_of_a_core_without_rules_is_done_as_ever(rig: VaultRig, source:
 def test_why_all_files_are_read_is_told(rig: VaultRig, source: Path) -> None:
     fill(source, "a")
     order, ports = rig.backup_order(source, workers=1, why_full="re-read, every 10th run")
-    BackupJob(order, ports).run()
+    live_backup(order, ports).run()
     (told,) = [body for body in ports.reports if getattr(body, "step", "") == "WF5.3"]
     assert getattr(told, "detail", "") == "full re-read, every 10th run"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.backup import filereader
-from phoenix_core.agent.backup.filereader import FileReader, FileResult, pack_ref, unpack_refs
+from phoenix_core.agent.backup import cutting, filereader
+from phoenix_core.agent.backup.filereader import FileReader
+from phoenix_core.agent.backup.fileresult import FileResult, pack_ref, unpack_refs
 from phoenix_core.agent.backup.parenttree import is_unchanged
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.domain.patterns import Patterns
@@ -306,7 +307,7 @@ def test_packed_references_come_back() -> None:
 def test_a_file_of_very_many_chunks_has_them_packed(
     read: Read, chunks: Chunks, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filereader, "CHUNKS_INLINE_MAX", 2)
+    monkeypatch.setattr(cutting, "CHUNKS_INLINE_MAX", 2)
     data = os.urandom(5 * 2**20)
     (source / "many.img").write_bytes(data)
     result = read(source / "many.img", patterns=("*.img",))

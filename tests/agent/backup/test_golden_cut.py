@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pyfastcdc import FastCDC
 
+from phoenix_core.agent.backup.contentwindows import COARSE_EXTENTS, FULL_EXTENTS
 from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.records import ReadItem
-from phoenix_core.agent.backup.windows import COARSE_EXTENTS, FULL_EXTENTS
 from phoenix_core.domain.patterns import Patterns
 from phoenix_core.storage.snapshots import MAX_SNAPSHOT_BYTES
 from phoenix_core.vault.entry import ChunkRef, Entry

@@ -113,9 +113,9 @@ def test_without_its_key_cache_the_agent_asks_the_core(rig: VaultRig, three: Pat
     first, _ = back_up(rig, three)
     order, ports = rig.backup_order(three, parent=first)
     ports.use_cache = False
-    from phoenix_core.agent.backup.backup_job import BackupJob
+    from phoenix_core.agent.linuxjobs import live_backup
 
-    second = BackupJob(order, ports).run()
+    second = live_backup(order, ports).run()
     assert second.read_bytes == 0
     assert ports.asked_blocks
 
@@ -130,11 +130,11 @@ def test_a_parent_whose_trees_are_gone_makes_it_a_full_backup_with_a_warning(rig
     order, ports = rig.backup_order(three, parent=first)
     import msgspec
 
-    from phoenix_core.agent.backup.backup_job import BackupJob
+    from phoenix_core.agent.linuxjobs import live_backup
     from phoenix_core.agentlink.messages import ParentSnapshot
 
     order = msgspec.structs.replace(order, parent=ParentSnapshot(first.snapshot_id, os.urandom(32)))
-    second = BackupJob(order, ports).run()
+    second = live_backup(order, ports).run()
     assert second.read_bytes == 150_000
     assert any("parent" in text for text in ports.logged())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agentlink.messages import BackupResult
 from phoenix_core.domain.errors import PhoenixError
 from tests.agent.vault_rig import VaultRig
@@ -28,7 +28,7 @@ def test_a_backup_over_https_and_an_incremental_one_after_it(rig: VaultRig, sour
                 order, storage=msgspec.structs.replace(order.storage, url=url, socket_path="")
             )
             ports.tls = authority.agent()
-            last = BackupJob(order, ports).run()
+            last = live_backup(order, ports).run()
             rig.end(ports)
             assert last.read_bytes == expected
     assert last is not None
@@ -41,7 +41,7 @@ def test_without_a_certificate_there_is_no_way(rig: VaultRig, source: Path) -> N
         order, storage=msgspec.structs.replace(order.storage, url="https://127.0.0.1:9", socket_path="")
     )
     with pytest.raises(PhoenixError) as caught:
-        BackupJob(order, ports, patience_s=0.1).run()
+        live_backup(order, ports, patience_s=0.1).run()
     assert caught.value.view().code == "storage_unreachable"
 
 
@@ -54,7 +54,7 @@ def test_a_backup_stays_within_its_bandwidth(rig: VaultRig, source: Path, tmp_pa
         storage = msgspec.structs.replace(order.storage, url=url, socket_path="")
         ports.tls = authority.agent()
         began = time.monotonic()
-        result = BackupJob(msgspec.structs.replace(order, storage=storage, bandwidth=("2M",)), ports).run()
+        result = live_backup(msgspec.structs.replace(order, storage=storage, bandwidth=("2M",)), ports).run()
         took_s = time.monotonic() - began
     assert not any("/pace" in os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd))
     assert result.stored_bytes > 4 * 2**20

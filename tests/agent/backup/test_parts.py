@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phoenix_core.agent.backup import estimate, tokens, windows
+from phoenix_core.agent.backup import contentwindows, estimate, tokens
+from phoenix_core.agent.backup.contentwindows import WINDOW_BYTES
 from phoenix_core.agent.backup.patientnode import PatientNode
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.transfer import ALONE_BYTES, BATCH_BYTES, BATCH_FILES, batches
-from phoenix_core.agent.backup.windows import WINDOW_BYTES, Windows
+from phoenix_core.agent.backup.windows import Windows
 from phoenix_core.agent.errors import StateUnusable
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.patterns import PatternInvalid, Patterns
@@ -99,8 +100,8 @@ def test_windows_give_all_data_and_where_it_lies(tmp_path_factory, parts, sparse
 
 
 def test_a_file_with_very_many_holes_gets_coarser_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "COARSE_EXTENTS", 4)
-    monkeypatch.setattr(windows, "FULL_EXTENTS", 6)
+    monkeypatch.setattr(contentwindows, "COARSE_EXTENTS", 4)
+    monkeypatch.setattr(contentwindows, "FULL_EXTENTS", 6)
     data = (b"x" * 4096 + bytes(2**17 - 4096)) * 40 + bytes(4 * 2**20)
     path = tmp_path / "file"
     path.write_bytes(data)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,8 +16,8 @@ import pytest
 from phoenix_core.agent.backup import aheadmessages as wire
 from phoenix_core.agent.backup import scanahead
 from phoenix_core.agent.backup.aheadmessages import Unchanged
-from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.foundfolders import FoundFolders
+from phoenix_core.agent.backup.livefiles import LiveFiles
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.records import Amounts
 from phoenix_core.agent.backup.ruleset import RuleSet
@@ -26,6 +26,7 @@ from phoenix_core.agent.backup.scanahead import Alone, ScanAhead
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.backup.views import View, Views
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.workerpool import WorkerPool
 from phoenix_core.agentlink.messages import BackupResult, DomainAccess
 from phoenix_core.vault.kinds import PackKind
@@ -338,9 +339,10 @@ def test_when_much_was_found_the_scan_takes_no_more_until_it_has_come_there(monk
 def test_a_small_scan_and_one_with_rules_are_done_alone(rig: VaultRig, folders: Path, more: dict[str, Any]) -> None:
     first, _ = back_up(rig, folders, **more)
     order, ports = rig.backup_order(folders, parent=first, **more)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     ahead: list[Any] = []
-    job._scanned = lambda scan, path: ahead.append((scan._ahead, len(job._pool)))  # type: ignore[method-assign]
+    files = cast("LiveFiles", job._files)
+    job._scanned = lambda counts, path: ahead.append((files._ahead, len(job._pool)))  # type: ignore[method-assign]
     job.run()
     assert ahead
     for each, workers in ahead:

@@ -8,7 +8,7 @@ import pytest
 
 from phoenix_core.agent.backup import scripted, tokens
 from phoenix_core.agent.backup.scripted import PreScriptFailed, ScriptedBackup
-from phoenix_core.agent.jobs import make_job
+from phoenix_core.agent.linuxjobs import LinuxJobs
 from phoenix_core.agentlink.messages import BackupResult, LogReport, StorageAccess
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.storage.connect import connect_job_node
@@ -35,7 +35,7 @@ def scripts(tmp_path: Path, said: Path) -> Path:
 def back_up(rig: VaultRig, source: Path, scripts: Path, **fields: object) -> tuple[BackupResult, RigPorts]:
     (source / "file").write_bytes(os.urandom(1000))
     order, ports = rig.backup_order(source)
-    job = make_job(msgspec.structs.replace(order, script_timeout_s=20, **fields), ports, scripts)
+    job = LinuxJobs(scripts.parent, scripts).make(msgspec.structs.replace(order, script_timeout_s=20, **fields), ports)
     assert isinstance(job, ScriptedBackup)
     result = job.run()
     job.after()
@@ -102,7 +102,9 @@ def test_after_a_cancel_the_post_script_hears_of_it(rig: VaultRig, source: Path,
     order, ports = rig.backup_order(source)
     ports.cancelled.set()
     with pytest.raises(Cancelled):
-        make_job(msgspec.structs.replace(order, script_timeout_s=20, post_script="says"), ports, scripts).run()
+        LinuxJobs(scripts.parent, scripts).make(
+            msgspec.structs.replace(order, script_timeout_s=20, post_script="says"), ports
+        ).run()
     assert said.read_text() == "post cancelled\n"
 
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from phoenix_core.agent.backup import watch
-from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.errors import StateUnusable, WorkerDied
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agentlink.messages import EstimateReport, Progress, ReportBody
 from phoenix_core.domain.errors import Cancelled, RemoteError
 from phoenix_core.storage.errors import StorageFull, StorageUnreachable
@@ -82,7 +82,7 @@ def test_files_that_go_after_the_scan_are_missing(rig: VaultRig, source: Path) -
         (source / "folder").rename(source / "moved")
 
     at_estimate(ports, act)
-    second = BackupJob(order, ports).run()
+    second = live_backup(order, ports).run()
     assert {(os.path.relpath(each.path, source), each.reason) for each in second.missing} == {
         ("gone", "vanished"),
         ("became a folder", "changed_type"),
@@ -106,7 +106,7 @@ def test_a_hard_link_whose_first_name_went_is_read_by_its_second(rig: VaultRig, 
         (source / name).hardlink_to(source / "a")
     order, ports = rig.backup_order(source, workers=1)
     at_estimate(ports, (source / "a").unlink)
-    result = BackupJob(order, ports).run()
+    result = live_backup(order, ports).run()
     entries = rig.entries(result.snapshot_id)
     assert [rig.content(entries[os.fsencode(source / name)]) for name in "bc"] == [b"linked"] * 2
     assert (result.files, result.bytes, result.missing_count) == (2, 6, 1)
@@ -115,7 +115,7 @@ def test_a_hard_link_whose_first_name_went_is_read_by_its_second(rig: VaultRig, 
 def test_a_cancelled_transfer_ends_at_once_and_leaves_nothing(rig: VaultRig, much: Path) -> None:
     before = set(rig.state_dir.iterdir())
     order, ports = rig.backup_order(much, workers=2)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     pids: list[int] = []
 
     def cancel() -> None:
@@ -141,13 +141,13 @@ def test_a_scan_can_be_cancelled(rig: VaultRig, source: Path) -> None:
     order, ports = rig.backup_order(source)
     ports.cancelled.set()
     with pytest.raises(Cancelled):
-        BackupJob(order, ports).run()
+        live_backup(order, ports).run()
     assert ("WF5.4", "failed") in ports.steps()
 
 
 def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=2)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     with (
         one_pack_only(rig, lambda: os.kill(job._pool.process_ids[0], signal.SIGKILL)),
         pytest.raises(WorkerDied, match="SIGKILL"),
@@ -164,7 +164,7 @@ def test_a_killed_worker_fails_the_job_and_the_next_one_goes_on(rig: VaultRig, m
 
 def test_a_killed_fork_server_fails_the_job_and_the_next_one_has_another(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=2)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
 
     def kill() -> None:
         (server,) = fork_servers_of(os.getpid())
@@ -179,7 +179,7 @@ def test_a_killed_fork_server_fails_the_job_and_the_next_one_has_another(rig: Va
 
 def test_workers_have_a_name_in_top(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=1)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     names: list[str] = []
     once_sent(ports, lambda: names.extend(psutil.Process(pid).name() for pid in job._pool.process_ids))
     job.run()
@@ -188,7 +188,7 @@ def test_workers_have_a_name_in_top(rig: VaultRig, much: Path) -> None:
 
 def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_agent(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=2)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
 
     def tell_all() -> None:
         (server,) = {process.ppid() for process in workers_of(os.getpid())}
@@ -202,7 +202,7 @@ def test_a_service_manager_that_tells_all_processes_to_end_leaves_that_to_the_ag
 
 def test_workers_give_way_as_the_order_says(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=1, nice=19)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     seen: list[tuple[int, bool, int]] = []
 
     def look() -> None:
@@ -218,7 +218,7 @@ def test_workers_give_way_as_the_order_says(rig: VaultRig, much: Path) -> None:
 def test_workers_end_with_a_job_thread_that_dies(rig: VaultRig, source: Path) -> None:
     """The pipe's end and the kernel's parent-death signal: here the pipe."""
     order, ports = rig.backup_order(source)
-    job = BackupJob(order, ports)
+    job = live_backup(order, ports)
     job._pool.start_one()
     process = job._pool._processes[0]
     job._pool._pipes[0].close()
@@ -232,7 +232,7 @@ def test_workers_end_with_a_job_thread_that_dies(rig: VaultRig, source: Path) ->
 def test_a_node_that_restarts_is_waited_for(rig: VaultRig, much: Path) -> None:
     order, ports = rig.backup_order(much, workers=2)
     once_sent(ports, rig.restart_node)
-    result = BackupJob(order, ports).run()
+    result = live_backup(order, ports).run()
     entries = rig.entries(result.snapshot_id)
     assert rig.content(entries[os.fsencode(much / "file-3")]) == (much / "file-3").read_bytes()
 
@@ -240,7 +240,7 @@ def test_a_node_that_restarts_is_waited_for(rig: VaultRig, much: Path) -> None:
 def test_a_node_that_stays_away_fails_the_job(rig: VaultRig, source: Path) -> None:
     (source / "file").write_bytes(b"x")
     order, ports = rig.backup_order(source, workers=1)
-    job = BackupJob(order, ports, patience_s=0.3)
+    job = live_backup(order, ports, patience_s=0.3)
     at_estimate(ports, rig.stop_node)
     try:
         with pytest.raises((StorageUnreachable, RemoteError)) as caught:
@@ -276,7 +276,7 @@ def test_a_short_lived_token_is_replaced_while_the_job_runs(
             os.sched_yield()
 
     at_estimate(ports, wait_for_token)
-    assert BackupJob(order, ports).run().files == 4
+    assert live_backup(order, ports).run().files == 4
     assert ports.tokens >= 1
 
 
@@ -287,7 +287,7 @@ def test_a_hard_link_whose_first_name_went_to_another_file_keeps_its_own_content
     (source / "new").write_bytes(b"new")
     order, ports = rig.backup_order(source, workers=1)
     at_estimate(ports, lambda: (source / "new").rename(source / "a"))
-    result = BackupJob(order, ports).run()
+    result = live_backup(order, ports).run()
     entries = rig.entries(result.snapshot_id)
     contents = {name: rig.content(entries[os.fsencode(source / name)]) for name in "abc"}
     assert contents == {"a": b"new", "b": b"old", "c": b"old"}

@@ -11,7 +11,7 @@ import pytest
 from phoenix_core.agent.drill import drill_job, scratch
 from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.drill.errors import NoSpaceForDrill, ScratchUnusable
-from phoenix_core.agent.jobs import make_job
+from phoenix_core.agent.linuxjobs import LinuxJobs
 from phoenix_core.agent.restore.destination import Free
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFindings, DrillTerms
@@ -96,7 +96,7 @@ def test_a_sample_is_proved_and_nothing_else_is_fetched(rig: RestoreRig) -> None
 def test_an_order_of_a_drill_makes_one(rig: RestoreRig) -> None:
     (rig.source / "a").write_bytes(b"x")
     order, ports = rig.order(rig.backup(), destination=SCRATCH_DESTINATION, drill=DrillTerms())
-    assert isinstance(make_job(order, ports), DrillJob)
+    assert isinstance(LinuxJobs(ports.state_dir).make(order, ports), DrillJob)
 
 
 def test_an_agent_that_knows_no_drills_refuses_the_order_and_writes_nothing(rig: RestoreRig) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.messages import BackupResult, RestoreOrder, RestoreResult, StorageAccess
 from phoenix_core.domain.ids import PackId, SnapshotId, new_job_id, new_lease_id
@@ -30,7 +30,7 @@ class RestoreRig:
 
     def backup(self, *paths: Path, **more: Any) -> BackupResult:
         order, ports = self.vault.backup_order(*(paths or (self.source,)), **more)
-        result = BackupJob(order, ports).run()
+        result = live_backup(order, ports).run()
         self.vault.end(ports)
         return result
 

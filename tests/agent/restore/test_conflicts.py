@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.restore import largefile, restore_job
+from phoenix_core.agent.restore import largeparts, restore_job
 from phoenix_core.agent.restore.conflict import NAME_MAX_BYTES, restored_name, stamp_of
 from phoenix_core.agent.restore.errors import OWN_FOLDER
 from phoenix_core.domain.states import ConflictRule
@@ -117,7 +117,7 @@ def test_a_folder_in_the_way_of_a_file(
 ) -> None:
     """Only `overwrite` removes a folder that holds something. No temporary file stays beside it."""
     if large:
-        monkeypatch.setattr(largefile, "LARGE_BYTES", 1)
+        monkeypatch.setattr(largeparts, "LARGE_BYTES", 1)
     (filled.restored / "file.txt").unlink()
     (filled.restored / "file.txt").mkdir()
     (filled.restored / "file.txt" / "kept").write_bytes(b"kept")
@@ -136,7 +136,7 @@ def test_folders_that_give_way_with_what_is_in_them_are_told(
 ) -> None:
     """Of files, links and further hard links, not of empty folders; the job's log has it beforehand."""
     if large:
-        monkeypatch.setattr(largefile, "LARGE_BYTES", 1)
+        monkeypatch.setattr(largeparts, "LARGE_BYTES", 1)
     os.link(filled.source / "file.txt", filled.source / "hard")
     (filled.source / "soft").symlink_to("file.txt")
     (filled.source / "simple").write_bytes(b"simple")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.restore import largefile
+from phoenix_core.agent.restore import largeparts
 from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.blocksource import BlockSource
 from phoenix_core.agent.restore.damage import damage_reason
@@ -176,8 +176,8 @@ def test_hard_links_of_a_damaged_file_are_missing_too(rig: RestoreRig) -> None:
 
 
 def test_a_large_file_with_one_bad_block_is_missing(rig: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(largefile, "LARGE_BYTES", 4 * 2**20)
-    monkeypatch.setattr(largefile, "PART_BYTES", 2**20)
+    monkeypatch.setattr(largeparts, "LARGE_BYTES", 4 * 2**20)
+    monkeypatch.setattr(largeparts, "PART_BYTES", 2**20)
     (rig.source / "file large").write_bytes(random.Random(1).randbytes(20 * 2**20))
     (rig.source / "file small").write_bytes(b"small")
     snapshot = rig.backup()

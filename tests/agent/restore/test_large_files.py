@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_core.agent.restore import largefile
+from phoenix_core.agent.restore import largeparts
 from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.content import extents_of
-from phoenix_core.agent.restore.largefile import parts_of
+from phoenix_core.agent.restore.largeparts import parts_of
 from phoenix_core.domain.states import ConflictRule
 from phoenix_core.storage.errors import StorageUnreachable
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType, Extent
@@ -21,8 +21,8 @@ from tests.agent.restore.rig import RestoreRig
 @pytest.fixture
 def large(rig: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> RestoreRig:
     """A file of 12 MiB of data and two large holes; files of more than 4 MiB count as large."""
-    monkeypatch.setattr(largefile, "LARGE_BYTES", 4 * 2**20)
-    monkeypatch.setattr(largefile, "PART_BYTES", 2 * 2**20)
+    monkeypatch.setattr(largeparts, "LARGE_BYTES", 4 * 2**20)
+    monkeypatch.setattr(largeparts, "PART_BYTES", 2 * 2**20)
     rng = random.Random(1)
     with (rig.source / "large").open("wb") as file:
         for at in (0, 50, 2**20):
@@ -105,11 +105,11 @@ def test_parts_cover_the_data_once_and_in_order(lengths: list[int], gaps: list[t
         at += left
     entry = Entry(b"f", EntryType.FILE, 0, 0, 0, size=at, extents=tuple(extents))
     refs = [ChunkRef(number.to_bytes(32, "big"), length) for number, length in enumerate(lengths)]
-    before, largefile.PART_BYTES = largefile.PART_BYTES, 5000
+    before, largeparts.PART_BYTES = largeparts.PART_BYTES, 5000
     try:
         parts = list(parts_of(entry, refs))
     finally:
-        largefile.PART_BYTES = before
+        largeparts.PART_BYTES = before
     assert [ref for part in parts for ref in part.refs] == refs
     for part in parts:
         assert sum(extent.length for extent in part.extents) == sum(ref.length for ref in part.refs)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.sourcesnapshots.btrfs import BtrfsSnapshots
 from phoenix_core.agent.sourcesnapshots.btrfscalls import BtrfsCalls
 from phoenix_core.agent.sourcesnapshots.errors import SourceSnapshotLost, SourceSnapshotNotMade
@@ -60,7 +60,7 @@ def back_up(
 ) -> tuple[BackupResult, RigPorts]:
     order, ports = rig.backup_order(*paths, parent=parent, **{"workers": 1, "source_snapshot": REQUIRED, **more})
     try:
-        return BackupJob(order, ports, kinds=kinds_that(rig, then, first)).run(), ports
+        return live_backup(order, ports, kinds=kinds_that(rig, then, first)).run(), ports
     finally:
         rig.end(ports)
 
@@ -221,7 +221,7 @@ def test_a_snapshot_is_deleted_after_a_failure_and_after_a_cancel(rig: VaultRig,
         ports.cancelled.set()
 
     with pytest.raises(Cancelled):
-        BackupJob(order, ports, kinds=kinds_that(rig, cancel)).run()
+        live_backup(order, ports, kinds=kinds_that(rig, cancel)).run()
     assert len(made) == 1
     assert nothing_is_left(rig, btrfs)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_core.agent.backup.backup_job import BackupJob
+from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.sourcesnapshots.errors import CommandFailed, CommandMissing, SourceSnapshotLost
 from phoenix_core.agent.sourcesnapshots.hostkinds import host_kinds
 from phoenix_core.agent.sourcesnapshots.kind import NoSnapshot, Place, Volume
@@ -145,7 +145,7 @@ def back_up(
         folder_of(lvm), parent=parent, **{"workers": 1, "source_snapshot": REQUIRED, **more}
     )
     try:
-        return BackupJob(order, ports, kinds=host_kinds(rig.state_dir, 25, lvm)).run(), ports
+        return live_backup(order, ports, kinds=host_kinds(rig.state_dir, 25, lvm)).run(), ports
     finally:
         rig.end(ports)
 
@@ -196,7 +196,7 @@ def test_a_snapshot_still_in_use_is_deleted_by_the_next_sweep(rig: VaultRig, lvm
     kinds = host_kinds(rig.state_dir, 25, lvm)
     kinds.lvm._wait_s = 0.0  # type: ignore[attr-defined]
     order, ports = rig.backup_order(folder_of(lvm), workers=1, source_snapshot=REQUIRED)
-    assert BackupJob(order, ports, kinds=kinds).run().snapshot_id
+    assert live_backup(order, ports, kinds=kinds).run().snapshot_id
     assert any("could not be deleted yet" in text for text in ports.logged())
     assert len(lvm.snapshots) == 1
     os.close(held.pop())

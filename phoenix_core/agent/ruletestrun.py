@@ -1,0 +1,44 @@
+"""Does a test of content rules on this host's live files: walks as a backup would, and says what of each entry."""
+
+import os
+import threading
+from pathlib import Path
+
+from phoenix_core.agent.backup.content import Content, content_of, remarks
+from phoenix_core.agent.backup.mounts import Mounts
+from phoenix_core.agent.backup.ruletestscan import RuleTestScan
+from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
+from phoenix_core.agent.backup.scanrules import ScanRules
+from phoenix_core.agent.errors import AgentStopping
+from phoenix_core.agent.ruletests import Pages
+from phoenix_core.agentlink.ruletest import RuleTestOrder, RuleTestTotals
+
+
+def run_test(order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: threading.Event) -> None:
+    """Raises what a backup by these rules would raise before it reads a file, and what `pages` raises."""
+    content = content_of(order.rules)
+    never = tuple(os.path.realpath(path) for path in (*order.never_write_under, bytes(state_dir)))
+
+    def tick(path: bytes) -> None:
+        if stopping.is_set():
+            raise AgentStopping()
+        pages.tick()
+
+    scan = RuleTestScan(content, ScanRules(content.rules, Mounts.current(), never), pages.add, tick)
+    scan.run()
+    if not scan.sources_found:
+        raise nothing_there(scan.left_out.source_problems)
+    pages.finish(_totals(order, content, scan))
+
+
+def _totals(order: RuleTestOrder, content: Content, scan: RuleTestScan) -> RuleTestTotals:
+    counts = scan.counts
+    said = [text for level, text in said_of(scan.left_out, counts, content.rules) if level == "warning"]
+    return RuleTestTotals(
+        files=counts.files,
+        folders=counts.folders,
+        others=counts.others,
+        bytes=counts.bytes,
+        left_out=scan.left_out_reasons(),
+        notes=(*remarks(content, order.core_time_ns), *said),
+    )

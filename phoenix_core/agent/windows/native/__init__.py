@@ -1,0 +1,1 @@
+"""The one place that touches Windows: its API through ctypes, and CIM through PowerShell. Implements `seam`."""

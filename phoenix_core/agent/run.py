@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -14,7 +14,6 @@ from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
-from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
@@ -30,6 +29,9 @@ from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.stopsignals import stop_on_signals
 from phoenix_core.vault.malloc import keep_large_buffers
+
+if TYPE_CHECKING:  # on Windows there are no versions side by side
+    from phoenix_core.agent.versionwatch import VersionWatch
 
 FLUSH_S = 2.0
 log = structlog.get_logger(__name__)
@@ -51,7 +53,7 @@ async def run_agent(
     stop: asyncio.Event,
     news: LinkNews | None = None,
     scripts: Path = DEFAULT_FOLDER,
-    versions: VersionWatch | None = None,
+    versions: "VersionWatch | None" = None,
     maker: JobMaker | None = None,
 ) -> None:
     """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within seconds. `scripts`:
@@ -92,7 +94,7 @@ class _Agent:
         cache: KeyCache,
         news: LinkNews | None,
         jobs: JobMaker,
-        versions: VersionWatch | None,
+        versions: "VersionWatch | None",
     ) -> None:
         self._news = news
         self._versions = versions

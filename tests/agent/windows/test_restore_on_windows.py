@@ -36,7 +36,7 @@ def test_the_pre_checks_are_told_before_anything_is_written(rig: WindowsRig, bac
     assert rig.ports is not None
     steps = [body for body in rig.ports.reports if isinstance(body, StepReport) and body.state == "done"]
     assert [each.step for each in steps] == ["WF6.3", "WF6.4", "WF6.5"]
-    assert (steps[0].detail, steps[2].detail) == ("C:\\restored", "3 files, 3 folders, 29 B")
+    assert (steps[0].detail, steps[2].detail) == ("C:\\restored", "3 files, 3 folders, 29 Bytes")
     assert result.check_only
     assert not {"create_file", "make_folder", "rename", "set_security", "open_stream"} & set(rig.windows.calls)
 

@@ -11,7 +11,7 @@ from functools import partial
 from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.blocksource import BlockSource
 from phoenix_core.agent.restore.damage import DAMAGED, damage_reason
-from phoenix_core.agent.restore.errors import DestinationMoved
+from phoenix_core.agent.restore.errors import LINK_IN_THE_WAY, DestinationMoved
 from phoenix_core.agent.restore.largeparts import is_large, parts_of
 from phoenix_core.agent.restore.records import COMPLETE, MISSING, SKIPPED, Folder, Outcome, Wanted, join, joined_chunks
 from phoenix_core.agent.restore.records import missing as missing_outcome
@@ -130,6 +130,8 @@ class WindowsFiller:
             problems = self._writer.finish_folder(self._held.open(folder), entry)
         except WindowsFailure as failure:
             problems = [f"folder: {reason_of(failure)}"]
+        except DestinationMoved:
+            problems = ["folder: in_the_way"]
         if problems:
             self._tally.leave_out(source, problems)
 
@@ -149,10 +151,10 @@ class WindowsFiller:
             path = self._held.open(level.folder.path)
             if record.exists:
                 self._writer.remove_temporary(path)
-        except WindowsFailure as failure:
+        except (WindowsFailure, DestinationMoved) as error:
             level.blocked = FOLDER_NOT_RESTORED
             self._names[source] = b""
-            self._tally.lose(source, reason_of(failure))
+            self._tally.lose(source, reason_of(error) if isinstance(error, WindowsFailure) else LINK_IN_THE_WAY)
             return
         self.restored_folders += record.apply
 

@@ -91,6 +91,7 @@ from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
+from phoenix_core.engine.upgrades import UpgradeBoard, Upgrades
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_opening import VaultOpening
 from phoenix_core.engine.vault_view import VaultNews, Views
@@ -187,6 +188,7 @@ class Parts(WorkflowParts):
         self.events = EventBus(self._clock)
         self.progress = ProgressBoard(self.events, self._clock)
         self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
+        self.upgrade_board = UpgradeBoard()
         self.views = Views(
             self.seat,
             self.directory,
@@ -197,6 +199,7 @@ class Parts(WorkflowParts):
             self._clock,
             self._host.hostname,
             self.seen,
+            self.upgrade_board.text,
         )
 
     def _make_engine(self) -> None:
@@ -218,6 +221,16 @@ class Parts(WorkflowParts):
         self.attached = Attached(self.policies)
         self.retention_plans = RetentionPlans(self.policies, self.snapshots, self.sources.is_held)
         self.own_folders = OwnFolders(self.directory, (os.fsencode(self._data.root), os.fsencode(self.seat.location)))
+        self.bundle = BundleShelf(self._data.bundle)
+        self.upgrades = Upgrades(
+            self.upgrade_board,
+            self.directory,
+            self.bundle,
+            self.agents.knows,
+            self.agents.send,
+            self.server_news.changed,
+            self._clock,
+        )
         self.rule_tests = RuleTests(self.agents, self.directory, self.own_folders, self.settings, self._clock)
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
@@ -353,11 +366,11 @@ class Parts(WorkflowParts):
             self.seat,
             self.assigner,
             self.rule_tests,
+            self.upgrades,
             self.server_news.changed,
             self._clock,
         )
         self.last_seen = LastSeen(self.directory, self._clock)
-        self.bundle = BundleShelf(self._data.bundle)
         script = ServedScript()
         self.installs = InstallService(self.bundle, script)
         self.lines = InstallLines(self.bundle, script, self._link_urls)
@@ -410,7 +423,7 @@ class Parts(WorkflowParts):
             self._data.core_socket,
             (
                 CoreResource(status, doctor, stop),
-                ServerResource(self.directory, self.views, self.enrolments, removal, self.lines),
+                ServerResource(self.directory, self.views, self.enrolments, removal, self.lines, self.upgrades),
                 BackupResource(self.desk, self.ledger),
                 JobResource(self.desk, self.ledger, self.jobs, self.directory),
                 SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),

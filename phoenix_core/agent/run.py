@@ -1,7 +1,7 @@
 """The agent process: keeps the link to the core and works on what is ordered."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,8 @@ from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
+from phoenix_core.agent.upgrading import Upgrading
+from phoenix_core.agentlink import features
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
@@ -26,6 +28,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.ruletest import RuleTestOrder
+from phoenix_core.agentlink.upgradeorder import UpgradeOrder
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.stopsignals import stop_on_signals
 from phoenix_core.vault.malloc import keep_large_buffers
@@ -55,10 +58,12 @@ async def run_agent(
     scripts: Path = DEFAULT_FOLDER,
     versions: "VersionWatch | None" = None,
     maker: JobMaker | None = None,
+    upgrade_command: Sequence[str] = (),
 ) -> None:
     """Work until `stop` is set; then the jobs end, with a report that the agent stopped, within seconds. `scripts`:
     the folder of the administrator's scripts. `versions`: it ends as well, between two jobs, for another version.
-    `maker`: what makes jobs of orders; by itself that of this host's system.
+    `maker`: what makes jobs of orders; by itself that of this host's system. `upgrade_command`: what its core's
+    operators may have run here; empty: nothing.
 
     Raises `AgentRunning`, `StateUnusable`, `NotGreeted`, and `NotEnrolled` where the folder holds no identity."""
     keep_large_buffers()
@@ -72,7 +77,7 @@ async def run_agent(
                 maker = await asyncio.to_thread(jobs_of_this_host, state_dir, scripts)
             await asyncio.to_thread(maker.started)
             state = await asyncio.to_thread(AgentState, state_dir)
-            await _Agent(state_dir, state, cache, news, maker, versions).run(stop)
+            await _Agent(state_dir, state, cache, news, maker, versions, upgrade_command).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -95,12 +100,15 @@ class _Agent:
         news: LinkNews | None,
         jobs: JobMaker,
         versions: "VersionWatch | None",
+        upgrade_command: Sequence[str],
     ) -> None:
         self._news = news
         self._versions = versions
         self._state = state
         self._maker = jobs
-        self._link = Link(state_dir, self)
+        can = (*features.ALL, features.UPGRADES) if upgrade_command else features.ALL
+        self._link = Link(state_dir, self, can=can)
+        self._upgrading = Upgrading(self._link, upgrade_command) if upgrade_command else None
         self._jobs = AgentJobs(self._link, state_dir, cache, make=jobs.make, check=self._check)
         self._tests = RuleTests(self._link, state_dir, jobs.test_rules)
         self._named: set[str] = set()
@@ -164,6 +172,9 @@ class _Agent:
             self._jobs.start(order)
         elif isinstance(order, RuleTestOrder):
             self._tests.start(order)
+        elif isinstance(order, UpgradeOrder):
+            if self._upgrading is not None:
+                self._upgrading.start(order)
         elif isinstance(order, CancelOrder):
             self._jobs.cancel(order.job, order.who)
         elif isinstance(order, JobKnown):

@@ -32,6 +32,7 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.agentlink.outbox import Outbox
 from phoenix_core.agentlink.questions import Questions
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder
 
 GREETING_TIMEOUT_S = 15.0
 MISSED_HEARTBEATS = 3
@@ -41,7 +42,7 @@ PROGRESS_PAUSE_S = 0.2
 
 log = structlog.get_logger(__name__)
 
-Order = BackupOrder | RestoreOrder | CancelOrder | JobKnown | SnapshotRecorded | RuleTestOrder
+Order = BackupOrder | RestoreOrder | CancelOrder | JobKnown | SnapshotRecorded | RuleTestOrder | UpgradeOrder
 
 
 class LatestProgress:
@@ -153,9 +154,24 @@ class PeerConnection:
             match message:
                 case ReportAck():
                     self._take_acknowledgement(message.number)
-                case KeysAnswer() | TokenAnswer() | CertificateAnswer() | OwnRestoreAnswer() | RuleTestAnswer():
+                case (
+                    KeysAnswer()
+                    | TokenAnswer()
+                    | CertificateAnswer()
+                    | OwnRestoreAnswer()
+                    | RuleTestAnswer()
+                    | UpgradeNoted()
+                ):
                     self._questions.answered(message)
-                case BackupOrder() | RestoreOrder() | CancelOrder() | JobKnown() | SnapshotRecorded() | RuleTestOrder():
+                case (
+                    BackupOrder()
+                    | RestoreOrder()
+                    | CancelOrder()
+                    | JobKnown()
+                    | SnapshotRecorded()
+                    | RuleTestOrder()
+                    | UpgradeOrder()
+                ):
                     await self._on_order(message)
                 case HeartbeatAnswer():
                     pass

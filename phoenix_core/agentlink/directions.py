@@ -24,6 +24,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder, UpgradeOutcome
 
 FromPeer = (
     Hello
@@ -33,6 +34,7 @@ FromPeer = (
     | CertificateRequest
     | OwnRestoreRequest
     | RuleTestPage
+    | UpgradeOutcome
     | Progress
     | Report
 )
@@ -49,7 +51,13 @@ FromCore = (
     | OwnRestoreAnswer
     | RuleTestOrder
     | RuleTestAnswer
+    | UpgradeOrder
+    | UpgradeNoted
     | ReportAck
     | JobKnown
     | SnapshotRecorded
 )
+
+Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
+"""Requests of peers that the engine answers."""
+Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted

@@ -8,6 +8,8 @@ SOURCE_SNAPSHOTS = "source_snapshots"
 """Backups from snapshots of file systems."""
 
 RESTORE_DRILL = "restore_drill"
+UPGRADES = "upgrades"
+"""It is upgraded at the word of its core's operators. Not among `ALL`: its administrator allows it or doesn't."""
 
 COMPARE = "compare"
 """Comparisons of a snapshot with what is on the server."""

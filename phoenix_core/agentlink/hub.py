@@ -45,6 +45,7 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.served import SERVED_PROTOCOLS, check_version
 from phoenix_core.agentlink.session import CLOSE_TIMEOUT_S, PeerRequest, PeerSession, failed_answer
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 
@@ -88,8 +89,10 @@ class PeerEvents(Protocol):
         Raise only where another try may help: the connection is closed and the peer sends it again."""
 
     async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
+        self,
+        peer: PeerIdentity,
+        request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome,
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted:
         """Answer a request; a PhoenixError becomes the answer's error."""
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:

@@ -42,6 +42,7 @@ from phoenix_core.agentlink.questions import Answer, Questions, Request
 from phoenix_core.agentlink.renewal import Renewal
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.tlserrors import explain
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import new_id
@@ -81,12 +82,15 @@ class Link:
         *,
         facts: HostFacts | None = None,
         backoff: Backoff | None = None,
+        can: Sequence[str] = features.ALL,
     ) -> None:
+        """`can`: the features that the peer names to the core."""
         self._state_dir = state_dir
         self._handler = handler
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff(rng or random.Random())  # noqa: S311 - jitter, not a secret
         self._facts = facts
+        self._features = tuple(can)
         self._instance = new_id("i")
         self._latest = LatestProgress()
         self._opening = threading.Lock()
@@ -134,6 +138,8 @@ class Link:
     ) -> OwnRestoreAnswer: ...
     @overload
     def request_blocking(self, request: RuleTestPage, timeout_s: float = REQUEST_TIMEOUT_S) -> RuleTestAnswer: ...
+    @overload
+    def request_blocking(self, request: UpgradeOutcome, timeout_s: float = REQUEST_TIMEOUT_S) -> UpgradeNoted: ...
     def request_blocking(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """As `request`, from any thread but the event loop's."""
         loop = self._loop
@@ -301,7 +307,7 @@ class Link:
             running_jobs=tuple(jobs),
             instance=self._instance,
             dialled=url.rstrip("/"),
-            features=features.ALL,
+            features=self._features,
         )
 
     def _check_certificate(self, state: PeerState) -> None:

@@ -18,9 +18,10 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 
-Request = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage
-Answer = KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer
+Request = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
+Answer = KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted
 
 
 class _Open:

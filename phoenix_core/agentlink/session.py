@@ -35,6 +35,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.errors import PhoenixError
 
 REPORTS_WAITING = 256
@@ -43,7 +44,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 log = structlog.get_logger(__name__)
 
-PeerRequest = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage
+PeerRequest = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
 
 
 class SessionEvents(Protocol):
@@ -173,7 +174,14 @@ class PeerSession:
                 self._take_progress(message)
             case Report():
                 await self._reports.put(message)
-            case KeysRequest() | TokenRequest() | CertificateRequest() | OwnRestoreRequest() | RuleTestPage():
+            case (
+                KeysRequest()
+                | TokenRequest()
+                | CertificateRequest()
+                | OwnRestoreRequest()
+                | RuleTestPage()
+                | UpgradeOutcome()
+            ):
                 await self._requests.acquire()
                 task = group.create_task(self._answer(message), name=f"link request {self.identity.peer_id}")
                 self._answering.add(task)
@@ -246,3 +254,5 @@ def failed_answer(request: PeerRequest, error: Exception) -> Message:
             return OwnRestoreAnswer(number=request.number, error=view)
         case RuleTestPage():
             return RuleTestAnswer(number=request.number, go_on=False, error=view)
+        case UpgradeOutcome():
+            return UpgradeNoted(number=request.number, error=view)

@@ -9,6 +9,7 @@ from phoenix_core.domain.views import ActivationTokenRequest
 from phoenix_core.engine.enrolment import Enrolments
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.servers import ServerRemoval
+from phoenix_core.engine.upgrades import Upgrades
 from phoenix_core.engine.vault_view import Views
 from phoenix_core.rollout.lines import InstallLines
 
@@ -21,18 +22,21 @@ class ServerResource:
         enrolments: Enrolments,
         removal: ServerRemoval,
         lines: InstallLines,
+        upgrades: Upgrades,
     ) -> None:
         self._directory = directory
         self._views = views
         self._enrolments = enrolments
         self._removal = removal
         self._lines = lines
+        self._upgrades = upgrades
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/servers", self.list),
             web.get("/v1/servers/{server}", self.show),
             web.delete("/v1/servers/{server}", self.remove, name="server.remove"),
+            web.post("/v1/servers/{server}/upgrade", self.upgrade, name="server.upgrade"),
             web.post("/v1/activation-tokens", self.new_token, name="server.token"),
             web.get("/v1/storage-nodes", self.storage_nodes),
         ]
@@ -46,6 +50,11 @@ class ServerResource:
     async def remove(self, request: web.Request) -> web.Response:
         peer = await self._removal.remove(request.match_info["server"], await operator_of(request))
         return json_answer(await self._views.server(peer))
+
+    async def upgrade(self, request: web.Request) -> web.Response:
+        """Have the agent take the core's version, where its administrator allows that."""
+        peer = await self._upgrades.order(request.match_info["server"], await operator_of(request))
+        return json_answer(await self._views.server(peer), status=202)
 
     async def new_token(self, request: web.Request) -> web.Response:
         wanted = await body_of(request, ActivationTokenRequest, default=ActivationTokenRequest())

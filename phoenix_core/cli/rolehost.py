@@ -3,11 +3,15 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phoenix_core.cli.output import print_error, print_json, say, warn
-from phoenix_core.domain.errors import EXIT_DONE, EXIT_RESTART, PhoenixError
+from phoenix_core.domain.errors import EXIT_DONE, EXIT_RESTART, PhoenixError, UsageError
 from phoenix_core.host.datadir import CoreLock, DataDirectory
 from phoenix_core.host.stopsignals import stop_on_signals
+
+if TYPE_CHECKING:  # on Windows there are no versions side by side
+    from phoenix_core.agent.versionwatch import VersionWatch
 
 
 async def run_core(
@@ -97,22 +101,41 @@ async def run_agent_role(
     """`allow_upgrade`: the core's operators may have it upgraded."""
     from phoenix_core.agent.run import run_agent
     from phoenix_core.agent.scripts import DEFAULT_FOLDER
-    from phoenix_core.agent.versionwatch import VersionWatch
     from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
-    from phoenix_core.rollout.program import running_program
 
+    if allow_upgrade and state is not None:
+        raise UsageError(detail="An agent with --state of its own can't be upgraded by its core.")
     folder = state or data.agent
     await asyncio.to_thread(PeerState.load, folder)  # before anything is made there
     logs = data.logs if state is None else folder / "logs"
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
     news = None if quiet else _LinkWords()
-    versions = VersionWatch(running_program())
-    await run_agent(folder, stop=stop_on_signals(), news=news, scripts=scripts or DEFAULT_FOLDER, versions=versions)
-    if not versions.restart:
+    versions, upgrade = (None, ()) if sys.platform == "win32" else _versions(data, allow_upgrade=allow_upgrade)
+    await run_agent(
+        folder,
+        stop=stop_on_signals(),
+        news=news,
+        scripts=scripts or DEFAULT_FOLDER,
+        versions=versions,
+        upgrade_command=upgrade,
+    )
+    if versions is None or not versions.restart:
         return EXIT_DONE
     say("Another version was put in use: the service starts it.")
     return EXIT_RESTART
+
+
+def _versions(data: DataDirectory, *, allow_upgrade: bool) -> "tuple[VersionWatch, tuple[str, ...]]":
+    """What looks after other versions of this program, and the command that the core's operators may have run."""
+    from phoenix_core.agent.versionwatch import VersionWatch
+    from phoenix_core.rollout.program import running_program
+
+    program = running_program()
+    if not allow_upgrade or program.versions is None:
+        return VersionWatch(program), ()
+    command = (str(program.path), "agent", "upgrade", "--detach", "--json", "--data", str(data.root))
+    return VersionWatch(program), command
 
 
 async def run_storage_role(data: DataDirectory, *, take_over: bool) -> int:

@@ -1,4 +1,4 @@
-"""`phoenix server add|token|list|show|remove`: the protected servers."""
+"""`phoenix server add|token|list|show|upgrade|remove`: the protected servers."""
 
 from typing import Annotated
 
@@ -61,6 +61,22 @@ def show(server: ServerName, data: Data = None, as_json: Json = False) -> None:
     from phoenix_core.cli.serverwork import show_one
 
     execute(show_one(data_directory(data), server, as_json=as_json), as_json=as_json)
+
+
+@app.command("upgrade")
+def upgrade(
+    servers: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVER]...", help="Name or id.", autocompletion=completion.servers)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All that are behind and connected.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Order agents whose administrators allow it to take the core's version; they restart between two jobs."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverupgrade import upgrade as work
+
+    execute(work(data_directory(data), servers or [], everyone=everyone, as_json=as_json), as_json=as_json)
 
 
 @app.command("remove")

@@ -76,6 +76,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
             ("Host", server.hostname),
             ("Platform", server.platform),
             ("Agent", version_of(server)),
+            ("Upgrade", server.upgrade or "-"),
             ("Enrolled", when(server.enrolled_at)),
             ("Last seen", when(server.last_seen_at)),
             ("Last backup", f"{when(server.last_backup_at)} {server.last_backup_state or ''}".strip()),

@@ -41,6 +41,8 @@ class ServerView(msgspec.Struct, frozen=True):
     """When a restore drill last proved that what was backed up of it can be restored."""
     proof_due: bool = False
     """It has snapshots, and that was too long ago (setting `drill.recent_days`), or never."""
+    upgrade: str = ""
+    """How an upgrade that was ordered goes; empty: none was, or it is through."""
 
 
 class StepView(msgspec.Struct, frozen=True):

@@ -65,8 +65,11 @@ class AgentJobs:
         """Whether the peer, when it connected last, said that it can do this; see `agentlink.features`."""
         return feature in self._features.get(peer_id, ())
 
-    def connected(self, peer_id: str, named: Iterable[str], dialled: str = "", features: Iterable[str] = ()) -> None:
+    def can(self, peer_id: str, features: Iterable[str]) -> None:
+        """What a peer says that it can do; before it counts as connected."""
         self._features[peer_id] = frozenset(features)
+
+    def connected(self, peer_id: str, named: Iterable[str], dialled: str = "") -> None:
         self._named[peer_id] = frozenset(named)
         if dialled.startswith("https://"):
             self._dialled[peer_id] = dialled

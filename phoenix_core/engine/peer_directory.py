@@ -142,9 +142,9 @@ class PeerDirectory:
 
     async def connect(self, peer_id: str, at: datetime, hostname: str, platform: str, version: str) -> None:
         self._connected.add(peer_id)
+        self._change(peer_id, last_seen_at=at, hostname=hostname, platform=platform, version=version)
         with _kept_in_memory(peer_id):
             await self._stored.seen(peer_id, at, hostname, platform, version)
-        self._change(peer_id, last_seen_at=at, hostname=hostname, platform=platform, version=version)
 
     async def disconnect(self, peer_id: str, at: datetime) -> None:
         self._connected.discard(peer_id)

@@ -29,6 +29,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.clock import Clock
@@ -48,6 +49,7 @@ from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.queue import JobQueue
 from phoenix_core.engine.requests import AGENT_ASKS
+from phoenix_core.engine.upgrades import Upgrades
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflows.agent_step import encode_outcome
 
@@ -72,6 +74,7 @@ class PeerConversation:
         seat: VaultSeat,
         assigner: StorageAssigner,
         rule_tests: RuleTests,
+        upgrades: Upgrades,
         changed: Callable[[str], None],
         clock: Clock,
     ) -> None:
@@ -87,6 +90,7 @@ class PeerConversation:
         self._seat = seat
         self._assigner = assigner
         self._rule_tests = rule_tests
+        self._upgrades = upgrades
         self._changed = changed
         self._clock = clock
 
@@ -104,10 +108,12 @@ class PeerConversation:
 
     async def on_connect(self, peer: PeerIdentity, hello: Hello) -> None:
         peer_id = peer.peer_id
+        self._agents.can(peer_id, hello.features)
+        self._upgrades.connected(peer_id, hello.version)
         await self._directory.connect(peer_id, self._clock.now(), hello.hostname, hello.platform, hello.version)
         if peer.role == AGENT:
             await self._settle_jobs(peer_id, hello.running_jobs)
-            self._agents.connected(peer_id, hello.running_jobs, hello.dialled, hello.features)
+            self._agents.connected(peer_id, hello.running_jobs, hello.dialled)
             self._queue.poke()
         self._changed(peer_id)
 
@@ -178,8 +184,10 @@ class PeerConversation:
     # --- asking ------------------------------------------------------------------------------------------------------
 
     async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
+        self,
+        peer: PeerIdentity,
+        request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome,
+    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted:
         try:
             if isinstance(request, KeysRequest):
                 return await self._answer_keys(peer.peer_id, request)
@@ -187,6 +195,9 @@ class PeerConversation:
                 return await self._answer_token(peer.peer_id, request)
             if isinstance(request, RuleTestPage):
                 return await self._rule_tests.page(peer.peer_id, request)
+            if isinstance(request, UpgradeOutcome):
+                self._upgrades.outcome(peer.peer_id, request)
+                return UpgradeNoted(number=request.number)
             return await self._answer_own_restore(peer.peer_id, request)
         except PhoenixError as error:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -64,7 +65,9 @@ class Views:
         clock: Clock,
         hostname: str,
         seen: SeenTime,
+        upgrade_text: Callable[[str], str],
     ) -> None:
+        """`upgrade_text`: what is to be said of a server's upgrade, by its id."""
         self._seat = seat
         self._directory = directory
         self._jobs = jobs
@@ -74,6 +77,7 @@ class Views:
         self._clock = clock
         self._hostname = hostname
         self._seen = seen
+        self._upgrade_text = upgrade_text
 
     def snapshot(self, row: SnapshotRow) -> SnapshotView:
         age_s = (self._clock.now() - row.created_at).total_seconds()
@@ -146,6 +150,7 @@ class Views:
             version_standing=standing(peer.version, __version__),
             last_proof_at=proved_at,
             proof_due=snapshots > 0 and peer.revoked_at is None and self._proof_due(proved_at),
+            upgrade=self._upgrade_text(peer.id),
         )
 
     async def storage_nodes(self) -> list[StorageNodeView]:

@@ -20,7 +20,7 @@ from phoenix_core.agentlink.ca import CertificateAuthority, IssuedCertificate
 from phoenix_core.agentlink.certificates import PeerIdentity, key_pem, make_request
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.dial import CONNECT_PATH, http_session
-from phoenix_core.agentlink.directions import FromCore
+from phoenix_core.agentlink.directions import Answered, Asked, FromCore
 from phoenix_core.agentlink.enrol import Enrolment, EnrolRequest, enrol
 from phoenix_core.agentlink.enrolment import EnrolmentService, Grant
 from phoenix_core.agentlink.errors import TokenExpired, TokenForged, TokenForOtherRole, TokenUsed
@@ -43,6 +43,7 @@ from phoenix_core.agentlink.messages import (
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.served import SERVED_PROTOCOLS
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.host.process import HostFacts
@@ -89,7 +90,7 @@ class EngineDouble:
         self.disconnects: list[str] = []
         self.reports: list[Report] = []
         self.latest: dict[str, Progress] = {}
-        self.requests: list[KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage] = []
+        self.requests: list[Asked] = []
         self.changes = Changes()
         self.report_error: Exception | None = None
         self.greet_error: PhoenixError | None = None
@@ -157,9 +158,7 @@ class EngineDouble:
         self.reports.append(report)
         await self.changes.note()
 
-    async def on_request(
-        self, peer: PeerIdentity, request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer:
+    async def on_request(self, peer: PeerIdentity, request: Asked) -> Answered:
         self.requests.append(request)
         await self.changes.note()
         await self.hold_requests.wait()
@@ -172,6 +171,8 @@ class EngineDouble:
                 return OwnRestoreAnswer(number=0, job="j1")
             case RuleTestPage():
                 return RuleTestAnswer(number=0, go_on=request.page < 3)
+            case UpgradeOutcome():
+                return UpgradeNoted(number=0)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
         self.serials[peer.peer_id].add(certificate.serial)

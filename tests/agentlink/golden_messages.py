@@ -53,6 +53,7 @@ from phoenix_core.agentlink.ruletest import (
     Verdict,
 )
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
+from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder, UpgradeOutcome
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, StepState
@@ -201,6 +202,9 @@ EXAMPLES: dict[str, Message] = {
         error=_ERROR,
     ),
     "RuleTestAnswer": RuleTestAnswer(number=9, go_on=False, error=_ERROR),
+    "UpgradeOrder": UpgradeOrder(who="root"),
+    "UpgradeOutcome": UpgradeOutcome(number=9, version="0.2.0", error=_ERROR),
+    "UpgradeNoted": UpgradeNoted(number=9, error=_ERROR),
     "Progress": Progress(
         job="j1",
         phase="transfer",

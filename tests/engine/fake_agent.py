@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from phoenix_core.agentlink import features
 from phoenix_core.agentlink.backoff import Backoff
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.enrol import enrol
@@ -29,6 +30,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.ruletest import RuleTestOrder
+from phoenix_core.agentlink.upgradeorder import UpgradeOrder
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.states import StepState
@@ -68,6 +70,8 @@ class QuickBackoff(Backoff):
 class FakeAgent:
     def __init__(self, state_dir: Path, facts: HostFacts = FACTS) -> None:
         self.state_dir = state_dir
+        self.can: tuple[str, ...] = features.ALL
+        """Counts from its next start on."""
         self.facts = facts
         self.files: Files = {"/srv/hello": b"hello, world" * 1000, "/srv/deep/er/file": b"x" * 5000}
         self.on_backup: Script = back_up
@@ -76,6 +80,7 @@ class FakeAgent:
         self.cancelled: dict[str, asyncio.Event] = {}
         self.recorded: list[SnapshotRecorded] = []
         self.known: list[JobKnown] = []
+        self.upgrades: list[UpgradeOrder] = []
         self.rule_tests: list[RuleTestOrder] = []
         self.restored: dict[str, bytes] = {}
         self.working: set[str] = set()
@@ -86,7 +91,7 @@ class FakeAgent:
         self.link: Link = self._new_link()
 
     def _new_link(self) -> Link:
-        return Link(self.state_dir, self, facts=self.facts, backoff=QuickBackoff())
+        return Link(self.state_dir, self, facts=self.facts, backoff=QuickBackoff(), can=self.can)
 
     async def enrol(self, token: str) -> None:
         await enrol(
@@ -160,6 +165,8 @@ class FakeAgent:
             self.known.append(order)
         elif isinstance(order, RuleTestOrder):
             self.rule_tests.append(order)
+        elif isinstance(order, UpgradeOrder):
+            self.upgrades.append(order)
         else:
             self.recorded.append(order)
 

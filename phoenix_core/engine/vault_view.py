@@ -1,8 +1,8 @@
 """The vault, the snapshots and the servers as operators see them."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog

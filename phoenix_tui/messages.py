@@ -67,6 +67,14 @@ class OpenDiff(Message):
         self.after = after
 
 
+class OpenCompare(Message):
+    """Compare a snapshot with what is on its server now."""
+
+    def __init__(self, snapshot: SnapshotView) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+
 class Go(Message):
     """Switch to one of the main screens."""
 

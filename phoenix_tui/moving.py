@@ -14,6 +14,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.messages import (
     Go,
     OpenBackup,
+    OpenCompare,
     OpenDiff,
     OpenJob,
     OpenJobs,
@@ -21,6 +22,7 @@ from phoenix_tui.messages import (
     OpenSnapshots,
 )
 from phoenix_tui.screens.backup import BackupScreen
+from phoenix_tui.screens.compare import CompareScreen
 from phoenix_tui.screens.diff import DiffScreen
 from phoenix_tui.screens.find import FindScreen
 from phoenix_tui.screens.job import JobScreen
@@ -102,6 +104,9 @@ class MovingApp(App[Leaving]):
 
     async def on_open_diff(self, message: OpenDiff) -> None:
         await self._open(DiffScreen(self.context, message.before, message.after))
+
+    async def on_open_compare(self, message: OpenCompare) -> None:
+        await self._open(CompareScreen(self.context, message.snapshot))
 
     async def on_open_snapshots(self, message: OpenSnapshots) -> None:
         await self._go("snapshots")

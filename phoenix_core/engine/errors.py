@@ -169,7 +169,10 @@ class PlatformMismatch(PhoenixError):
 
     code = "platform_mismatch"
     template = "Data of the {source} server {server} can't be restored to the {target} server {to_server}."
-    hint = "Name a server of the same platform with --to-server."
+    hint = (
+        "Owners, permissions and names of the one mean nothing on the other. Name a server of the same platform with "
+        "--to-server; to get at the contents alone, `phoenix snapshot download` or `phoenix mount` brings them here."
+    )
     exit_code = EXIT_USAGE
 
 

@@ -20,6 +20,14 @@ class MountPointUnusable(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class MountLeft(PhoenixError):
+    """The process behind a mount was killed, so that nobody unmounted it."""
+
+    code = "mount_left"
+    template = "A mount whose process was killed is left at {path}."
+    hint = "Unmount it with `fusermount3 -u {quoted}`, or as root with `umount {quoted}`, and mount again."
+
+
 class MountFailed(PhoenixError):
     code = "mount_failed"
     template = "The mount at {path} could not be made, or ended by itself (libfuse said: {detail})."

@@ -5,6 +5,7 @@ libfuse calls in threads of its own; each call is handed to the event loop that 
 import asyncio
 import errno
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -16,14 +17,12 @@ from typing import Any, TypeVar
 
 import structlog
 
-from phoenix_core.mount.errors import FuseUnavailable, MountFailed, MountPointUnusable
+from phoenix_core.mount.errors import FuseUnavailable, MountFailed, MountLeft, MountPointUnusable
 from phoenix_core.mount.readahead import ReadAhead
 from phoenix_core.mount.snapshotfolder import Node, SnapshotFolder
 
 DEVICE = Path("/dev/fuse")
 UNMOUNT_S = 5.0
-THREADS = 10
-"""libfuse's own number."""
 BLOCK = 512
 TYPES = {
     "file": stat.S_IFREG,
@@ -138,7 +137,7 @@ class FuseMount:
         self._failure = ""
 
     async def start(self) -> None:
-        """Returns once the mount is there. Raises FuseUnavailable, MountPointUnusable, MountFailed."""
+        """Returns once the mount is there. Raises FuseUnavailable, MountPointUnusable, MountLeft, MountFailed."""
         await asyncio.to_thread(load_fuse)
         await asyncio.to_thread(_check_place, self._place)
         self._thread.start()
@@ -182,7 +181,6 @@ class FuseMount:
                 nodev=True,
                 fsname="phoenix",
                 subtype="phoenix",
-                **({"max_threads": THREADS} if _takes_threads(fuse) else {}),
             )
         except RuntimeError as error:
             self._failure = f"error {error}"
@@ -217,19 +215,16 @@ def load_fuse() -> Any:
     return mfusepy
 
 
-def _takes_threads(fuse: Any) -> bool:
-    """Since libfuse 3.12; without it some releases complain of their own default."""
-    return bool((fuse.fuse_version_major, fuse.fuse_version_minor) >= (3, 12))
-
-
 def _check_place(place: Path) -> None:
-    """Raises MountPointUnusable."""
+    """Raises MountPointUnusable, MountLeft."""
     try:
         if os.path.ismount(place):
             raise MountPointUnusable(path=place, detail="something is mounted there already")
         if any(place.iterdir()):
             raise MountPointUnusable(path=place, detail="the folder isn't empty")
     except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            raise MountLeft(path=place, quoted=shlex.quote(os.fspath(place))) from error
         raise MountPointUnusable(path=place, detail=(error.strerror or str(error)).lower()) from error
 
 

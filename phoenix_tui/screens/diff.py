@@ -17,7 +17,7 @@ from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
-_CHANGES = {
+CHANGES = {
     "added": Sign("+", _("added"), GOOD),
     "removed": Sign("-", _("removed"), BAD),
     "content": Sign("~", _("content"), WARN),
@@ -107,7 +107,7 @@ class DiffScreen(ConsoleScreen):
             self._read_page()
 
     def _cells(self, change: ChangeView) -> list[Cell]:
-        sign = _CHANGES.get(change.change, Sign("?", change.change, PLAIN))
+        sign = CHANGES.get(change.change, Sign("?", change.change, PLAIN))
         before = "" if change.change == "added" else size(change.size_before)
         after = "" if change.change == "removed" else size(change.size_after)
         return [sign.content, change.path, before, after]

@@ -39,12 +39,12 @@ class FindScreen(ConsoleScreen):
         yield Static(id="found-line")
         yield RowTable[FileVersion](
             (
-                Column(_("Path")),
+                Column(_("Name and folder")),
                 Column(_("Server"), 12, from_width=70),
                 Column(_("Size"), 10, right=True),
                 Column(_("Modified"), 12),
                 Column(_("Last in"), 12, from_width=100),
-                Column(_("Snapshots"), 9, right=True),
+                Column(_("Snapshots"), 11, right=True),
             ),
             key=_key,
             cells=self._cells,
@@ -122,15 +122,15 @@ class FindScreen(ConsoleScreen):
         self.refresh_offer()
 
     def _cells(self, version: FileVersion) -> list[Cell]:
-        gone = Content.styled(" " + _("(not in the newest)"), DIM) if version.gone else Content("")
-        tone = STRONG if version.type == "directory" else ""
+        folder, _slash, name = version.path.rpartition("/")
+        old = " " + _("(old)") if version.gone else ""
         return [
-            Content.assemble((version.path, tone), gone),
+            Content.assemble((name, STRONG), (f"  {folder or '/'}", DIM)),
             version.server_name,
             size(version.size) if version.type == "file" else NOTHING,
             self.formats.time(version.mtime),
             Content.styled(f"{short_id(version.newest)}", DIM),
-            number(version.snapshots),
+            f"{number(version.snapshots)}{old}",
         ]
 
     # --- intentions --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from phoenix_tui.context import Context
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
 from phoenix_tui.formats import NOTHING, files, number, short_id, size
 from phoenix_tui.i18n import _, ngettext
-from phoenix_tui.messages import CoreChanged, OpenDiff, OpenJob, OpenRestore
+from phoenix_tui.messages import CoreChanged, OpenCompare, OpenDiff, OpenJob, OpenRestore
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import BAD, DIM, GOOD, WARN
@@ -154,10 +154,10 @@ class SnapshotsScreen(SearchableScreen):
         return next((each for each in same if each.created_at < snapshot.created_at), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in {"restore", "diff", "job", "verify", "remove"}:
+        if action not in {"restore", "diff", "compare", "job", "verify", "remove"}:
             return super().check_action(action, parameters)
         snapshot = self._snapshot() if self.is_whole else None
-        if action in {"restore", "diff"}:
+        if action in {"restore", "diff", "compare"}:
             return snapshot is not None and not snapshot.is_lost
         return snapshot is not None
 
@@ -187,6 +187,11 @@ class SnapshotsScreen(SearchableScreen):
         elif snapshot is not None:
             text = _("{server} has no earlier snapshot of {folders} to compare it with.")
             self.notify(text.format(server=snapshot.server_name, folders=", ".join(snapshot.paths)), markup=False)
+
+    def action_compare(self) -> None:
+        snapshot = self._snapshot()
+        if snapshot is not None:
+            self.post_message(OpenCompare(snapshot))
 
     def action_job(self) -> None:
         snapshot = self._snapshot()

@@ -124,6 +124,37 @@ def test_the_wizard_restores_a_file_to_a_folder(installed: Installed) -> None:
     assert tree.below(target, wanted).read_bytes() == wanted.read_bytes()
 
 
+def test_a_lost_file_is_back_with_five_keys_beside_its_name(installed: Installed) -> None:
+    """Eight may be needed from the dashboard on; each call of `press` is one."""
+    here = installed.here
+    wanted = installed.source / "folder-000" / "file-00003"
+    before = wanted.read_bytes()
+    wanted.unlink()
+    pressed: list[str] = []
+    with installed.console() as console:
+
+        def press(key: str, *then_sees: str) -> None:
+            pressed.append(key)
+            console.type(key)
+            console.sees(*then_sees)
+
+        jobs = {job["id"] for job in here.json("job", "list")}
+        press("f", "Part of a name")
+        console.type(wanted.name)
+        console.sees(wanted.name)
+        press(ENTER, "version fits", wanted.name + "  /tmp/")
+        press(ENTER, "Where to?")
+        press(CTRL_N, "It can be restored", "WF6.3", "WF6.4", "WF6.5", wanted.name)
+        assert not wanted.exists()
+        press(ENTER)
+        (job,) = _wait_new_jobs(here, jobs)
+        assert here.wait_job(job["id"])["state"] == "successful"
+        console.type("q")
+        assert console.ends() == 0
+    assert len(pressed) <= 8
+    assert wanted.read_bytes() == before
+
+
 def test_a_terminal_that_stops_reading_holds_up_no_backup(installed: Installed) -> None:
     here = installed.here
     with installed.console() as console:
@@ -161,8 +192,10 @@ def test_a_job_goes_on_when_the_core_is_kept(installed: Installed, leave: str) -
 
 
 def _wait_new_jobs(here: Machine, before: set[str]) -> list[dict[str, Any]]:
+    """Those that aren't mere checks."""
+
     def new() -> list[dict[str, Any]]:
-        return [job for job in watch.get(here.socket, "/v1/jobs") if job["id"] not in before]
+        return [job for job in watch.get(here.socket, "/v1/jobs") if job["id"] not in before and not job["check_only"]]
 
     found: list[dict[str, Any]] = watch.wait_until(here.socket, "a new job", new)
     return found

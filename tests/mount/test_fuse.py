@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.mount import fuse
-from phoenix_core.mount.errors import FuseUnavailable, MountPointUnusable
+from phoenix_core.mount.errors import FuseUnavailable, MountLeft, MountPointUnusable
 from phoenix_core.mount.fuse import FuseMount, SnapshotOperations, load_fuse
 from phoenix_core.mount.snapshotfolder import SnapshotFolder
 from tests.api.test_downloads import damage_the_largest_pack
@@ -107,6 +107,19 @@ async def test_a_mount_that_somebody_unmounts_ends(folder: SnapshotFolder, tmp_p
     await asyncio.to_thread(fuse._unmount, tmp_path / "m", lazy=False)
     await asyncio.wait_for(mount.ended(), 20)
     await mount.stop()
+
+
+async def test_a_mount_whose_process_was_killed_is_told(
+    folder: SnapshotFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: Path) -> bool:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(path))
+
+    monkeypatch.setattr(fuse, "load_fuse", lambda: None)
+    monkeypatch.setattr(Path, "iterdir", gone)
+    with pytest.raises(MountLeft) as error:
+        await FuseMount(folder, tmp_path / "a b").start()
+    assert f"fusermount3 -u '{tmp_path / 'a b'}'" in error.value.what_to_do
 
 
 async def test_a_place_that_will_not_do_is_told(

@@ -3,6 +3,7 @@
 from bisect import insort
 from fnmatch import fnmatch
 
+from phoenix_core.domain.comparing import DifferencePage, DifferenceView
 from phoenix_core.domain.reading import FileVersion, SearchLine, SearchProgress
 from phoenix_core.domain.views import ChangePage, ChangeView, EntryPage, EntryView, SnapshotView
 from tests.tui import sample
@@ -78,6 +79,16 @@ class SampleTree:
                 )
                 lines.append(SearchLine(version=version))
         return [*lines, SearchLine(end=SearchProgress(len(self.folders), 1213))]
+
+    def differences(self) -> DifferencePage:
+        return DifferencePage(
+            differences=(
+                DifferenceView(1, "/etc/hosts", "content", 221, 240),
+                DifferenceView(2, "/etc/nginx/nginx.conf", "metadata", 1_482, 1_482, "mode, owner"),
+                DifferenceView(3, "/srv/www/new.html", "added", 0, 9_001),
+                DifferenceView(4, "/srv/www/old.html", "removed", 7_015, 0),
+            )
+        )
 
     def changes(self) -> ChangePage:
         return ChangePage(

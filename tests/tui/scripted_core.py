@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from phoenix_core.domain.alerts import AcknowledgeRequest, AlertView
+from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
@@ -145,6 +146,8 @@ class ScriptedCore:
             web.post("/v1/jobs/{job}/retry", self._retry),
             web.post("/v1/backups", self._backup),
             web.post("/v1/restores", self._restore),
+            web.post("/v1/compares", self._compare),
+            web.get("/v1/jobs/{job}/differences", self._differences),
             web.post("/v1/vault/verify", self._verify),
             web.post("/v1/vault/repair", self._repair),
             web.post("/v1/vault/prune", self._prune),
@@ -237,6 +240,13 @@ class ScriptedCore:
         server = self._server(body.server)
         title = "Check of a restore" if body.check_only else "Restore"
         return self._new_job(JobKind.FILE_RESTORE, f"{title} of {server.name}", server.id)
+
+    async def _compare(self, request: web.Request) -> web.Response:
+        body = msgspec.json.decode(await request.read(), type=CompareRequest)
+        return self._new_job(JobKind.FILE_COMPARE, "Comparison", self._server(body.server).id)
+
+    async def _differences(self, _request: web.Request) -> web.Response:
+        return _json(self.tree.differences())
 
     async def _verify(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=VerifyRequest)

@@ -18,7 +18,9 @@ from phoenix_tui.dialogs.leave import LeaveDialog
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
 from phoenix_tui.screens import (
+    alerts,
     backup,
+    compare,
     dashboard,
     diff,
     find,
@@ -44,7 +46,9 @@ from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
 MODULES = (
+    alerts,
     backup,
+    compare,
     dashboard,
     diff,
     find,

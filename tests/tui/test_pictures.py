@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
-from phoenix_core.domain.states import JobState, StepState
+from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import StepView
 from phoenix_tui.model import Connection
 from phoenix_tui.themes import CONTRAST, LIGHT, PLAIN
@@ -90,6 +90,19 @@ async def finding(pilot: ConsolePilot, core: ScriptedCore) -> None:
     await opens("enter")(pilot, core)
 
 
+async def comparing(pilot: ConsolePilot, core: ScriptedCore) -> None:
+    await opens("4", "c")(pilot, core)
+    await end_comparison(pilot, core, added=1, removed=1, content=1, metadata=1, same=48_211)
+
+
+async def end_comparison(pilot: ConsolePilot, core: ScriptedCore, **counts: int) -> None:
+    await until(pilot, lambda: any(job.kind is JobKind.FILE_COMPARE for job in core.jobs.values()))
+    job = [job for job in core.jobs.values() if job.kind is JobKind.FILE_COMPARE][-1]
+    core.put_job(msgspec.structs.replace(job, state=JobState.SUCCESSFUL, result=dict(counts)))
+    await until(pilot, lambda: core.asked("GET", f"/v1/jobs/{job.id}/differences"))
+    await settled(pilot)
+
+
 async def destination(pilot: ConsolePilot, core: ScriptedCore) -> None:
     await opens("4", "enter", "ctrl+n", "down", "enter")(pilot, core)
 
@@ -149,6 +162,7 @@ VIEWS: dict[str, Prepare] = {
     "snapshots": opens("4"),
     "changes": opens("4", "d"),
     "find": finding,
+    "compare": comparing,
     "vault": opens("5"),
     "settings": opens("6"),
     "policies": opens("7", "down", "down"),

@@ -1,0 +1,189 @@
+"""What a server holds now beside one of its snapshots: a job of its agent, and what that found, page by page."""
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Static
+
+from phoenix_core.domain.comparing import CompareRequest, DifferenceView
+from phoenix_core.domain.errors import ErrorView, PhoenixError
+from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import JobView, SnapshotView
+from phoenix_tui.actions import bindings
+from phoenix_tui.context import Context
+from phoenix_tui.formats import number, short_id, size
+from phoenix_tui.i18n import _
+from phoenix_tui.messages import OpenJob, OpenRestore
+from phoenix_tui.model import Topic
+from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.diff import CHANGES, READ_AHEAD_ROWS
+from phoenix_tui.signs import Sign
+from phoenix_tui.tones import DIM, PLAIN, STRONG, WARN
+from phoenix_tui.widgets.columns import Column
+from phoenix_tui.widgets.face import Face, empty, failed, loading
+from phoenix_tui.widgets.row_table import Cell, RowTable
+
+_DONE = {JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS}
+
+
+class CompareScreen(ConsoleScreen):
+    BINDINGS = bindings("compare")
+    place = "compare"
+    top = "snapshots"
+    topics = frozenset({Topic.JOBS, Topic.PROGRESS})
+
+    def __init__(self, context: Context, snapshot: SnapshotView) -> None:
+        super().__init__(context)
+        self._snapshot = snapshot
+        self._by_content = False
+        self._job_id = ""
+        self._found: list[DifferenceView] = []
+        self._next = 0
+        self._read_once = False
+        self._reading = False
+        self._problem: ErrorView | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(id="title")
+        yield RowTable[DifferenceView](
+            (
+                Column(_("Now"), 10),
+                Column(_("Path")),
+                Column(_("Snapshot"), 10, right=True),
+                Column(_("Now"), 10, right=True),
+            ),
+            key=lambda each: str(each.number),
+            cells=self._cells,
+        )
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._begin()
+
+    # --- the job -----------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._job_id, self._found, self._next, self._read_once, self._problem = "", [], 0, False, None
+        request = CompareRequest(server=self._snapshot.server_id, snapshot=self._snapshot.id, content=self._by_content)
+        self.attempt(self.client.compare(request), "compare", self._begun, self._refused)
+        self.update_view()
+
+    def _begun(self, job: JobView) -> None:
+        self._job_id = job.id
+        self.context.live.know_job(job)
+        self.update_view()
+
+    def _refused(self, problem: ErrorView) -> None:
+        self._problem = problem
+        self.update_view()
+
+    @property
+    def _job(self) -> JobView | None:
+        return self.model.jobs.get(self._job_id)
+
+    @property
+    def _is_done(self) -> bool:
+        job = self._job
+        return job is not None and job.state in _DONE
+
+    def _read_page(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.run_worker(self._read(self._job_id), name="read differences", group="read")
+
+    async def _read(self, job_id: str) -> None:
+        try:
+            page = await self.client.differences(job_id, after=self._next)
+        except PhoenixError as error:
+            self._problem = error.view()
+        else:
+            if job_id == self._job_id:
+                self._found.extend(page.differences)
+                self._next, self._read_once = page.next_after, True
+        self._reading = False
+        self.update_view()
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def face(self) -> Face | None:
+        job = self._job
+        if self._problem is not None:
+            return failed(self._problem)
+        if job is not None and job.state.is_final and job.state not in _DONE:
+            return failed(job.error or ErrorView("", _("The comparison ended: {state}.").format(state=job.state), ""))
+        if job is None or not self._is_done:
+            return loading(self._waiting_text(job))
+        if not self._read_once:
+            self._read_page()
+            return loading(_("Comparing …"))
+        if not self._found:
+            same = _("{count} entries are as in the snapshot.").format(count=number(int(job.result.get("same", 0))))
+            more = "" if self._by_content else " " + _("By size and time; h reads all files.")
+            return empty(_("No difference"), same + more)
+        return None
+
+    def _waiting_text(self, job: JobView | None) -> str:
+        if job is not None and job.state is JobState.WAITING_FOR_AGENT:
+            return _("The agent of {server} is away; the comparison waits for it.").format(server=job.server_name)
+        if job is not None and job.progress is not None:
+            return _("Comparing … {count} entries").format(count=number(job.progress.files_done))
+        return _("Comparing …")
+
+    def show_model(self) -> None:
+        self.query_one(RowTable).show(self._found)
+        job = self._job
+        result = job.result if job else {}
+        counts = ", ".join(f"{number(int(result[name]))} {CHANGES[name].word}" for name in CHANGES if result.get(name))
+        how = _("every file read") if self._by_content else _("by size and time; h reads all files")
+        parts: list[str | tuple[str, str]] = [
+            (f"{self._snapshot.server_name}: {counts}", STRONG),
+            "\n",
+            _("Now, beside snapshot {id} of {time}").format(
+                id=short_id(self._snapshot.id), time=self.formats.time(self._snapshot.created_at)
+            ),
+            (f"   {how}", DIM),
+        ]
+        if result.get("not_compared"):
+            told = _("   {count} could not be compared").format(count=number(int(result["not_compared"])))
+            parts.append((told, WARN))
+        self.query_one("#title", Static).update(Content.assemble(*parts))
+
+    def on_row_table_highlighted(self, event: RowTable.Highlighted) -> None:
+        if self._next and event.table.cursor_at >= event.table.row_count - READ_AHEAD_ROWS:
+            self._read_page()
+
+    def _cells(self, each: DifferenceView) -> list[Cell]:
+        sign = CHANGES.get(each.change, Sign("?", each.change, PLAIN))
+        before = "" if each.change == "added" else size(each.size_before)
+        after = "" if each.change == "removed" else size(each.size_after)
+        what = Content.styled(f"  {each.what}", DIM) if each.what else Content("")
+        return [sign.content, Content.assemble(each.path, what), before, after]
+
+    # --- intentions --------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "by_content":
+            return not self._by_content
+        if action == "job":
+            return bool(self._job_id)
+        if action == "restore":
+            return self._restorable() is not None
+        return super().check_action(action, parameters)
+
+    def _restorable(self) -> DifferenceView | None:
+        item = self.query_one(RowTable).cursor_item if self.is_whole else None
+        return item if isinstance(item, DifferenceView) and item.change != "added" else None
+
+    def on_row_table_opened(self) -> None:
+        self.action_restore()
+
+    def action_restore(self) -> None:
+        item = self._restorable()
+        if item is not None:
+            self.post_message(OpenRestore(self._snapshot.server_id, self._snapshot.id, item.path))
+
+    def action_by_content(self) -> None:
+        self._by_content = True
+        self._begin()
+
+    def action_job(self) -> None:
+        self.post_message(OpenJob(self._job_id))

@@ -133,7 +133,7 @@ class CompareScreen(ConsoleScreen):
         job = self._job
         result = job.result if job else {}
         counts = ", ".join(f"{number(int(result[name]))} {CHANGES[name].word}" for name in CHANGES if result.get(name))
-        how = _("every file read") if self._by_content else _("by size and time; h reads all files")
+        how = _("every file read") if self._by_content else _("by size and time")
         parts: list[str | tuple[str, str]] = [
             (f"{self._snapshot.server_name}: {counts}", STRONG),
             "\n",

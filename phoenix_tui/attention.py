@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.states import JobState
+from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import ServerView, VaultView
 from phoenix_tui.formats import Formats, percent, size, span
@@ -16,6 +16,7 @@ from phoenix_tui.signs import version_words
 
 BACKUP_OLD_AFTER = timedelta(days=7)
 FREE_SHARE_LOW = 0.1
+NAMED = 3
 _BAD_ENDS = {JobState.FAILED, JobState.ABORTED}
 
 
@@ -37,9 +38,10 @@ class Attention(NamedTuple):
 
 def what_needs_attention(model: CoreModel, formats: Formats) -> list[Attention]:
     found = [*_of_vault(model.vault, model.vault_problem, formats)]
-    for server in model.servers_by_name():
-        if not server.revoked:
-            found.extend(_of_server(server, model, formats))
+    servers = [server for server in model.servers_by_name() if not server.revoked]
+    for server in servers:
+        found.extend(_of_server(server, model, formats))
+    found.extend(_of_proofs([server.name for server in servers if server.proof_due]))
     return sorted(found, key=lambda each: (each.weight, each.subject))
 
 
@@ -69,6 +71,9 @@ def _of_vault(vault: VaultView | None, problem: ErrorView | None, formats: Forma
     if vault.last_verify_state is JobState.FAILED:
         text = _("the last verify found damage, {ago}").format(ago=formats.ago(vault.last_verify_at))
         yield Attention("vault-verify", Weight.ERROR, subject, text, "vault", vault.last_verify_job)
+    if vault.readings is not None and vault.readings.is_late(formats.now()):
+        text = _("packs read again and checked: {text}").format(text=vault.readings.text(formats.now()))
+        yield bad("readings", text, Weight.WARNING)
     if vault.key_available and not vault.index_complete:
         yield bad("index", _("the index is not complete; rebuild it"), Weight.WARNING)
     if vault.total_bytes and vault.free_bytes < FREE_SHARE_LOW * vault.total_bytes:
@@ -76,6 +81,20 @@ def _of_vault(vault: VaultView | None, problem: ErrorView | None, formats: Forma
             size=size(vault.free_bytes), share=percent(vault.free_bytes, vault.total_bytes)
         )
         yield bad("space", left, Weight.WARNING)
+
+
+def _of_proofs(due: list[str]) -> Iterator[Attention]:
+    """One line for all servers whose restore was not tried out lately."""
+    if due:
+        text = ngettext(
+            "no recent proof of restore of {count} server: {names}",
+            "no recent proof of restore of {count} servers: {names}",
+            len(due),
+        )
+        names = ", ".join(due[:NAMED]) + (", …" if len(due) > NAMED else "")
+        yield Attention(
+            "proofs", Weight.WARNING, _("Restore drills"), text.format(count=len(due), names=names), "servers"
+        )
 
 
 def _of_server(server: ServerView, model: CoreModel, formats: Formats) -> Iterator[Attention]:
@@ -114,7 +133,7 @@ def _last_backup_job(server: ServerView, model: CoreModel) -> str:
         (
             job.id
             for job in model.finished_jobs()
-            if job.server_id == server.id and job.state is server.last_backup_state
+            if job.server_id == server.id and job.kind is JobKind.FILE_BACKUP and job.state is server.last_backup_state
         ),
         "",
     )

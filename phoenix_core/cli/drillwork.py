@@ -97,6 +97,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
 
 
 def _print(drill: DrillView) -> None:
+    others = amount(drill.others, "other entry", "other entries")
     print_facts(
         [
             ("Drill", drill.id),
@@ -106,7 +107,7 @@ def _print(drill: DrillView) -> None:
             ("Restored on", drill.agent_name),
             ("Snapshot", f"{drill.snapshot_id[:SHORT_ID_DIGITS]}, taken {when(drill.snapshot_at)}"),
             ("Sample", f"{drill.sample}, seed {drill.seed}"),
-            ("Checked", f"{amount(drill.files, 'file')}, {size(drill.bytes)}, {drill.others} other entries"),
+            ("Checked", f"{amount(drill.files, 'file')}, {size(drill.bytes)}, {others}"),
             ("Metadata not carried", amount(drill.not_carried_count, "entry", "entries")),
             ("Asked for by", drill.requested_by),
         ]

@@ -158,7 +158,7 @@ class Doctor:
         if readings is None:
             text = "It isn't known when packs were last read: the storage node is of an earlier release."
             return FindingView("reading", OK, text, "Install this release on the storage node's host.")
-        text = f"All packs read and checked again, {readings.text(now)}."
+        text = f"Packs read again and checked: {readings.text(now)}."
         if readings.is_late(now):
             hint = "`phoenix job list --kind verify` shows the runs of `verify.schedule`, which read packs in turn."
             return FindingView("reading", WARNING, text, hint)

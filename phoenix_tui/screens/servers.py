@@ -15,7 +15,7 @@ from phoenix_tui.messages import OpenBackup, OpenJobs, OpenRestore, OpenSnapshot
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.signs import AWAY, CONNECTED, REMOVED, TOO_OLD, Sign, job_sign, version_words
-from phoenix_tui.tones import DIM
+from phoenix_tui.tones import DIM, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face
 from phoenix_tui.widgets.facts import Fact, Facts
@@ -95,11 +95,18 @@ class ServersScreen(SearchableScreen):
             (_("Agent"), _version(server)),
             (_("Backs up"), ", ".join(server.default_paths) or _("nothing yet; press b and name folders")),
             (_("Last backup"), self.formats.moment(server.last_backup_at)),
+            (_("Restore proved"), self._proved(server)),
             (_("Certificate"), _("until {moment}").format(moment=self.formats.moment(server.certificate_ends_at))),
         ]
         if work is not None:
             facts.insert(1, (_("Now"), Content.assemble(job_sign(work.state).content, f": {work.title}")))
         return facts
+
+    def _proved(self, server: ServerView) -> Content | str:
+        if server.last_proof_at is None:
+            return _("never")
+        moment = self.formats.moment(server.last_proof_at)
+        return Content.assemble(moment, (_(", too long ago"), WARN)) if server.proof_due else moment
 
     # --- intentions --------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ _KINDS = {
     JobKind.REBUILD_INDEX,
     JobKind.SNAPSHOT_REMOVE,
     JobKind.RETENTION,
+    JobKind.RESTORE_DRILL,
 }
 PRUNE_WORD = "prune"
 BAR_CELLS = 24
@@ -108,6 +109,7 @@ class VaultScreen(ConsoleScreen):
             (_("To be deleted"), number(vault.condemned_packs)),
             (_("Damaged or lost"), Content.styled(number(vault.damaged_packs), BAD if vault.damaged_packs else PLAIN)),
             (_("Last verify"), self._verified(vault)),
+            (_("Read again"), vault.readings.text(self.formats.now()) if vault.readings else NOTHING),
             (_("Key"), _("in the {holder}").format(holder=vault.key_holder) if vault.key_available else NOTHING),
             (_("Id"), Content.styled(f"{vault.vault_id[:12]} · {_('format')} {vault.format_version}", DIM)),
         ]

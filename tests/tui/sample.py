@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from phoenix_core.domain.alerts import AlertKind, AlertView, Severity
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, Retention, ServerGroup
+from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import (
     JobView,
@@ -103,6 +104,7 @@ WEB1 = ServerView(
     certificate_ends_at=NOW + timedelta(days=50),
     this_host=True,
     default_paths=("/etc", "/srv"),
+    last_proof_at=ago(days=12),
 )
 DB1 = ServerView(
     id="s2db",
@@ -279,6 +281,7 @@ VAULT = VaultView(
     last_verify_state=JobState.SUCCESSFUL,
     last_verify_depth=VerifyDepth.PACKS,
     last_verify_job=VERIFIED.id,
+    readings=Readings(unread=0, oldest_at=ago(days=12), within_days=30),
 )
 
 STATUS = StatusView(

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
+from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import JobView, ServerView, VaultView
@@ -55,6 +56,24 @@ def test_old_and_missing_backups_and_ending_certificates() -> None:
     short = msgspec.structs.replace(old, certificate_overdue_at=sample.NOW + timedelta(days=1))
     assert {each.text for each in found(short)} == {"last backup 9 days ago"}
     assert [each.key for each in found(sample.NAS)] == [f"{sample.NAS.id}-never"]
+
+
+def test_servers_without_a_recent_proof_of_restore_are_named_in_one_line() -> None:
+    due = [
+        msgspec.structs.replace(sample.WEB1, id=f"s{number}", name=f"web{number}", proof_due=True)
+        for number in range(1, 6)
+    ]
+    (only,) = found(*due)
+    assert (only.weight, only.screen) == (Weight.WARNING, "servers")
+    assert only.text == "no recent proof of restore of 5 servers: web1, web2, web3, …"
+    (one,) = found(due[0], msgspec.structs.replace(due[1], revoked=True))
+    assert one.text == "no recent proof of restore of 1 server: web1"
+
+
+def test_data_that_is_not_read_again_in_time_is_told() -> None:
+    late = Readings(unread=0, oldest_at=sample.ago(days=41), within_days=30)
+    (only,) = found(sample.WEB1, vault=msgspec.structs.replace(sample.VAULT, readings=late))
+    assert only.text == "packs read again and checked: all within 30 days: no, the oldest 41 days ago"
 
 
 def test_a_removed_server_is_no_worry() -> None:

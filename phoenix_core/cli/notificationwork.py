@@ -202,7 +202,7 @@ def _print(view: ChannelView, messages: list[MessageView]) -> None:
     facts += [
         ("Password or secret", f"held by the {view.secret_held_by}" if view.secret_held_by else _no_secret(channel)),
         ("Delivered", f"{moment(view.delivered_at)}: {view.answer}" if view.delivered_at else "nothing yet"),
-        ("Waiting", amount(view.waiting, "message")),
+        ("Waiting", _waiting(view)),
     ]
     if view.problem:
         facts.append(("Problem", view.problem))
@@ -217,6 +217,13 @@ def _print(view: ChannelView, messages: list[MessageView]) -> None:
 
 
 _SECURITY = {Security.STARTTLS: "STARTTLS", Security.TLS: "TLS", Security.NONE: "not encrypted"}
+
+
+def _waiting(view: ChannelView) -> str:
+    text = amount(view.waiting, "message")
+    if view.gathering:
+        text += f", and {amount(view.gathering, 'change of an alert', 'changes of alerts')} for the next"
+    return text
 
 
 def _no_secret(channel: Channel) -> str:

@@ -93,6 +93,8 @@ class ChannelView(msgspec.Struct, frozen=True):
     """`keyring` or `file`; empty: it has none."""
     waiting: int = 0
     """Messages that are not delivered yet."""
+    gathering: int = 0
+    """Changes of alerts that wait for more to come, to go into one message."""
     delivered_at: datetime | None = None
     answer: str = ""
     """What the server said to the newest that was."""

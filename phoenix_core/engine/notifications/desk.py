@@ -67,8 +67,14 @@ class NotificationDesk:
     async def channels(self) -> list[ChannelView]:
         waiting = await self._messages.waiting()
         ended = await self._messages.newest_ended()
+        gathering = {channel_id: count for channel_id, (count, _) in (await self._messages.pending()).items()}
         return [
-            _view(row, [each for each in waiting if each.channel_id == row.id], ended.get((row.id, _DELIVERED)))
+            _view(
+                row,
+                [each for each in waiting if each.channel_id == row.id],
+                gathering.get(row.id, 0),
+                ended.get((row.id, MessageState.DELIVERED)),
+            )
             for row in await self._stored.channels()
         ]
 
@@ -244,14 +250,12 @@ def _with_names(row: NotificationRuleRow, channels: dict[str, str], groups: dict
     )
 
 
-_DELIVERED = MessageState.DELIVERED
-
-
-def _view(row: ChannelRow, waiting: Sequence[MessageRow], taken: MessageRow | None) -> ChannelView:
+def _view(row: ChannelRow, waiting: Sequence[MessageRow], gathering: int, taken: MessageRow | None) -> ChannelView:
     return ChannelView(
         channel=row.body,
         secret_held_by=row.secret_held_by,
         waiting=len(waiting),
+        gathering=gathering,
         delivered_at=taken.ended_at if taken else None,
         answer=taken.answer if taken else "",
         problem=(waiting[0].problem if waiting else "") or (taken.problem if taken else ""),

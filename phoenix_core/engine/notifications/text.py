@@ -14,7 +14,7 @@ _BACKUPS = ("successful", "successful_with_errors", "failed", "aborted", "skippe
 
 
 def body_of(content: Content) -> str:
-    return "\n".join([*_lines(content), "", *_foot(content)]) + "\n"
+    return "\n".join([*_lines(content), "", *_foot(content)]).lstrip("\n") + "\n"
 
 
 def _lines(content: Content) -> Iterator[str]:

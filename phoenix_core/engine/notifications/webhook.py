@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import os
 import ssl
 from datetime import datetime
 from urllib.parse import quote
@@ -84,6 +85,11 @@ async def post(channel: Channel, secret: str, content: Content, now: datetime) -
         cause = error.certificate_error
         why = getattr(cause, "verify_message", "") or str(cause)
         raise _failed(channel, secret, f"its certificate is not trusted ({why})", advice) from None
+    except aiohttp.ClientConnectorError as error:
+        number = error.os_error.errno
+        why = os.strerror(number) if number else str(error.os_error)
+        advice = "See that it runs, and that the core's machine reaches it."
+        raise _failed(channel, secret, f"no connection could be made ({why})", advice) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         detail = str(error) or type(error).__name__
         raise _failed(channel, secret, detail, "See that URL and network are right.") from None

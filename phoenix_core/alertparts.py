@@ -6,6 +6,7 @@ from collections.abc import Callable
 from phoenix_core.catalog.alerts import Alerts
 from phoenix_core.catalog.backup_ends import BackupEnds
 from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.messages import Messages
 from phoenix_core.catalog.notifications import Notifications
@@ -17,6 +18,7 @@ from phoenix_core.engine.alerts.agents import AgentSource
 from phoenix_core.engine.alerts.backups import BackupSource
 from phoenix_core.engine.alerts.board import AlertBoard
 from phoenix_core.engine.alerts.desk import AlertDesk
+from phoenix_core.engine.alerts.drills import DrillSource
 from phoenix_core.engine.alerts.holding import Holding
 from phoenix_core.engine.alerts.machine import MachineSource
 from phoenix_core.engine.alerts.overdue import Overdue
@@ -85,6 +87,7 @@ class AlertParts:
             AgentSource(directory, settings, self.board.is_active, clock.now(), embedded),
             self._vault,
             UpkeepSource(jobs),
+            DrillSource(Drills(catalog), ends, directory, attached, settings),
             MachineSource(data.root, facts, clock),
             FailingChannels(self._book, messages),
         )
@@ -118,7 +121,7 @@ class AlertParts:
         self._rules_changed()
 
     def _setting_changed(self, key: str) -> None:
-        if key.startswith(("alert.", "prove.", "storage.")):
+        if key.startswith(("alert.", "drill.", "prove.", "storage.")):
             self.watch.poke()
         elif key.startswith("notification."):
             self.postman.poke()

@@ -55,6 +55,16 @@ class BackupEnds:
         async with self._catalog.reading() as connection:
             return {row[0]: row[1] for row in await connection.execute(query.group_by(snapshots.c.server_id))}
 
+    async def first_good(self, server_ids: Collection[str]) -> dict[str, datetime]:
+        """By server, when the oldest snapshot was recorded that can be read."""
+        query = (
+            sa.select(snapshots.c.server_id, sa.func.min(snapshots.c.recorded_at))
+            .where(snapshots.c.readable, snapshots.c.removed_at.is_(None))
+            .where(snapshots.c.server_id.in_(list(server_ids)))
+        )
+        async with self._catalog.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query.group_by(snapshots.c.server_id))}
+
     async def counts_since(self, after: datetime) -> dict[JobState, int]:
         """How many backups ended in each state after this time."""
         query = (

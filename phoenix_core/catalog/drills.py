@@ -38,6 +38,20 @@ class Drills:
         async with self._catalog.reading() as connection:
             return [DrillRow(**row) for row in (await connection.execute(query.limit(limit))).mappings()]
 
+    async def newest_verdicts(self) -> dict[str, DrillRow]:
+        """By server's id, the newest drill that was proved or failed."""
+        verdict = drills.c.outcome.in_([DrillOutcome.PROVED, DrillOutcome.FAILED])
+        newest = (
+            sa.select(drills.c.server_id, sa.func.max(drills.c.ended_at).label("ended_at"))
+            .where(verdict)
+            .group_by(drills.c.server_id)
+            .subquery()
+        )
+        same = sa.and_(drills.c.server_id == newest.c.server_id, drills.c.ended_at == newest.c.ended_at, verdict)
+        async with self._catalog.reading() as connection:
+            found = await connection.execute(sa.select(drills).join(newest, same).order_by(drills.c.id))
+            return {row["server_id"]: DrillRow(**row) for row in found.mappings()}
+
     async def last_proofs(self) -> dict[str, datetime]:
         """When a restore of each server was last proved, by its id."""
         query = sa.select(drills.c.server_id, sa.func.max(drills.c.ended_at, type_=drills.c.ended_at.type))

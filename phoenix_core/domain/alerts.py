@@ -38,6 +38,8 @@ class AlertKind(StrEnum):
     SNAPSHOTS_LOST = "snapshots_lost"
     SPACE_LOW = "space_low"
     PROOF_BEHIND = "proof_behind"
+    DRILL_FAILED = "drill_failed"
+    PROOF_OLD = "proof_old"
     UPKEEP_FAILED = "upkeep_failed"
     DISK_LOW = "disk_low"
     CLOCK_JUMPED = "clock_jumped"
@@ -64,6 +66,8 @@ _WORDS = {
     AlertKind.SNAPSHOTS_LOST: "snapshots are lost",
     AlertKind.SPACE_LOW: "little space in the vault",
     AlertKind.PROOF_BEHIND: "proof is behind",
+    AlertKind.DRILL_FAILED: "restore drill failed",
+    AlertKind.PROOF_OLD: "no recent proof of restore",
     AlertKind.UPKEEP_FAILED: "upkeep failed",
     AlertKind.DISK_LOW: "little space for the core",
     AlertKind.CLOCK_JUMPED: "clock was set",

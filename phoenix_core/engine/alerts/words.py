@@ -23,6 +23,8 @@ _OVER = {
     AlertKind.SNAPSHOTS_LOST: "No snapshot of it is lost any more.",
     AlertKind.SPACE_LOW: "There is enough space again.",
     AlertKind.PROOF_BEHIND: "All snapshots that were waiting are proved.",
+    AlertKind.DRILL_FAILED: "A later restore drill proved all that it took.",
+    AlertKind.PROOF_OLD: "A restore was proved, or no drill is asked for any more.",
     AlertKind.UPKEEP_FAILED: "A later run went well.",
     AlertKind.DISK_LOW: "There is enough space again.",
     AlertKind.CLOCK_JUMPED: "It is a day ago.",

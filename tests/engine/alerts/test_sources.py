@@ -4,24 +4,31 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from phoenix_core.catalog.backup_ends import BackupEnds
 from phoenix_core.catalog.database import Catalog
+from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
-from phoenix_core.catalog.rows import CertificateRow, JobRow, PeerRow
+from phoenix_core.catalog.policies import Policies
+from phoenix_core.catalog.rows import CertificateRow, DrillRow, GroupRow, JobRow, PeerRow, PolicyRow
 from phoenix_core.catalog.settings import Facts, StoredSettings
 from phoenix_core.domain.alerts import AlertKind, Severity
+from phoenix_core.domain.drills import DrillOutcome
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.alerts import machine
 from phoenix_core.engine.alerts.agents import AgentSource
 from phoenix_core.engine.alerts.backups import will_be_tried_again
+from phoenix_core.engine.alerts.drills import DrillSource
 from phoenix_core.engine.alerts.machine import MachineSource
 from phoenix_core.engine.alerts.overdue import Overdue
 from phoenix_core.engine.alerts.upkeep import UpkeepSource
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault_space import Space, judged
 from tests.engine.fake_clock import FakeClock
@@ -160,6 +167,39 @@ async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(catalo
     await jobs.add(job(clock, JobKind.RETENTION, JobState.SUCCESSFUL, 3), [])
     source.forget()
     assert (await source.look(clock.now())).conditions == []
+
+
+# --- drills -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_drill_that_failed_is_critical_and_one_that_is_asked_for_is_missed(
+    catalog: Catalog, settings: Settings, clock: FakeClock
+) -> None:
+    directory, policies, drills = PeerDirectory(Peers(catalog)), Policies(catalog), Drills(catalog)
+    now = clock.now()
+    await directory.add(peer(clock), CertificateRow("c1", "web1", b"", now, now + 90 * DAY))
+    source = DrillSource(drills, BackupEnds(catalog), directory, Attached(policies), settings)
+
+    def drill(outcome: DrillOutcome, ago: timedelta) -> DrillRow:
+        snapshot = (("0" * 64), now - 100 * DAY)
+        return DrillRow(f"j{ago.days}", "web1", "web1", "web1", *snapshot, now - ago, outcome, "root", "all", "s")
+
+    async def found() -> list[AlertKind]:
+        return [each.kind for each in (await source.look(now)).conditions]
+
+    assert await found() == []
+    await drills.put(msgspec.structs.replace(drill(DrillOutcome.PROVED, 40 * DAY)))
+    assert await found() == []  # nobody asks for drills
+    await policies.put_policy(PolicyRow("p1", "monthly", BackupPolicy("monthly", drill=("monthly on 1 at 05:00",))))
+    await policies.put_group(GroupRow("g1", "web", "p1", now, (), ("web1",)))
+    assert await found() == [AlertKind.PROOF_OLD]
+    await drills.put(msgspec.structs.replace(drill(DrillOutcome.FAILED, 3 * DAY), failure_count=2))
+    await drills.put(drill(DrillOutcome.BROKEN_OFF, 2 * DAY))  # no verdict
+    (failed, _) = (await source.look(now)).conditions
+    assert (failed.kind, failed.severity, failed.job_id) == (AlertKind.DRILL_FAILED, Severity.CRITICAL, "j3")
+    assert "2 entries of web1" in failed.text
+    await drills.put(drill(DrillOutcome.PROVED, DAY))
+    assert await found() == []
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------

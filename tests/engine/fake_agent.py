@@ -165,10 +165,14 @@ class FakeAgent:
             self.known.append(order)
         elif isinstance(order, RuleTestOrder):
             self.rule_tests.append(order)
+            self.test_rules(order)
         elif isinstance(order, UpgradeOrder):
             self.upgrades.append(order)
         else:
             self.recorded.append(order)
+
+    def test_rules(self, order: RuleTestOrder) -> None:
+        """What is done about a test of rules: nothing."""
 
     async def _work(self, script: Script, order: BackupOrder | RestoreOrder) -> None:
         try:

@@ -14,8 +14,10 @@ from textual.widgets import Button, Input, Label, Static
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.quantities import parse_size, parse_time, typed_size, typed_time
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.actions import bindings
+from phoenix_tui.dialogs.rule_test import open_rule_test
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD
 from phoenix_tui.widgets.controls import PushButton
@@ -30,6 +32,8 @@ class Field(NamedTuple):
     """Of the structure's field; `retention.daily` is one of its retention's."""
     label: str
     example: str = ""
+    unit: str = ""
+    """`size` or `time`: typed as `10M` or `30d`."""
 
 
 _NAME = Field("name", _("Name"))
@@ -54,6 +58,7 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         Field("missed", _("Missed runs"), "run, skip"),
         Field("retries", _("Retries"), "0"),
         Field("retry_delay_s", _("Seconds later"), "600"),
+        Field("reread_every", _("Re-read every"), _("0; 10: each 10th run reads all files")),
         Field("retention.last", _("Keep last"), "0"),
         Field("retention.daily", _("Keep daily"), "0"),
         Field("retention.weekly", _("Keep weekly"), "0"),
@@ -64,6 +69,15 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         _NAME,
         Field("paths", _("Folders"), "/etc; /srv"),
         Field("excludes", _("Without"), "*.tmp; /srv/cache/"),
+        Field("includes", _("Only matching"), "/srv/www/; *.conf"),
+        Field("only_extensions", _("Only these"), "jpg; tar.gz"),
+        Field("not_extensions", _("None of these"), "tmp; iso"),
+        Field("smallest_bytes", _("Smallest"), "4K", "size"),
+        Field("largest_bytes", _("Largest"), "2G", "size"),
+        Field("changed_within_s", _("Changed within"), "30d", "time"),
+        Field("older_than_s", _("Older than"), "12h", "time"),
+        Field("skip_caches", _("Skip caches"), _("yes, no: folders tagged by CACHEDIR.TAG")),
+        Field("disk_images", _("Disk images"), "*.img; *.vhd"),
         Field("cross_mounts", _("File systems"), _("yes, no: enter those below")),
     ),
 }
@@ -99,6 +113,8 @@ class EditPolicy(ModalScreen[bool | None]):
             yield Static(id="wrong", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 yield PushButton(_("Cancel"), id="no")
+                if isinstance(self._item, ContentRule):
+                    yield PushButton(_("Test"), id="test")
                 yield PushButton(_("Save"), id="save", variant="primary")
 
     def on_input_submitted(self) -> None:
@@ -107,21 +123,40 @@ class EditPolicy(ModalScreen[bool | None]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "save":
             self._save()
+        elif event.button.id == "test":
+            self._test()
         else:
             self.dismiss(None)
 
     def action_refuse(self) -> None:
         self.dismiss(None)
 
+    def _test(self) -> None:
+        """Of the rule as it is typed, which need not be kept."""
+        try:
+            rule = self._typed()
+        except Unfit as error:
+            self._say(error)
+            return
+        if isinstance(rule, ContentRule):
+            self.run_worker(open_rule_test(self.app, self._client, rule), name="open a test of a rule", exclusive=True)
+
+    def _typed(self) -> Item:
+        """Raises Unfit."""
+        return _filled(self._item, {str(each.name): each.value for each in self.query(Input)})
+
+    def _say(self, error: Exception) -> None:
+        self.query_one("#wrong", Static).update(Content.styled(str(error), BAD))
+
     def _save(self) -> None:
         self.run_worker(self._saved(), name="save a policy, rule or group", exclusive=True)
 
     async def _saved(self) -> None:
         try:
-            await self._put(_filled(self._item, {str(each.name): each.value for each in self.query(Input)}))
+            await self._put(self._typed())
         except (PhoenixError, Unfit) as error:
             if self.is_running:
-                self.query_one("#wrong", Static).update(Content.styled(str(error), BAD))
+                self._say(error)
             return
         self.dismiss(True)
 
@@ -137,6 +172,8 @@ class EditPolicy(ModalScreen[bool | None]):
 
 def _shown(item: Item, field: Field) -> str:
     value = getattr(item.retention if field.name.startswith("retention.") else item, field.name.rpartition(".")[2])  # type: ignore[union-attr]
+    if field.unit:
+        return _UNITS[field.unit].shown(value)
     if isinstance(value, tuple):
         return LISTED.join(value)
     if isinstance(value, bool):
@@ -151,11 +188,19 @@ def _filled(item: Item, typed: dict[str, str]) -> Item:
     for field in FIELDS[type(item)]:
         whole, _dot, part = field.name.partition(".")
         kind = type(getattr(Retention() if part else item, part or whole))
-        value = _READ[kind](field, typed[field.name].strip())
+        text = typed[field.name].strip()
+        value = _measured(field, text) if field.unit else _READ[kind](field, text)
         (retention if part else changes)[part or whole] = value
     if isinstance(item, BackupPolicy):
         changes["retention"] = msgspec.structs.replace(item.retention, **retention)
     return msgspec.structs.replace(item, **changes)
+
+
+def _measured(field: Field, text: str) -> int:
+    try:
+        return _UNITS[field.unit].read(text or "0")
+    except ValueError as error:
+        raise Unfit(f"{field.label}: {error}.") from error
 
 
 def _whole(field: Field, text: str) -> int:
@@ -181,6 +226,12 @@ def _one_of(kind: type[StrEnum]) -> Callable[[Field, str], StrEnum]:
     return read
 
 
+class _Unit(NamedTuple):
+    shown: Callable[[int], str]
+    read: Callable[[str], int]
+
+
+_UNITS = {"size": _Unit(typed_size, parse_size), "time": _Unit(typed_time, parse_time)}
 _READ: dict[type, Callable[[Field, str], object]] = {
     str: lambda field, text: text,
     int: _whole,

@@ -9,11 +9,14 @@ from textual.content import Content
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.quantities import typed_size, typed_time
+from phoenix_core.domain.readymade import READY_MADE
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
+from phoenix_tui.dialogs.rule_test import open_rule_test
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import CoreChanged
 from phoenix_tui.model import Topic
@@ -117,6 +120,8 @@ class PoliciesScreen(SearchableScreen):
             return [
                 (_("Folders"), ", ".join(item.paths)),
                 (_("Without"), ", ".join(item.excludes) or _("nothing")),
+                (_("Files"), files_of(item)),
+                (_("Tagged caches"), _("left out") if item.skip_caches else _("taken")),
                 (_("File systems below"), _("entered") if item.cross_mounts else _("left out")),
                 (_("Groups"), used or _("none")),
             ]
@@ -129,6 +134,7 @@ class PoliciesScreen(SearchableScreen):
             (_("Next runs"), self._next_runs(item.name, NEXT_RUNS)),
             (_("Missed runs"), missed),
             (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),
+            (_("Scan"), scan_mode(item)),
             (_("Keeps"), keeps(item.retention)),
             (_("Groups"), used or _("none")),
         ]
@@ -145,6 +151,8 @@ class PoliciesScreen(SearchableScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in {"change", "remove"}:
             return self.is_whole and self._config is not None and self._item() is not None
+        if action == "test":
+            return self.is_whole and self._config is not None and isinstance(self._item(), ContentRule)
         return super().check_action(action, parameters)
 
     def on_row_table_highlighted(self) -> None:
@@ -159,15 +167,22 @@ class PoliciesScreen(SearchableScreen):
         if item is not None:
             self._edit(item, is_new=False)
 
+    def action_test(self) -> None:
+        item = self._item()
+        if isinstance(item, ContentRule):
+            self.run_worker(open_rule_test(self.app, self.client, item), name="open a test of a rule", exclusive=True)
+
     def action_new(self) -> None:
         choices = (
             Choice("rule", _("Content rule"), _("Which folders are backed up")),
             Choice("policy", _("Backup policy"), _("When servers are backed up, and what stays")),
             Choice("group", _("Server group"), _("Servers, with a policy and rules")),
+            *(Choice(rule.name, rule.name, _("Ready-made content rule of a whole server")) for rule in READY_MADE),
         )
 
         def chosen(kind: str | None) -> None:
             made: dict[str, Item] = {"rule": ContentRule(""), "policy": BackupPolicy(""), "group": ServerGroup("")}
+            made |= {rule.name: rule for rule in READY_MADE}
             if kind is not None:
                 self._edit(made[kind], is_new=True)
 
@@ -210,6 +225,26 @@ def keeps(retention: Retention) -> str:
         _("{count} yearly"): retention.yearly,
     }
     return ", ".join(text.format(count=count) for text, count in counts.items() if count)
+
+
+def scan_mode(policy: BackupPolicy) -> str:
+    if not policy.reread_every:
+        return _("by metadata")
+    return _("by metadata; each {count}th run reads all files again").format(count=policy.reread_every)
+
+
+def files_of(rule: ContentRule) -> str:
+    """Which files a rule takes, in words."""
+    said = {
+        _("matching {value}"): ", ".join(rule.includes),
+        _("only {value}"): ", ".join(rule.only_extensions),
+        _("no {value}"): ", ".join(rule.not_extensions),
+        _("from {value}"): typed_size(rule.smallest_bytes) if rule.smallest_bytes else "",
+        _("up to {value}"): typed_size(rule.largest_bytes) if rule.largest_bytes else "",
+        _("changed within {value}"): typed_time(rule.changed_within_s) if rule.changed_within_s else "",
+        _("older than {value}"): typed_time(rule.older_than_s) if rule.older_than_s else "",
+    }
+    return "; ".join(text.format(value=value) for text, value in said.items() if value) or _("all")
 
 
 def _texts(item: Item) -> tuple[str, ...]:

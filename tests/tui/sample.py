@@ -6,6 +6,7 @@ from phoenix_core.domain.alerts import AlertKind, AlertView, Severity
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, Retention, ServerGroup
 from phoenix_core.domain.readings import Readings
+from phoenix_core.domain.ruletest import RuleTestReason, RuleTestSummary, RuleVerdict
 from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
 from phoenix_core.domain.views import (
     JobView,
@@ -430,4 +431,19 @@ ALERTS = (
         resolved_at=ago(hours=6),
         resolved_why="Backup j1good00000 ended 2026-11-23 14:00 UTC: successful.",
     ),
+)
+
+VERDICTS = (
+    RuleVerdict("/srv/www", "folder", taken=True, rule="web", field="paths", value="/srv"),
+    RuleVerdict("/srv/www/index.html", "file", taken=True, size=5_120, rule="web", field="paths", value="/srv"),
+    RuleVerdict("/srv/www/x.tmp", "file", taken=False, size=90_000, rule="web", field="excludes", value="*.tmp"),
+    RuleVerdict("/srv/phoenix", "folder", taken=False, field="own_data"),
+)
+"""What the agents say of every rule."""
+RULE_SUMMARY = RuleTestSummary(
+    server_name="web1",
+    files=1,
+    folders=1,
+    bytes=5_120,
+    left_out=(RuleTestReason("web", "excludes", "*.tmp", 1, 90_000), RuleTestReason("", "own_data", "", 1, 0)),
 )

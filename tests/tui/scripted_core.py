@@ -14,6 +14,7 @@ from phoenix_core.domain.alerts import AcknowledgeRequest, AlertView
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import (
     ActivationTokenView,
@@ -133,6 +134,7 @@ class ScriptedCore:
             web.get("/v1/policies/{name}/runs", self._get_runs),
             web.put("/v1/{what:policies|rules|groups}/{name}", self._put_item),
             web.delete("/v1/{what:policies|rules|groups}/{name}", self._remove_item),
+            web.post("/v1/rule-tests", self._test_rules),
             web.get("/v1/vault", self._get_vault),
             web.get("/v1/servers", self._get_servers),
             web.delete("/v1/servers/{name}", self._remove_server),
@@ -329,6 +331,12 @@ class ScriptedCore:
 
     async def _get_runs(self, request: web.Request) -> web.Response:
         return _json([sample.NOW + timedelta(days=day) for day in range(1, 1 + int(request.query["count"]))])
+
+    async def _test_rules(self, request: web.Request) -> web.Response:
+        asked = msgspec.json.decode(await request.read(), type=RuleTestRequest)
+        verdicts = tuple(each for each in sample.VERDICTS if asked.show == "all" or not each.taken)
+        lines = [RuleTestLine(verdicts=verdicts), RuleTestLine(summary=sample.RULE_SUMMARY)]
+        return web.Response(body=b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
     async def _put_item(self, request: web.Request) -> web.Response:
         item = msgspec.json.decode(await request.read(), type=_ITEMS[request.match_info["what"]])

@@ -11,12 +11,16 @@ from phoenix_core.domain.policies import (
     Retention,
     ServerGroup,
 )
+from phoenix_core.domain.readymade import LINUX
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
+from phoenix_tui.dialogs.rule_test import RuleTest
 from phoenix_tui.screens.policies import PoliciesScreen
+from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.facts import Facts
 from phoenix_tui.widgets.row_table import RowTable
+from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
@@ -111,3 +115,41 @@ async def test_a_group_is_renamed_and_removed(core: ScriptedCore, open_console: 
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("tab", "enter")
         await until(pilot, lambda: core.config.groups == ())
+
+
+async def test_a_rule_is_tested_at_a_server_as_it_is_typed(core: ScriptedCore, open_console: OpenConsole) -> None:
+    core.config = Config((), (ContentRule("web", ("/srv",)),), ())
+    core.servers = {key: server for key, server in core.servers.items() if server.name == "web1"}
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await in_form(pilot)
+        field(pilot, "largest_bytes").value = "2G"
+        field(pilot, "older_than_s").value = "soon"
+        pilot.app.screen.query_one("#test", PushButton).press()
+        await until(pilot, lambda: "no time such as" in str(pilot.app.screen.query_one("#wrong", Static).render()))
+        field(pilot, "older_than_s").value = "12h"
+        pilot.app.screen.query_one("#test", PushButton).press()
+        await until(pilot, lambda: isinstance(pilot.app.screen, RuleTest))
+        await until(pilot, lambda: "1 file" in str(pilot.app.screen.query_one("#summary", Static).render()))
+        assert pilot.app.screen.query_one(RowTable).row_count == len(sample.VERDICTS)
+        (asked,) = core.asked("POST", "/v1/rule-tests")
+        assert asked["server"] == "web1"
+        assert (asked["rules"][0]["largest_bytes"], asked["rules"][0]["older_than_s"]) == (2 << 30, 43_200)
+        assert core.asked("PUT", "/v1/rules/web") == []
+        await pilot.press("o")
+        await until(pilot, lambda: pilot.app.screen.query_one(RowTable).row_count == 2)
+        await pilot.press("escape")
+        await in_form(pilot)
+
+
+async def test_a_ready_made_rule_begins_a_new_one(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("n", "down", "down", "down", "enter")
+        await in_form(pilot)
+        assert field(pilot, "name").value == "linux-server"
+        assert "lost+found/" in field(pilot, "excludes").value
+        await pilot.press("enter")
+        await until(pilot, lambda: core.asked("PUT", "/v1/rules/linux-server"))
+        assert core.config.rules[-1] == LINUX

@@ -170,8 +170,8 @@ async def test_an_agent_that_goes_while_it_tests_is_told_of(rig: Rig, agent: Fak
 @pytest.mark.parametrize(
     ("rules", "show", "code"),
     [
-        ((), "all", "bad_request"),
-        ((ContentRule(name="r", paths=("/srv",)),), "some", "bad_request"),
+        ((), "all", "usage"),
+        ((ContentRule(name="r", paths=("/srv",)),), "some", "usage"),
         ((ContentRule(name="r", paths=("srv",)),), "all", "field_invalid"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.agent import ruletests
+from phoenix_core.agent.ruletestrun import run_test
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.messages import BackupOrder
@@ -26,7 +27,7 @@ class TestingAgent(FakeAgent):
     __test__ = False
 
     def test_rules(self, order: RuleTestOrder) -> None:
-        RuleTests(self.link, self.state_dir).start(order)
+        RuleTests(self.link, self.state_dir, run_test).start(order)
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ async def test_neither_end_holds_more_than_some_pages_of_a_reader_that_is_slow(
 
 
 async def test_an_agent_that_goes_while_it_tests_is_told_of(rig: Rig, agent: FakeAgent, source: Path) -> None:
-    agent.test_rules = lambda order: None  # type: ignore[attr-defined]
+    agent.test_rules = lambda order: None  # type: ignore[method-assign]
     asked = asyncio.create_task(refused(rig, RuleTestRequest("web1", (ContentRule(name="r", paths=("/srv",)),))))
     await rig.until(lambda: agent.rule_tests)
     await agent.stop()

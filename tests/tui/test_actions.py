@@ -16,6 +16,7 @@ from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.leave import LeaveDialog
 from phoenix_tui.dialogs.new_server import NewServer
+from phoenix_tui.dialogs.rule_test import RuleTest
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
 from phoenix_tui.screens import (
     alerts,
@@ -73,9 +74,10 @@ OWNERS: dict[str, type] = {
     "table": RowTable,
     "tree": SnapshotTree,
     "dialog": TypedConfirm,
+    "ruletest": RuleTest,
     "token": NewServer,
 }
-DIALOGS = (ChangeSetting, Choose, Confirm, EditPolicy, LeaveDialog, NewServer, TypedConfirm)
+DIALOGS = (ChangeSetting, Choose, Confirm, EditPolicy, LeaveDialog, NewServer, RuleTest, TypedConfirm)
 
 
 @pytest.mark.parametrize("dialog", DIALOGS)

@@ -212,9 +212,9 @@ class SnapshotsScreen(SearchableScreen):
         question = TypedConfirm(
             _("Remove snapshot {id}?").format(id=name),
             _(
-                "Snapshot of {server}, {moment}. It can't be restored any more; the next prune frees what only it "
-                "needs."
-            ).format(server=snapshot.server_name, moment=self.formats.moment(snapshot.created_at)),
+                "Snapshot of {server}, {moment}. `phoenix snapshot undelete {id}` brings it back for as many days as "
+                "the setting snapshots.undo_days says; then it is gone for good."
+            ).format(server=snapshot.server_name, moment=self.formats.moment(snapshot.created_at), id=name),
             name,
             _("Remove the snapshot"),
         )

@@ -23,6 +23,8 @@ async def test_two_keys_back_up_the_chosen_server_as_last_time(core: ScriptedCor
         "cross_mounts": False,
         "dry_run": False,
         "full": False,
+        "tags": [],
+        "source_snapshot": None,
     }
 
 
@@ -47,6 +49,8 @@ async def test_form_sends_what_was_filled_in(core: ScriptedCore, open_console: O
         "cross_mounts": True,
         "dry_run": True,
         "full": False,
+        "tags": [],
+        "source_snapshot": None,
     }
 
 

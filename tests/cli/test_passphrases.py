@@ -84,7 +84,8 @@ def test_no_command_takes_a_passphrase_as_an_argument(commands: Commands, name: 
     parameters = LEAVES[name].params  # type: ignore[attr-defined]
     words = {word for each in parameters for word in (each.name, *each.opts)}
     named = {word.lstrip("-").replace("_", "-") for word in words if "pass" in word or "secret" in word}
-    assert named <= {"passphrase-file", "passphrase-command"}
+    taken_from = {"passphrase-file", "passphrase-command", "secret-file", "secret-command", "forget-secret"}
+    assert named <= taken_from
     refused = commands.run(*name.split(), "--passphrase", NEW)
     assert refused.code == 2
     assert "No such option" in refused.err

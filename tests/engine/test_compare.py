@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from phoenix_core.agentlink import features
 from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms, Difference
 from phoenix_core.agentlink.messages import MissingFile, RestoreOrder, RestoreResult
 from phoenix_core.domain.comparing import CompareRequest
@@ -81,10 +80,10 @@ async def test_the_agent_gets_the_trees_and_no_content(rig: Rig) -> None:
     assert kinds == {PackKind.META}
 
 
-async def test_an_agent_of_an_earlier_release_is_told_apart(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_agent_of_an_earlier_release_is_told_apart(rig: Rig) -> None:
     agent = await backed_up(rig)
+    agent.can = ()
     await agent.stop()
-    monkeypatch.setattr(features, "ALL", ())
     await agent.start()
     job = await rig.ended((await rig.client.compare(CompareRequest(server="web1"))).id)
     assert job.state is JobState.FAILED

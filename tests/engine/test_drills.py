@@ -10,7 +10,6 @@ from threading import Event
 import pytest
 
 from phoenix_core.agent.drill.errors import NoSpaceForDrill
-from phoenix_core.agentlink import features
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFailure, DrillFindings
 from phoenix_core.agentlink.messages import JobFailed, RestoreOrder, RestoreResult
 from phoenix_core.catalog.snapshots import Snapshots
@@ -218,11 +217,9 @@ async def test_a_drill_without_space_proves_nothing_and_says_so(rig: Rig, agent:
     assert "needs 9 GiB" in proof.detail
 
 
-async def test_an_agent_of_an_earlier_release_is_told_apart(
-    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_agent_of_an_earlier_release_is_told_apart(rig: Rig, agent: FakeAgent) -> None:
     await backed_up(rig)
-    monkeypatch.setattr(features, "ALL", ())
+    agent.can = ()
     await agent.stop()
     await agent.start()
     job = await drilled(rig)

@@ -39,12 +39,13 @@ def running_program() -> Program:
 
 
 def check_fit(program: Path, *, hidden_homes: bool) -> None:
-    """That the program is there, that nobody but root can change it, and that the service can reach it.
+    """That the program and its Python are there, that nobody but root can change them, and that the service can reach
+    them.
 
     `hidden_homes`: the service doesn't see the users' own folders. Raises ProgramUnfit."""
     package = Path(phoenix_core.__file__).parent
-    for path in (program, program.resolve(), package):
-        if hidden_homes and path.is_relative_to("/") and str(path).startswith(HIDDEN_FROM_SERVICES):
+    for path in (program, program.resolve(), package, Path(sys.executable).resolve()):
+        if hidden_homes and any(path.is_relative_to(home) for home in HIDDEN_FROM_SERVICES):
             raise ProgramUnfit(path=program, detail=f"services don't see {path}, which is in a user's own folder")
         problem = _who_may_change(path)
         if problem:

@@ -47,7 +47,7 @@ class CoreService:
     def files(self) -> list[File]:
         """Raises DataUnfit, and ConfigInvalid where the core's own file is wrong."""
         vault = read_config(DataDirectory(self._system.at(self._data)), embedded=False).vault_path
-        if vault is not None and str(vault).startswith(HIDDEN_FROM_SERVICES):
+        if vault is not None and any(vault.is_relative_to(home) for home in HIDDEN_FROM_SERVICES):
             raise DataUnfit(
                 path=vault,
                 detail="the vault is in a user's own folder, which services don't see",

@@ -49,6 +49,12 @@ def test_nor_one_in_a_home_that_the_service_does_not_see() -> None:
         check_fit(Path("/home/somebody/.venv/bin/phoenix"), hidden_homes=True)
 
 
+def test_nor_one_whose_python_is_in_a_home(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/home/somebody/.pyenv/bin/python3")
+    with pytest.raises(ProgramUnfit, match="pyenv"):
+        check_fit(program, hidden_homes=True)
+
+
 def test_nor_one_that_is_not_there(program: Path) -> None:
     with pytest.raises(ProgramUnfit, match="no such file"):
         check_fit(program.with_name("another"), hidden_homes=False)

@@ -78,7 +78,7 @@ from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
 from phoenix_core.engine.reading.downloads import Downloads
-from phoenix_core.engine.reading.holds import Holds
+from phoenix_core.engine.reading.leases import ReadingLeases
 from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
@@ -215,7 +215,7 @@ class Parts(WorkflowParts):
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
-        self.holds = Holds()
+        self.reading_leases = ReadingLeases()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost, self.seen, self._clock)
         self.attached = Attached(self.policies)
@@ -430,7 +430,7 @@ class Parts(WorkflowParts):
                 AnnotationResource(self.annotations, self.removals, self.sources, self.seat, self.views),
                 CompareResource(self.desk, self.ledger, self.jobs),
                 FindResource(self.sources, self.seat),
-                DownloadResource(self.sources, self.seat, readers, self.holds, Downloads()),
+                DownloadResource(self.sources, self.seat, readers, self.reading_leases, Downloads()),
                 MountResource(self.sources, self.seat, readers, Mounts(self._clock)),
                 VaultResource(self.desk, self.ledger, self.views, self.lost),
                 SettingResource(self.settings),

@@ -17,7 +17,7 @@ from phoenix_core.engine.own_folders import OwnFolders
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
-from phoenix_core.engine.reading.holds import Holds
+from phoenix_core.engine.reading.leases import ReadingLeases
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.rereads import Rereads
@@ -69,7 +69,7 @@ class WorkflowParts:
     sources: Sources
     attached: Attached
     own_folders: OwnFolders
-    holds: Holds
+    reading_leases: ReadingLeases
     annotations: Annotations
     removals: Removals
     seen: SeenTime
@@ -139,7 +139,7 @@ class WorkflowParts:
                 self.seat,
                 self.records,
                 self.jobs,
-                self.holds,
+                self.reading_leases,
                 self.snapshots,
                 self.settings,
                 self._open_job_node,

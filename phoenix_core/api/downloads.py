@@ -15,7 +15,7 @@ from phoenix_core.domain.names import parse_shown, portable, shown
 from phoenix_core.domain.reading import ArchiveFormat, DownloadState
 from phoenix_core.engine.reading.downloads import Downloads
 from phoenix_core.engine.reading.errors import RangeNotThere
-from phoenix_core.engine.reading.holds import Holds
+from phoenix_core.engine.reading.leases import ReadingLeases
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.reading.snapshotfiles import SnapshotFiles, content_tag, snapshot_files
 from phoenix_core.engine.reading.tarstream import tar_stream
@@ -32,11 +32,13 @@ _TYPES = {ArchiveFormat.TAR: "application/x-tar", ArchiveFormat.ZIP: "applicatio
 
 
 class DownloadResource:
-    def __init__(self, sources: Sources, seat: VaultSeat, readers: Readers, holds: Holds, downloads: Downloads) -> None:
+    def __init__(
+        self, sources: Sources, seat: VaultSeat, readers: Readers, reading_leases: ReadingLeases, downloads: Downloads
+    ) -> None:
         self._sources = sources
         self._seat = seat
         self._readers = readers
-        self._holds = holds
+        self._reading_leases = reading_leases
         self._downloads = downloads
 
     def routes(self) -> list[web.RouteDef]:
@@ -87,12 +89,12 @@ class DownloadResource:
 
     @asynccontextmanager
     async def _opened(self, request: web.Request) -> AsyncIterator[tuple[SnapshotFiles, bytes]]:
-        """What the request is about, held for the time of the block."""
+        """What the request is about, leased for the time of the block."""
         vault = self._seat.get()
         path = b"/" + b"/".join(parts(parse_shown(request.query.get("path", "/"))))
         paths = () if path == b"/" else (shown(path),)
         row = await self._sources.legible(request.match_info["snapshot"], request.query.get("server", ""), paths)
-        async with self._holds.on(vault, row), _lent(self._readers, vault, row) as files:
+        async with self._reading_leases.on(vault, row), _lent(self._readers, vault, row) as files:
             try:
                 yield files, path
             except PathNotInSnapshot as error:

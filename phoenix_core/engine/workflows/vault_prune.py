@@ -20,7 +20,7 @@ from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import JobSkipped, PruneHeldUp, PruneLeftOut
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
-from phoenix_core.engine.reading.holds import Holds
+from phoenix_core.engine.reading.leases import ReadingLeases
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.settings import Settings
@@ -48,7 +48,7 @@ class PruneVault(Workflow):
         seat: VaultSeat,
         records: RecordWatch,
         jobs: Jobs,
-        holds: Holds,
+        reading_leases: ReadingLeases,
         snapshots: Snapshots,
         settings: Settings,
         open_job_node: Callable[[str], JobNode],
@@ -57,7 +57,7 @@ class PruneVault(Workflow):
         self._seat = seat
         self._records = records
         self._jobs = jobs
-        self._holds = holds
+        self._reading_leases = reading_leases
         self._snapshots = snapshots
         self._settings = settings
         self._open_job_node = open_job_node
@@ -73,7 +73,7 @@ class PruneVault(Workflow):
         if request.if_worth_it:
             await self._check_in_order(vault)
         await run.enter("plan")
-        await close_old_leases(vault, self._jobs, self._holds.names)
+        await close_old_leases(vault, self._jobs, self._reading_leases.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
         plan = await run.in_thread(lambda: make_plan(vault.node, vault.key, marker=marker, progress=self._teller(run)))
         numbers: Result = _numbers(plan)

@@ -1,4 +1,4 @@
-"""Holds on snapshots that the core itself reads from: as long as one lives, prune leaves what the snapshot needs."""
+"""Leases on snapshots that the core itself reads from: as long as one lives, prune leaves what the snapshot needs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ RENEW_S = 300.0
 log = structlog.get_logger(__name__)
 
 
-class Holds:
+class ReadingLeases:
     """Leases of no job. Used from the event loop."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Holds:
 
     @asynccontextmanager
     async def on(self, vault: OpenVault, row: SnapshotRow) -> AsyncIterator[None]:
-        """Hold the snapshot for the time of the block. Raises StorageError; LeaseRefused where it was removed."""
+        """Lease the snapshot for the time of the block. Raises StorageError; LeaseRefused where it was removed."""
         lease = new_lease_id()
         name = f"reading-{lease}"
 
@@ -40,7 +40,7 @@ class Holds:
         self._live.add(name)
         try:
             await asyncio.to_thread(open_lease)
-            renewing = asyncio.create_task(_renew(open_lease), name=f"hold on {row.id[:12]}")
+            renewing = asyncio.create_task(_renew(open_lease), name=f"lease on {row.id[:12]}")
             try:
                 yield
             finally:
@@ -57,11 +57,11 @@ async def _renew(open_lease: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(open_lease)
         except PhoenixError as error:
-            log.warning("a hold on a snapshot was not renewed", error=error.message)
+            log.warning("a lease on a snapshot was not renewed", error=error.message)
 
 
 async def _close(vault: OpenVault, lease: LeaseId) -> None:
     try:
         await asyncio.to_thread(vault.node.close_lease, lease)
     except PhoenixError as error:
-        log.warning("a hold was not given up and will lapse", lease=lease, error=error.message)
+        log.warning("a lease was not closed and will lapse", lease=lease, error=error.message)

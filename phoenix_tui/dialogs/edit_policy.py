@@ -64,6 +64,10 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         Field("retention.weekly", _("Keep weekly"), "0"),
         Field("retention.monthly", _("Keep monthly"), "0"),
         Field("retention.yearly", _("Keep yearly"), "0"),
+        Field("drill", _("Restore drill"), "monthly on 1 at 05:00"),
+        Field("drill_sample", _("Its sample"), "100, 2G, all"),
+        Field("drill_max_bytes", _("Its bytes"), "1073741824"),
+        Field("drill_on", _("On server"), "web2"),
     ),
     ContentRule: (
         _NAME,

@@ -136,6 +136,7 @@ class PoliciesScreen(SearchableScreen):
             (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),
             (_("Scan"), scan_mode(item)),
             (_("Keeps"), keeps(item.retention)),
+            (_("Restore drill"), _drill(item)),
             (_("Groups"), used or _("none")),
         ]
 
@@ -212,6 +213,13 @@ class PoliciesScreen(SearchableScreen):
 
         question = _("Remove {kind} {name}?").format(kind=_KIND[type(item)], name=item.name)
         self.app.push_screen(Confirm(question, text, _("Remove it")), answered)
+
+
+def _drill(policy: BackupPolicy) -> str:
+    if not policy.drill:
+        return _("by hand only")
+    where = _(" on {server}").format(server=policy.drill_on) if policy.drill_on else ""
+    return f"{'; '.join(policy.drill)}{where}: {policy.drill_sample}"
 
 
 def keeps(retention: Retention) -> str:

@@ -76,8 +76,17 @@ def install(
     no_start: NoStart = False,
     as_json: Json = False,
 ) -> None:
-    """Install the agent as a systemd service, with its data in /var/lib/phoenix-agent. Again, it changes nothing."""
+    """Install the agent as a systemd service, with its data in /var/lib/phoenix-agent. Again, it changes nothing.
+
+    On Windows: as the service PhoenixAgent, with its data in C:\\ProgramData\\Phoenix."""
     from phoenix_core.cli.boundary import execute
+    from phoenix_core.host.process import IS_WINDOWS
+
+    if IS_WINDOWS:
+        from phoenix_core.cli import windowsservice
+
+        started = windowsservice.install_agent(data, token=token, dry_run=dry_run, start=not no_start, as_json=as_json)
+        execute(started, as_json=as_json)
     from phoenix_core.cli.servicework import install_agent
 
     work = install_agent(
@@ -102,6 +111,12 @@ def uninstall(
 ) -> None:
     """Stop and remove the agent's service, and the program where it came from the core. Its data directory stays."""
     from phoenix_core.cli.boundary import execute
+    from phoenix_core.host.process import IS_WINDOWS
+
+    if IS_WINDOWS:
+        from phoenix_core.cli import windowsservice
+
+        execute(windowsservice.uninstall_agent(data, as_json=as_json), as_json=as_json)
     from phoenix_core.cli.servicework import uninstall_agent
 
     execute(uninstall_agent(data, root=root, remove_data=remove_data, as_json=as_json), as_json=as_json)

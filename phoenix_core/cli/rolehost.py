@@ -103,6 +103,7 @@ async def run_agent_role(
     from phoenix_core.agent.scripts import DEFAULT_FOLDER
     from phoenix_core.agentlink.peerstate import PeerState
     from phoenix_core.host.logs import configure_logs
+    from phoenix_core.host.process import IS_WINDOWS
 
     if allow_upgrade and state is not None:
         raise UsageError(detail="An agent with --state of its own can't be upgraded by its core.")
@@ -111,7 +112,7 @@ async def run_agent_role(
     logs = data.logs if state is None else folder / "logs"
     configure_logs(logs, "agent", also_to=sys.stderr if sys.stderr.isatty() and not quiet else None)
     news = None if quiet else _LinkWords()
-    versions, upgrade = (None, ()) if sys.platform == "win32" else _versions(data, allow_upgrade=allow_upgrade)
+    versions, upgrade = (None, ()) if IS_WINDOWS else _versions(data, allow_upgrade=allow_upgrade)
     await run_agent(
         folder,
         stop=stop_on_signals(),

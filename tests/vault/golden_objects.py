@@ -13,6 +13,10 @@ import msgspec
 import zstandard
 from blake3 import blake3
 
+from phoenix_core.agent.windows.entries import file_entry, folder_entry, link_entry, stream_entry
+from phoenix_core.agent.windows.names import to_bytes
+from phoenix_core.agent.windows.reparse import junction_data
+from phoenix_core.agent.windows.seam import Details, FileFacts
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.annotation import Annotation, Aside, Detail, Hold, seal
 from phoenix_core.vault.block import encode_block
@@ -26,6 +30,7 @@ from phoenix_core.vault.record import FIRST_PREVIOUS, Record, RecordKind, Sealed
 from phoenix_core.vault.snapshot import seal_snapshot
 from phoenix_core.vault.tree import TreeWriter, write_chunk_list
 from phoenix_core.vault.wrap import WrappedKey, describe_vault
+from tests.agent.windows.descriptors import descriptor
 from tests.vault.memory_vault import KEY, KEYS, PUBLIC_KEY, VAULT_ID, make_pack
 from tests.vault.test_snapshot import AGENT, BODY
 
@@ -81,6 +86,23 @@ def entries() -> list[Entry]:
     ]
 
 
+def windows_entries() -> list[Entry]:
+    """A volume's folder as a Windows agent writes it: with a stream, a junction, a name with a lone surrogate."""
+    (one, two), at_ns = (ChunkRef(bytes([number]) * 32, 1000 * number) for number in (1, 2)), 1_700_000_000_123_456_700
+    facts = FileFacts("", 0x21, 1000, 4096, at_ns, at_ns + 100, at_ns + 200, 0x0001_0000_0000_2A3B)
+    security = descriptor("S-1-5-21-1-2-3-1001", inherited=True)
+    file = Details(facts, 2, 0xC0FFEE)
+    folder = msgspec.structs.replace(facts, attributes=0x16)
+    link = msgspec.structs.replace(facts, attributes=0x410, reparse_tag=0xA0000003)
+    tree = folder_entry(b"C", folder, security, volume=b"NTFS", partial=True)
+    return [
+        msgspec.structs.replace(tree, tree=bytes(32)),
+        link_entry(b"loop", link, security, junction_data("C:\\Data")),
+        file_entry(to_bytes("odd\ud800.txt"), file, security, 1000, (one,), None, fixed=False),
+        stream_entry(to_bytes("odd\ud800.txt") + b":Zone.Identifier", file, 2000, (two,), None, fixed=False),
+    ]
+
+
 def derivations() -> dict[str, str]:
     """Every key and id that derives from the vault key of bytes 0 to 31."""
     pack_key = bytes(range(100, 132))
@@ -110,10 +132,13 @@ def derivations() -> dict[str, str]:
 
 
 def lists() -> Iterator[tuple[str, bytes]]:
-    """The nodes of a tree, of a chunk list of two levels and of a list of missing files."""
+    """The nodes of two trees, of a chunk list of two levels and of a list of missing files."""
     shelf = Shelf()
     TreeWriter(shelf).write(entries())
     yield "tree", shelf.data[0]
+    shelf = Shelf()
+    TreeWriter(shelf).write(windows_entries())
+    yield "windows-tree", shelf.data[0]
     shelf = Shelf()
     refs = [ChunkRef(blake3(number.to_bytes(4, "little")).digest(), number + 1) for number in range(10_000)]
     write_chunk_list(shelf, refs)

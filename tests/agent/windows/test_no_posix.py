@@ -25,6 +25,9 @@ for name in '''O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_PATH O_NOATIME O_NONBLOCK O_NO
         delattr(os, name)
 for name in "pthread_sigmask SIGKILL SIGHUP SIGUSR1 SIGCHLD sigwait".split():
     delattr(signal, name)
+pair = socket.socketpair
+family = socket.AF_UNIX
+socket.socketpair = lambda: pair(family)  # this system's own loops can't do without
 for name in "AF_UNIX SOCK_CLOEXEC send_fds recv_fds SO_PEERCRED".split():
     if hasattr(socket, name):
         delattr(socket, name)
@@ -57,6 +60,27 @@ def test_the_command_that_runs_the_agent_is_imported() -> None:
     run_bare(
         "import phoenix_core.cli.main, phoenix_core.cli.rolehost, phoenix_core.cli.agent, phoenix_core.cli.enrolling"
     )
+
+
+def test_the_command_runs_the_agent(tmp_path: Path) -> None:
+    assert run_bare(
+        """
+import asyncio
+from pathlib import Path
+from phoenix_core.agent import run
+from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.cli.rolehost import run_agent_role
+from phoenix_core.cli.windowsservice import install_agent
+from phoenix_core.host.datadir import DataDirectory
+PeerState.load = lambda folder: None
+async def running(state, **more):
+    print("runs on", state.name)
+run.run_agent = running
+assert asyncio.run(run_agent_role(DataDirectory(Path(sys.argv[1])), None, None, quiet=True)) == 0
+asyncio.run(install_agent(None, token="", dry_run=True, start=True, as_json=False))
+""",
+        str(tmp_path),
+    ).startswith("runs on agent")
 
 
 def test_what_the_agent_keeps_on_disk_is_written_and_read(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.livefiles import LiveFiles
 from phoenix_core.agent.backup.patientnode import PATIENCE_S
 from phoenix_core.agent.backup.scripted import ScriptedBackup
+from phoenix_core.agent.backup.stream_job import StreamBackup
 from phoenix_core.agent.comparejob import CompareJob
 from phoenix_core.agent.drill import scratch
 from phoenix_core.agent.drill.drill_job import DrillJob
@@ -39,6 +40,8 @@ class LinuxJobs:
             if order.compare is not None:
                 return CompareJob(order, order.compare, ports)
             return RestoreJob(order, ports) if order.drill is None else DrillJob(order, ports)
+        if order.stream is not None:
+            return StreamBackup(order, ports, Scripts(self._scripts))
         if not (order.pre_script or order.post_script):
             return live_backup(order, ports)
         return ScriptedBackup(order, ports, Scripts(self._scripts), lambda begun: live_backup(begun, ports))

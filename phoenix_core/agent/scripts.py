@@ -49,35 +49,42 @@ class ScriptFailed(AgentError):
 class Scripts:
     def __init__(self, folder: Path, *, grace_s: float = GRACE_S) -> None:
         self._folder = folder
-        self._grace_s = grace_s
+        self.grace_s = grace_s
 
     def run(self, name: str, environment: Mapping[str, str], timeout_s: float, tick: Callable[[], None]) -> float:
         """The seconds that it took. `tick` is called several times a second while it runs; what it raises ends it.
 
         Raises ScriptUnusable, where it was not started; ScriptFailed."""
-        path = self._checked(name)
         began = time.monotonic()
+        path, process = self.begin(name, environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert process.stdout is not None
+        output = Output(process.stdout)
+        try:
+            detail = self._wait(process, began + timeout_s, tick)
+        finally:
+            end_session(process, self.grace_s)
+        if detail:
+            raise ScriptFailed(path=path, detail=detail, output=output.last())
+        return time.monotonic() - began
+
+    def begin(
+        self, name: str, environment: Mapping[str, str], *, stdout: int, stderr: int
+    ) -> tuple[Path, "subprocess.Popen[bytes]"]:
+        """Start a script in a session of its own; where it lies, and its process. Raises ScriptUnusable."""
+        path = self._checked(name)
         try:
             process = subprocess.Popen(
                 [str(path)],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=stdout,
+                stderr=stderr,
                 cwd="/",
                 env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **environment},
                 start_new_session=True,
             )
         except OSError as error:
             raise ScriptUnusable(path=path, detail=error.strerror or str(error)) from error
-        assert process.stdout is not None
-        output = _Output(process.stdout)
-        try:
-            detail = self._wait(process, began + timeout_s, tick)
-        finally:
-            self._end(process)
-        if detail:
-            raise ScriptFailed(path=path, detail=detail, output=output.last())
-        return time.monotonic() - began
+        return path, process
 
     def _checked(self, name: str) -> Path:
         path = self._folder / name
@@ -103,22 +110,28 @@ class Scripts:
                 if time.monotonic() >= until:
                     return "took too long and was stopped"
             else:
-                if code < 0:
-                    return f"was ended by signal {-code}"
-                return f"ended with exit code {code}" if code else ""
-
-    def _end(self, process: "subprocess.Popen[bytes]") -> None:
-        """Where it still runs: it, and all of its session."""
-        if process.poll() is not None:
-            return
-        _signal_session(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(self._grace_s)
-        _signal_session(process.pid, signal.SIGKILL)
-        process.wait()
+                return end_of(code)
 
 
-class _Output:
+def end_of(code: int) -> str:
+    """What is wrong with a script that ended so; empty: nothing."""
+    if code < 0:
+        return f"was ended by signal {-code}"
+    return f"ended with exit code {code}" if code else ""
+
+
+def end_session(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
+    """Where it still runs: it, and all of its session."""
+    if process.poll() is not None:
+        return
+    _signal_session(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(grace_s)
+    _signal_session(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+class Output:
     """Reads a script's output in a thread, to its end, and keeps the last of it."""
 
     def __init__(self, stream: IO[bytes]) -> None:

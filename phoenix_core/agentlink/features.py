@@ -14,4 +14,7 @@ UPGRADES = "upgrades"
 COMPARE = "compare"
 """Comparisons of a snapshot with what is on the server."""
 
-ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE)
+STREAMS = "streams"
+"""Backups of what a script prints."""
+
+ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE, STREAMS)

@@ -11,6 +11,7 @@ from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms
 from phoenix_core.agentlink.drillmessages import DrillFindings, DrillTerms
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
+from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.states import ConflictRule, StepState
 from phoenix_core.vault.location import BlockRef
@@ -152,6 +153,8 @@ class BackupOrder(Message, frozen=True):
     core_time_ns: int = 0
     """When the order was made; 0: not told."""
     source_snapshot: SourceSnapshotOrder | None = None
+    stream: StreamOrder | None = None
+    """Back this up instead of files; `paths` is then where it is in the snapshot."""
 
 
 class RestoreOrder(Message, frozen=True):

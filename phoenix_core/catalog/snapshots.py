@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.tables import snapshots
+from phoenix_core.domain.streams import FOLDER, path_of
 
 PAGE_ROWS = 500
 _STAYS = snapshots.c.removed_at.is_(None)
@@ -70,15 +71,21 @@ class Snapshots:
         tags: Iterable[str] = (),
         with_hold: bool = False,
         removed: bool | None = False,
+        stream: str | None = None,
     ) -> list[SnapshotRow]:
         """Newest commit first; `limit` 0: all. Of a server: by its id, or by its name too, where that is given, so that
         those of an earlier enrolment are among them. `tags`: those that have all of them. `with_hold`: also where the
-        hold's time is over. `removed`: those whose removal can still be undone, and no others; None: all."""
+        hold's time is over. `removed`: those whose removal can still be undone, and no others; None: all. `stream`:
+        those of this stream; empty: those of files; None: both."""
         query = sa.select(snapshots).order_by(snapshots.c.sequence.desc())
         if removed is not None:
             query = query.where(snapshots.c.removed_at.is_not(None) if removed else _STAYS)
         for tag in tags:
             query = query.where(sa.type_coerce(snapshots.c.tags, sa.Text).contains(f'"{tag}"', autoescape=True))
+        if stream is not None:
+            paths = sa.type_coerce(snapshots.c.paths, sa.Text)
+            of_streams = paths.startswith(f'["{FOLDER}/', autoescape=True)
+            query = query.where(paths == f'["{path_of(stream)}"]' if stream else sa.not_(of_streams))
         if with_hold:
             query = query.where(snapshots.c.hold.is_not(None))
         if server_id:

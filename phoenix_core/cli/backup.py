@@ -24,6 +24,12 @@ def backup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Scan and estimate; store nothing.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read every file, changed or not.")] = False,
     cross_mounts: Annotated[bool, typer.Option("--cross-mounts", help="Go into other file systems.")] = False,
+    stream: Annotated[
+        str, typer.Option("--stream", metavar="NAME", help="Not files, but what a script prints, under this name.")
+    ] = "",
+    script: Annotated[
+        str, typer.Option("--from", metavar="SCRIPT", help="With --stream: a script in the agent's folder of scripts.")
+    ] = "",
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="Of the snapshot that it makes. Repeatable.")
     ] = None,
@@ -41,7 +47,7 @@ def backup(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Back up folders of a server now, and wait for it."""
+    """Back up folders of a server now, or what a script on it prints, and wait for it."""
     from phoenix_core.cli.backupwork import back_up, source_snapshot_of
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.jobwork import read_patterns
@@ -57,6 +63,8 @@ def backup(
             full=full,
             tags=tuple(tag or ()),
             source_snapshot=source_snapshot_of(source_snapshot),
+            stream=stream,
+            script=script,
         )
         return await back_up(data_directory(data), request, detach=detach, wait_agent_s=wait_agent, as_json=as_json)
 

@@ -25,6 +25,8 @@ async def back_up(
         return job
 
     code = await run_job(data, start, detach=detach, wait_agent_s=wait_agent_s, as_json=as_json, agent=True)
+    if request.stream:
+        return code
     was_made = code in {EXIT_DONE, EXIT_MISSING_FILES} and not (detach or request.dry_run)
     if was_made and not as_json and before is not None and _differs(request, before):
         what = "these folders, with what they leave out," if request.excludes else "these folders"

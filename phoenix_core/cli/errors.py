@@ -75,6 +75,14 @@ class NotConfirmed(PhoenixError):
     exit_code = EXIT_USAGE
 
 
+class OutputClosed(PhoenixError):
+    """Who read standard output went away."""
+
+    code = "output_closed"
+    template = "Standard output was closed after {written} of {total} bytes of {path}."
+    hint = "See why the program behind the pipe ended."
+
+
 class NameNotTyped(PhoenixError):
     code = "name_not_typed"
     template = "Nothing was done: to {action}, its name must be typed: {name}."

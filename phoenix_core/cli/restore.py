@@ -36,6 +36,12 @@ def restore(
             autocompletion=completion.conflict_rules,
         ),
     ] = None,
+    stdout: Annotated[
+        bool, typer.Option("--stdout", help="Print one file, or a stream, instead; all else goes to standard error.")
+    ] = False,
+    stream: Annotated[
+        str, typer.Option("--stream", metavar="NAME", help="With --stdout: the newest snapshot of this stream.")
+    ] = "",
     check: Annotated[bool, typer.Option("--check", help="Run the checks only; restore nothing.")] = False,
     detach: Detach = False,
     wait_agent: WaitAgent = None,
@@ -45,6 +51,7 @@ def restore(
     """Restore files of a server's snapshot, and wait for it."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.jobwork import conflict_rule, run_job
+    from phoenix_core.cli.stdoutwork import Printed, print_file
     from phoenix_core.client import CoreClient
     from phoenix_core.domain.views import JobView, RestoreRequest
 
@@ -61,6 +68,10 @@ def restore(
         return words + (["--json"] if as_json else [])
 
     async def work() -> int:
+        if stdout or stream:
+            others = bool(to or to_server or conflict is not None or check or detach)
+            wanted = Printed(server, snapshot, tuple(path or ()), stream, stdout=stdout, others=others, as_json=as_json)
+            return await print_file(data_directory(data), wanted)
         request = RestoreRequest(
             server=server,
             snapshot=snapshot,

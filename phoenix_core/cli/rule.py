@@ -55,6 +55,7 @@ def set_rule(
     older_than: fields.OlderThan = None,
     skip_caches: fields.SkipCaches = None,
     disk_image: fields.DiskImages = None,
+    stream: fields.Streams = None,
     cross_mounts: fields.CrossMounts = None,
     rename: Annotated[str | None, typer.Option("--rename", metavar="NAME", help="Give it another name.")] = None,
     data: Data = None,
@@ -77,6 +78,7 @@ def set_rule(
         older_than_s=older_than,
         skip_caches=skip_caches,
         disk_images=disk_image,
+        streams=stream,
         cross_mounts=cross_mounts,
         name=rename,
     )

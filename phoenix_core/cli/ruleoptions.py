@@ -50,6 +50,12 @@ DiskImages = Annotated[
     list[str] | None,
     typer.Option("--disk-image", metavar="PATTERN", help="Files to be cut as disk images; '' for none. Repeatable."),
 ]
+Streams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stream", metavar="NAME=SCRIPT", help="Also what this script on the agent prints; '' for none. Repeatable."
+    ),
+]
 CrossMounts = Annotated[
     bool | None,
     typer.Option("--cross-mounts/--no-cross-mounts", help="Go into other file systems.", show_default=False),

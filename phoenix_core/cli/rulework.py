@@ -33,6 +33,7 @@ class RuleChanges(msgspec.Struct, frozen=True):
     disk_images: list[str] | None
     cross_mounts: bool | None
     name: str | None
+    streams: list[str] | None = None
 
     @property
     def any(self) -> bool:
@@ -55,7 +56,7 @@ class RuleChanges(msgspec.Struct, frozen=True):
             "changed_within_s": _number(self.changed_within_s, "--changed-within", parse_time),
             "older_than_s": _number(self.older_than_s, "--older-than", parse_time),
         }
-        for field in ("paths", "excludes", "includes", "only_extensions", "not_extensions", "disk_images"):
+        for field in ("paths", "excludes", "includes", "only_extensions", "not_extensions", "disk_images", "streams"):
             given = getattr(self, field)
             changes[field] = None if given is None else tuple(line for line in given if line or field == "paths")
         return msgspec.structs.replace(rule, **{name: value for name, value in changes.items() if value is not None})
@@ -159,6 +160,7 @@ def _print(rule: ContentRule, groups: list[str], *, as_json: bool) -> None:
             ("Files", files_of(rule)),
             ("Tagged caches", "left out" if rule.skip_caches else "taken"),
             ("Disk images", ", ".join(rule.disk_images) or "-"),
+            ("Streams", ", ".join(rule.streams) or "-"),
             ("Other file systems below", "entered" if rule.cross_mounts else "left out"),
             ("Groups", ", ".join(groups) or "none yet: attach it with `phoenix group set`"),
         ]

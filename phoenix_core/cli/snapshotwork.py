@@ -89,7 +89,7 @@ def _print_snapshots(snapshots: Sequence[SnapshotView], none: str) -> None:
                 _proof(snapshot),
                 "yes" if snapshot.hold else "-",
                 " ".join(snapshot.tags) or "-",
-                ", ".join(snapshot.paths),
+                f"stream {snapshot.stream}" if snapshot.stream else ", ".join(snapshot.paths),
             )
             for snapshot in snapshots
         ],

@@ -113,6 +113,8 @@ class ContentRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a folder with a valid CACHEDIR.TAG only that file is taken, unless `paths` names the folder itself."""
     disk_images: tuple[str, ...] = DISK_IMAGES
     """Patterns of files that are cut at fixed offsets, as is best for disk images."""
+    streams: tuple[str, ...] = ()
+    """Such as `orders=dump-orders`: a backup each, beside that of files, of what the agent's script prints."""
 
 
 class ServerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -135,6 +135,10 @@ class BackupRequest(msgspec.Struct, frozen=True):
     """Of the snapshot that it makes."""
     source_snapshot: SourceSnapshot | None = None
     """None: what the server's policy says."""
+    stream: str = ""
+    """Back up, under this name, what the agent's `script` prints, instead of files."""
+    script: str = ""
+    """Name of a script in the agent's folder of scripts."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True):
@@ -193,6 +197,8 @@ class SnapshotView(msgspec.Struct, frozen=True):
     """`warm`; `cold`: older than the setting `warm_days`; `lost`: its object is gone or damaged, so that it can't be
     restored."""
 
+    stream: str = ""
+    """The stream that it holds; empty: it is one of files."""
     tags: tuple[str, ...] = ()
     note: str = ""
     hold: Hold | None = None

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from phoenix_core.agentlink.ruleorder import RuleOrder
+from phoenix_core.domain import streams
 from phoenix_core.domain.names import parse_shown
 from phoenix_core.domain.policies import DISK_IMAGES, ContentRule
+from phoenix_core.domain.streams import Stream
 
 _FILTERS = ("includes", "only_extensions", "not_extensions", "smallest_bytes", "largest_bytes")
 _AS_THEY_ARE = ("name", "excludes", *_FILTERS, "changed_within_s", "older_than_s", "skip_caches", "disk_images")
@@ -17,6 +19,12 @@ def by_hand(paths: tuple[str, ...], excludes: tuple[str, ...] = (), *, cross_mou
 
 def paths_of(rules: Sequence[ContentRule]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for rule in rules for path in rule.paths))
+
+
+def streams_of(rules: Sequence[ContentRule]) -> list[Stream]:
+    """Each name once: as the first rule has it."""
+    found = [streams.parse(line) for rule in rules for line in rule.streams]
+    return list({stream.name: stream for stream in reversed(found)}.values())[::-1]
 
 
 def excludes_of(rules: Sequence[ContentRule]) -> tuple[str, ...]:

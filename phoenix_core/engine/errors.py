@@ -140,6 +140,25 @@ class SnapshotInUse(SnapshotHeld):
     hint = "It can go once that is: see `phoenix job show {job}`, or end it with `phoenix job cancel {job}`."
 
 
+class StreamNeedsPlace(PhoenixError):
+    """A stream came from a program, so there is no original place to restore it to."""
+
+    code = "stream_needs_place"
+    template = "{stream} of {server} is a stream: it has no original place to be restored to."
+    hint = (
+        "`phoenix restore {server} --snapshot {snapshot} --stdout` prints it; with --to FOLDER it becomes a file below "
+        "that folder."
+    )
+    exit_code = EXIT_USAGE
+
+
+class StreamsUnknown(PhoenixError):
+    code = "streams_unknown"
+    template = "The agent on {server} is too old to back up streams."
+    hint = "Upgrade it: `phoenix agent upgrade` on {server}."
+    http_status = 409
+
+
 class SnapshotRemoved(PhoenixError):
     """What was asked for is of a snapshot whose removal can still be undone."""
 

@@ -4,6 +4,7 @@ import msgspec
 
 from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow, PeerRow
+from phoenix_core.domain import streams
 from phoenix_core.domain.annotations import checked_tags
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, PhoenixError, UsageError
@@ -20,6 +21,7 @@ from phoenix_core.engine.errors import (
     OutsideWindow,
     PlatformMismatch,
     SourceGone,
+    StreamNeedsPlace,
 )
 from phoenix_core.engine.families import family_of
 from phoenix_core.engine.ledger import Ledger
@@ -38,6 +40,7 @@ from phoenix_core.engine.requests import (
     RetentionJob,
     ScheduledBackup,
     VerifyJob,
+    stream_of,
 )
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.settings import Settings
@@ -46,6 +49,8 @@ from phoenix_core.engine.sources import LATEST, Sources
 from phoenix_core.engine.vault import VaultSeat
 
 PATHS_IN_TITLE = 3
+LOOKED_AT = 100
+"""So many of a server's backups, for the newest one of files."""
 
 
 class JobDesk:
@@ -88,8 +93,13 @@ class JobDesk:
     async def backup(self, request: BackupRequest, who: str) -> JobRow:
         peer = self._directory.server_in_use(request.server)
         self._seat.get()
+        if request.stream or request.script:
+            return await self._backup_stream(request, peer, who)
         paths = _absolute(request.paths)
-        rules = () if paths else await self._attached.rules_of(peer.id)
+        if streams.name_of(paths):
+            raise UsageError(detail=f"In {streams.FOLDER} streams lie: name one with --stream NAME --from SCRIPT.")
+        of_group = () if paths else await self._attached.rules_of(peer.id)
+        rules = tuple(rule for rule in of_group if rule.paths)
         if rules:
             last = BackupJob(peer.id, paths_of(rules), excludes_of(rules), rules=rules)
         else:
@@ -110,22 +120,37 @@ class JobDesk:
         title += ", by its group's rules" if rules else ", as last time" if not paths else ""
         return await self._queue_job(JobKind.FILE_BACKUP, title, job, who, peer.id, peer.id)
 
+    async def _backup_stream(self, request: BackupRequest, peer: PeerRow, who: str) -> JobRow:
+        if request.paths or request.excludes or request.dry_run:
+            raise UsageError(detail="A stream is backed up by itself: without paths or patterns, and not on trial.")
+        try:
+            stream = streams.checked(request.stream, request.script)
+        except ValueError as error:
+            raise UsageError(detail=f"{error}.") from error
+        job = BackupJob(peer.id, (streams.path_of(stream.name),), stream=stream, tags=checked_tags(request.tags))
+        return await self._queue_job(JobKind.FILE_BACKUP, _stream_title(peer.name, stream), job, who, peer.id, peer.id)
+
     async def scheduled_backup(self, wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> JobRow:
         """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
         where the one before of its server isn't over, or its policy's window is closed."""
         known = await self._ledger.jobs.get(wanted.job_id)
         if known is not None:
             return known
-        request = BackupJob(
-            server_id=wanted.server_id,
-            paths=paths_of(rules),
-            excludes=excludes_of(rules),
-            scheduled=True,
-            rules=rules,
-        )
         name = self._directory.name_of(wanted.server_id)
-        title = f"Backup of {name}: {_listed(request.paths)}"
-        title += f", without {_listed(request.excludes)}" if request.excludes else ""
+        if wanted.stream is not None:
+            at = (streams.path_of(wanted.stream.name),)
+            request = BackupJob(wanted.server_id, at, scheduled=True, stream=wanted.stream)
+            title = _stream_title(name, wanted.stream)
+        else:
+            request = BackupJob(
+                server_id=wanted.server_id,
+                paths=paths_of(rules),
+                excludes=excludes_of(rules),
+                scheduled=True,
+                rules=rules,
+            )
+            title = f"Backup of {name}: {_listed(request.paths)}"
+            title += f", without {_listed(request.excludes)}" if request.excludes else ""
         why = await self._why_skipped(wanted, name)
         job = await self._ledger.create(
             JobKind.FILE_BACKUP,
@@ -150,7 +175,15 @@ class JobDesk:
         if not wanted.in_window:
             return OutsideWindow(server=name, policy=wanted.policy)
         active = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)
-        earlier = next((each for each in active if each.requested_by.startswith(POLICY_ASKS)), None)
+        wanted_stream = wanted.stream.name if wanted.stream else ""
+        earlier = next(
+            (
+                each
+                for each in active
+                if each.requested_by.startswith(POLICY_ASKS) and stream_of(each.request) == wanted_stream
+            ),
+            None,
+        )
         return EarlierRuns(server=name, job=earlier.id) if earlier else None
 
     async def restore(self, request: RestoreRequest, who: str, *, own_only: bool = False) -> JobRow:
@@ -167,6 +200,9 @@ class JobDesk:
             raise PlatformMismatch(
                 server=source.name, source=source.platform, to_server=target.name, target=target.platform
             )
+        stream = streams.name_of(snapshot.paths)
+        if stream and not request.destination:
+            raise StreamNeedsPlace(stream=stream, server=source.name, snapshot=snapshot.id[:SHORT_ID_DIGITS])
         if target.id != source.id and not request.destination:
             raise UsageError(detail=f"Data of {source.name} needs a destination folder on {target.name}.")
         job = RestoreJob(
@@ -312,7 +348,8 @@ class JobDesk:
         """What the server's last backup backed up: folders, and what it left out. Raises NothingToBackUp."""
         if not peer.default_paths:
             raise NothingToBackUp(server=peer.name)
-        found = await self._ledger.jobs.last_recorded_backup(peer.id)
+        recorded = await self._ledger.jobs.recorded_backups(peer.id, LOOKED_AT)
+        found = next((job for job in recorded if not stream_of(job.request)), None)
         last = msgspec.json.decode(found.request, type=BackupJob) if found else None
         return last if last and last.paths == peer.default_paths else BackupJob(peer.id, peer.default_paths)
 
@@ -347,6 +384,10 @@ class JobDesk:
 def _without(rules: tuple[ContentRule, ...], excludes: tuple[str, ...]) -> tuple[ContentRule, ...]:
     """The rules, leaving these out rather than what they say."""
     return tuple(msgspec.structs.replace(rule, excludes=excludes) for rule in rules)
+
+
+def _stream_title(server: str, stream: streams.Stream) -> str:
+    return f"Backup of {server}: stream {stream.name}, from the script {stream.script}"
 
 
 def _listed(paths: tuple[str, ...]) -> str:

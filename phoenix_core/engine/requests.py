@@ -8,6 +8,7 @@ from phoenix_core.domain.drills import Sample
 from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import ConflictRule, VerifyDepth
+from phoenix_core.domain.streams import Stream
 from phoenix_core.engine.content import by_hand
 
 AGENT_ASKS = "agent of "
@@ -30,6 +31,8 @@ class ScheduledBackup(msgspec.Struct, frozen=True):
     """It is made up for: the core was not running when it was due."""
     in_window: bool = True
     """It is in its policy's backup window now."""
+    stream: Stream | None = None
+    """This instead of what the rules say of files."""
 
 
 class BackupJob(msgspec.Struct, frozen=True):
@@ -48,9 +51,21 @@ class BackupJob(msgspec.Struct, frozen=True):
     """As they were when the job was made; none: what the fields above say."""
     tags: tuple[str, ...] = ()
     """Of the snapshot that it makes."""
+    stream: Stream | None = None
+    """This is backed up instead of files; `paths` is then where it is in the snapshot."""
 
     def content(self) -> tuple[ContentRule, ...]:
         return self.rules or (by_hand(self.paths, self.excludes, cross_mounts=self.cross_mounts),)
+
+
+class _Stream(msgspec.Struct, frozen=True):
+    stream: Stream | None = None
+
+
+def stream_of(request: str) -> str:
+    """The stream that a backup, as the catalog keeps it, is of; empty: it is one of files."""
+    found = msgspec.json.decode(request, type=_Stream).stream
+    return found.name if found else ""
 
 
 class RestoreJob(msgspec.Struct, frozen=True):

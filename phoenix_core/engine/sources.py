@@ -10,6 +10,7 @@ from phoenix_core.domain.annotations import checked_tags
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
+from phoenix_core.domain.streams import name_of
 from phoenix_core.engine import elsewhere
 from phoenix_core.engine.errors import (
     AmbiguousName,
@@ -163,6 +164,7 @@ class Sources:
             server_id=source.id if source else "",
             server_name=source.name if source and not own_only else "",
             limit=1,
+            stream=name_of(paths) if source else None,
         )
         if not rows:
             raise NoSnapshot(server=source.name if source else "")

@@ -16,6 +16,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.streams import name_of
 from phoenix_core.domain.versions import standing
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
 from phoenix_core.engine.errors import DamageFound, NoVault, VaultRolledBack
@@ -99,6 +100,7 @@ class Views:
             hostname=row.hostname,
             proved=row.proved and row.readable,
             tier="lost" if not row.readable else "warm" if warm else "cold",
+            stream=name_of(row.paths),
             tags=row.tags,
             note=row.note,
             hold=holds(row, self._clock.now(), self._seen.now_s),

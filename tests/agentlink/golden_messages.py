@@ -53,6 +53,7 @@ from phoenix_core.agentlink.ruletest import (
     Verdict,
 )
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
+from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder, UpgradeOutcome
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
@@ -151,6 +152,7 @@ EXAMPLES: dict[str, Message] = {
         why_full="re-read, every 10th run",
         core_time_ns=_AT_NS,
         source_snapshot=SourceSnapshotOrder(SourceSnapshot.REQUIRED, 20),
+        stream=StreamOrder(name="orders", script="dump.sh", timeout_s=3600),
     ),
     "RestoreOrder": RestoreOrder(
         job="j2",

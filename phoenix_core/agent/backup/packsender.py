@@ -41,6 +41,10 @@ class PackSender:
         if self._failure is not None:
             raise self._failure
 
+    def give_up(self) -> None:
+        """Have the thread end with what it was given; nothing is waited for."""
+        self._queue.put(None)
+
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             pack_id, fd, length = job

@@ -46,6 +46,8 @@ class WindowsJobs:
             if order.compare is not None:
                 raise CompareNotOnWindows
             return _Told(WindowsRestoreJob(order, ports, self._windows))
+        if order.stream is not None:
+            raise ScriptsNotOnWindows(name=order.stream.script)
         if order.pre_script or order.post_script:
             raise ScriptsNotOnWindows(name=order.pre_script or order.post_script)
         files = WindowsVolumes(order, self._state_dir, self._windows, self._worker_main, self._running)

@@ -6,6 +6,7 @@ that a core which ends between two of them makes the rest after its restart, and
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import product
 
 import structlog
 from blake3 import blake3
@@ -16,6 +17,8 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import id_of
 from phoenix_core.domain.policies import MissedRun
+from phoenix_core.domain.streams import Stream
+from phoenix_core.engine.content import streams_of
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.policies.checks import window_of, zone_of
 from phoenix_core.engine.policies.due import due_now
@@ -68,12 +71,15 @@ class GroupRuns:
             log.warning("a group without content rules has nothing to back up", group=group.name)
             return True
         content = tuple(rule.body for rule in rules)
+        of_files = tuple(rule for rule in content if rule.paths)
         # A clock that was set back comes to the same time again: that is another run.
         run = f"{group.id} {group.considered_until.isoformat()} {due.isoformat()}"
         all_made = True
         in_window = window_of(policy.body).contain(self._clock.now())
-        for server_id in filter(self._in_use, group.server_ids):
-            digest = blake3(f"{run} {server_id}".encode()).digest()
+        what: list[Stream | None] = [None] if of_files else []
+        what += streams_of(content)
+        for server_id, stream in product(filter(self._in_use, group.server_ids), what):
+            digest = blake3(f"{run} {server_id}{f' {stream.name}' if stream else ''}".encode()).digest()
             wanted = ScheduledBackup(
                 job_id=id_of("j", digest),
                 server_id=server_id,
@@ -81,9 +87,10 @@ class GroupRuns:
                 due=due,
                 missed=missed,
                 in_window=in_window,
+                stream=stream,
             )
             try:
-                await self._desk.scheduled_backup(wanted, content)
+                await self._desk.scheduled_backup(wanted, of_files)
             except PhoenixError as error:
                 log.warning("a scheduled backup could not be queued", server=server_id, error=error.message)
                 all_made = all_made and not error.retryable

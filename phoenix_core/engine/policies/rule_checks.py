@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from phoenix_core.domain import streams
 from phoenix_core.domain.names import absolute, parse_shown
 from phoenix_core.domain.patterns import PatternInvalid, Patterns
 from phoenix_core.domain.policies import ContentRule
@@ -13,7 +14,7 @@ from phoenix_core.engine.policies.errors import FieldInvalid
 LINES_MAX = 1000
 BYTES_MAX = 1 << 62
 AGE_MAX_S = 100 * 366 * 86_400
-_LISTS = ("paths", "excludes", "includes", "only_extensions", "not_extensions", "disk_images")
+_LISTS = ("paths", "excludes", "includes", "only_extensions", "not_extensions", "disk_images", "streams")
 _EXTENSION = re.compile(r"[^\s/\\*?\[\]\0.](?:[^/\\*?\[\]\0]*[^\s/\\*?\[\]\0.])?")
 _LIMITS = {
     "smallest_bytes": BYTES_MAX,
@@ -36,7 +37,9 @@ def check_rule(rule: ContentRule) -> ContentRule:
         not_extensions=_extensions(rule, "not_extensions"),
     )
     patterns = {field: _patterns(rule, field) for field in ("excludes", "includes", "disk_images")}
-    _check_something_is_left(rule, patterns["excludes"])
+    _check_streams(rule)
+    if rule.paths:
+        _check_something_is_left(rule, patterns["excludes"])
     both = sorted(set(rule.only_extensions) & set(rule.not_extensions))
     if both:
         raise _wrong(rule, "not_extensions", f"{', '.join(both)} is in only_extensions, too")
@@ -45,12 +48,22 @@ def check_rule(rule: ContentRule) -> ContentRule:
 
 
 def _paths(rule: ContentRule) -> tuple[str, ...]:
-    if not rule.paths:
-        raise _wrong(rule, "paths", "at least one folder is wanted")
+    if not rule.paths and not rule.streams:
+        raise _wrong(rule, "paths", "at least one folder is wanted, or a stream")
     try:
         return tuple(dict.fromkeys(absolute(path) for path in rule.paths))
     except ValueError as error:
         raise _wrong(rule, "paths", str(error)) from error
+
+
+def _check_streams(rule: ContentRule) -> None:
+    try:
+        names = [streams.parse(line).name for line in rule.streams]
+    except ValueError as error:
+        raise _wrong(rule, "streams", str(error)) from error
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _wrong(rule, "streams", f"{', '.join(twice)} is there more than once")
 
 
 def _patterns(rule: ContentRule, field: str) -> Patterns:

@@ -17,6 +17,7 @@ from phoenix_core.agentlink.messages import (
     SnapshotRecorded,
 )
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
+from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
@@ -27,6 +28,7 @@ from phoenix_core.domain.names import parse_shown
 from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.streams import Stream, name_of
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import BACKUP, StorageAssigner
@@ -34,7 +36,7 @@ from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import VAULT, Claim, backups_of
 from phoenix_core.engine.commit import CommitClaim, Committer
 from phoenix_core.engine.content import images_of, needs_rules, ordered
-from phoenix_core.engine.errors import AgentAway, AgentWithoutSnapshots, JobAborted, JobSkipped
+from phoenix_core.engine.errors import AgentAway, AgentWithoutSnapshots, JobAborted, JobSkipped, StreamsUnknown
 from phoenix_core.engine.families import is_windows
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
@@ -158,7 +160,7 @@ class FileBackup(Workflow):
         vault = self._seat.get()
         domain = vault.current_domain()
         policy = (await self._attached.policies_by_server()).get(request.server_id)
-        why_full = await self._rereads.due(request, policy)
+        why_full = "" if request.stream else await self._rereads.due(request, policy)
         async with run.step("WF1.3") as step:
             parent = None if why_full else await self._parent(run, vault, domain, request)
             if not (run.resumed and run.job.lease):
@@ -168,6 +170,8 @@ class FileBackup(Workflow):
         async def make_order() -> BackupOrder:
             policy = (await self._attached.policies_by_server()).get(request.server_id)
             order = self._order(run, vault, domain, parent, request, policy)
+            if request.stream is not None:
+                return _of_stream(order, request.stream, policy)
             if needs_rules(request.content()) and not self._agents.knows(run.job.agent_id, features.RULES):
                 await run.note(TOO_OLD_FOR_RULES, "warning")
             return msgspec.structs.replace(order, why_full=why_full)
@@ -197,6 +201,8 @@ class FileBackup(Workflow):
             return None
         await self._lost.look()
         candidates = await self._snapshots.listed(server_id=request.server_id, readable_only=True)
+        of_stream = request.stream.name if request.stream else ""
+        candidates = [each for each in candidates if name_of(each.paths) == of_stream]
         chosen = choose_parent(candidates, request.paths, domain.domain, domain.epoch)
         if chosen is None:
             return None
@@ -254,7 +260,11 @@ class FileBackup(Workflow):
         )
 
     async def _check_agent(self, run: JobRun, request: BackupJob) -> None:
-        """Whether it knows what is wanted of it. Raises AgentWithoutSnapshots."""
+        """Whether it knows what is wanted of it. Raises AgentWithoutSnapshots, StreamsUnknown."""
+        if request.stream is not None:
+            if not self._agents.knows(run.job.agent_id, features.STREAMS):
+                raise StreamsUnknown(server=self._directory.name_of(run.job.agent_id))
+            return
         policy = (await self._attached.policies_by_server()).get(request.server_id)
         wanted = self._source_snapshot(request, policy)
         if wanted is None or self._agents.knows(run.job.agent_id, features.SOURCE_SNAPSHOTS):
@@ -316,7 +326,8 @@ class FileBackup(Workflow):
                     )
                 )
                 step.detail += f", tags {', '.join(row.tags)}"
-        await once_there_is_space(lambda: self._directory.set_default_paths(request.server_id, request.paths))
+        if request.stream is None:
+            await once_there_is_space(lambda: self._directory.set_default_paths(request.server_id, request.paths))
         await self._tell(run, row, record.sequence, vault.vault_id)
         return row
 
@@ -332,3 +343,16 @@ class FileBackup(Workflow):
         vault = self._seat.opened
         if vault is not None:
             await self._assigner.close(vault, run.job.lease)
+
+
+def _of_stream(order: BackupOrder, stream: Stream, policy: BackupPolicy | None) -> BackupOrder:
+    """Scripts around a backup, and snapshots of file systems, are for its files; a stream has its own script."""
+    timeout_s = policy.script_timeout_s if policy else BackupPolicy("").script_timeout_s
+    return msgspec.structs.replace(
+        order,
+        stream=StreamOrder(stream.name, stream.script, timeout_s),
+        rules=(),
+        pre_script="",
+        post_script="",
+        source_snapshot=None,
+    )

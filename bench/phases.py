@@ -17,8 +17,9 @@ from bench.memoryfolder import work_folder
 from bench.plan import parts
 from bench.tools.phoenix import SERVER, Phoenix
 from phoenix_core.client import CoreClient
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import VerifyDepth
-from phoenix_core.domain.views import BackupRequest, JobView, RestoreRequest, VerifyRequest
+from phoenix_core.domain.views import JobView
 
 SAMPLE_S = 0.02
 ROLES = ("core", "agent", "workers")

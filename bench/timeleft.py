@@ -22,8 +22,9 @@ from bench.memoryfolder import work_folder
 from bench.page import machine, put_between, table_head, table_row, today
 from bench.tools.phoenix import SERVER, Phoenix
 from phoenix_core.client import CoreClient
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView, ProgressView, RestoreRequest
+from phoenix_core.domain.views import JobView, ProgressView
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- timeleft: begin -->", "<!-- timeleft: end -->"

@@ -12,6 +12,7 @@ import structlog
 from phoenix_core import __version__
 from phoenix_core.agentlink.ca import CertificateAuthority
 from phoenix_core.agentlink.tlsmemory import use_small_tls_buffers
+from phoenix_core.apiparts import api_server
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
@@ -152,7 +153,7 @@ class Core:
         self._start_task(parts.alerts.postman.run, "notifications")
         self._start_task(self._serve_jobs, "job queue")
         self._start_task(parts.scheduler.run, "scheduler")
-        api = parts.api_server(self._status, self._request_stop)
+        api = api_server(parts, self._data, self._clock, self._status, self._request_stop)
         self._stack.push_async_callback(api.stop)
         await api.start()
         self._stack.callback(parts.events.close)

@@ -14,11 +14,17 @@ from yarl import URL
 
 from phoenix_core.alertcalls import AlertCalls
 from phoenix_core.domain.errors import EXIT_FAILED, ErrorView, PhoenixError, RemoteError
+from phoenix_core.domain.requests import (
+    ActivationTokenRequest,
+    BackupRequest,
+    PruneRequest,
+    RepairRequest,
+    RestoreRequest,
+    VerifyRequest,
+)
 from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.views import (
-    ActivationTokenRequest,
     ActivationTokenView,
-    BackupRequest,
     ChangePage,
     DamageView,
     EntryPage,
@@ -28,16 +34,12 @@ from phoenix_core.domain.views import (
     JobView,
     LogLineView,
     MissingView,
-    PruneRequest,
-    RepairRequest,
-    RestoreRequest,
     ServerView,
     SettingView,
     SnapshotView,
     StatusView,
     StorageNodeView,
     VaultView,
-    VerifyRequest,
 )
 from phoenix_core.host.unixsocket import socket_address
 from phoenix_core.policycalls import PolicyCalls

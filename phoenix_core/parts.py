@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from phoenix_core.agentlink.ca import CertificateAuthority
@@ -13,29 +13,6 @@ from phoenix_core.agentlink.hub import Hub
 from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.alertparts import AlertParts
-from phoenix_core.api.alerts import AlertResource
-from phoenix_core.api.annotations import AnnotationResource
-from phoenix_core.api.audit import AuditKeeper, AuditResource
-from phoenix_core.api.backups import BackupResource
-from phoenix_core.api.compares import CompareResource
-from phoenix_core.api.config import ConfigResource
-from phoenix_core.api.core import CoreResource
-from phoenix_core.api.downloads import DownloadResource
-from phoenix_core.api.drills import DrillResource
-from phoenix_core.api.events import EventResource
-from phoenix_core.api.find import FindResource
-from phoenix_core.api.groups import GroupResource
-from phoenix_core.api.jobs import JobResource
-from phoenix_core.api.mounts import MountResource
-from phoenix_core.api.notifications import ChannelResource, NotificationRuleResource
-from phoenix_core.api.policies import PolicyResource
-from phoenix_core.api.rules import RuleResource
-from phoenix_core.api.ruletests import RuleTestResource
-from phoenix_core.api.server import ApiServer
-from phoenix_core.api.servers import ServerResource
-from phoenix_core.api.settings import SettingResource
-from phoenix_core.api.snapshots import SnapshotResource
-from phoenix_core.api.vault import VaultResource
 from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.drills import Drills
@@ -48,15 +25,12 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.catalog.whole_config import WholeConfig
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.views import StatusView
 from phoenix_core.duties import make_duties
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
 from phoenix_core.engine.commit import Committer
-from phoenix_core.engine.doctor import Doctor
 from phoenix_core.engine.drills.desk import DrillDesk
-from phoenix_core.engine.drills.proofs import Proofs
 from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
@@ -77,15 +51,12 @@ from phoenix_core.engine.policies.scheduler import Scheduler
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
-from phoenix_core.engine.reading.downloads import Downloads
 from phoenix_core.engine.reading.leases import ReadingLeases
-from phoenix_core.engine.reading.mounts import Mounts
-from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.seen_time import SeenTime
-from phoenix_core.engine.servers import ServerNews, ServerRemoval
+from phoenix_core.engine.servers import ServerNews
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
@@ -395,59 +366,6 @@ class Parts(WorkflowParts):
         if node is not None:
             routes.append(lambda app: add_storage_routes(app, node))
         return LinkServer(self._ca, routes)
-
-    def api_server(self, status: Callable[[], Awaitable[StatusView]], stop: Callable[[], None]) -> ApiServer:
-        removal = ServerRemoval(
-            self.directory,
-            self.jobs,
-            self.desk,
-            self.agents,
-            self.switch.drop,
-            self.server_news.changed,
-            self._clock,
-        )
-        doctor = Doctor(
-            self.seat,
-            self.views,
-            self.snapshots,
-            self.lost,
-            self.directory,
-            self.settings,
-            self._clock,
-            self._data.root,
-            self._data.logs,
-            self.bundle,
-        )
-        readers = Readers()
-        return ApiServer(
-            self._data.core_socket,
-            (
-                CoreResource(status, doctor, stop),
-                ServerResource(self.directory, self.views, self.enrolments, removal, self.lines, self.upgrades),
-                BackupResource(self.desk, self.ledger),
-                JobResource(self.desk, self.ledger, self.jobs, self.directory),
-                SnapshotResource(self.desk, self.ledger, self.sources, self.seat, self.views),
-                AnnotationResource(self.annotations, self.removals, self.sources, self.seat, self.views),
-                CompareResource(self.desk, self.ledger, self.jobs),
-                FindResource(self.sources, self.seat),
-                DownloadResource(self.sources, self.seat, readers, self.reading_leases, Downloads()),
-                MountResource(self.sources, self.seat, readers, Mounts(self._clock)),
-                VaultResource(self.desk, self.ledger, self.views, self.lost),
-                SettingResource(self.settings),
-                PolicyResource(self.policy_desk, self.retention_plans, self._clock),
-                RuleResource(self.policy_desk),
-                RuleTestResource(self.rule_tests),
-                GroupResource(self.policy_desk),
-                ConfigResource(self.config_desk),
-                AlertResource(self.alerts.desk, self.directory),
-                ChannelResource(self.alerts.notification_desk),
-                NotificationRuleResource(self.alerts.notification_desk),
-                DrillResource(self.drill_desk, self.ledger, Proofs(self.drills, self.sources)),
-                AuditResource(self.audit),
-                EventResource(self.events),
-            ),
-            AuditKeeper(self.audit, self._clock).add,
-        )
 
     def _certificate_days(self) -> float:
         return self.settings.whole("certificate.days")

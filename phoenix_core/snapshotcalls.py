@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from phoenix_core.domain.views import HoldRequest, NoteChange, SnapshotView, TagChange
+from phoenix_core.domain.requests import HoldRequest, NoteChange, TagChange
+from phoenix_core.domain.views import SnapshotView
 
 T = TypeVar("T")
 

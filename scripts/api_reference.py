@@ -1,4 +1,4 @@
-"""Writes docs/api.md: the resources as listed here, the types from domain/views.py: `make docs`."""
+"""Writes docs/api.md: the resources as listed here, the types from phoenix_core/domain: `make docs`."""
 
 import ast
 import inspect
@@ -14,6 +14,7 @@ from phoenix_core.domain import (
     notifications,
     policies,
     reading,
+    requests,
     ruletest,
     states,
     views,
@@ -234,7 +235,7 @@ This page is written by `make docs`; a test fails where code and page differ.
 
 def page() -> str:
     rows = "\n".join(f"| {method} | `{path}` | {takes} | {gives} |" for method, path, takes, gives in RESOURCES)
-    modules = (views, reading, comparing, policies, ruletest, alerts, notifications, audit)
+    modules = (views, requests, reading, comparing, policies, ruletest, alerts, notifications, audit)
     types = [*chain.from_iterable(map(_structs, modules)), *_structs(errors, only={"ErrorView"})]
     return f"{_HEAD}{rows}\n\n## Types\n\n" + "\n".join([*types, *_enums()])
 

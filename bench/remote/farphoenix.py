@@ -9,7 +9,7 @@ from bench.measure import Failed, Measured
 from bench.remote.line import FAR, NEAR, NODE_PORT, RELAY_PORT, Line, Passed
 from bench.tools.phoenix import PROGRAM, Ask, Phoenix
 from bench.tools.tool import folder_bytes
-from phoenix_core.domain.views import ActivationTokenRequest
+from phoenix_core.domain.requests import ActivationTokenRequest
 
 NODE = "nas"
 

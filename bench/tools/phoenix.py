@@ -17,15 +17,15 @@ from bench.tools.tool import PASSWORD, folder_bytes
 from phoenix_core import __version__
 from phoenix_core.client import CoreClient, CoreUnreachable
 from phoenix_core.domain.errors import RemoteError
-from phoenix_core.domain.states import JobState, VerifyDepth
-from phoenix_core.domain.views import (
+from phoenix_core.domain.requests import (
     ActivationTokenRequest,
     BackupRequest,
-    JobView,
     PruneRequest,
     RestoreRequest,
     VerifyRequest,
 )
+from phoenix_core.domain.states import JobState, VerifyDepth
+from phoenix_core.domain.views import JobView
 
 SERVER = "bench"
 WAIT_S = 60.0

@@ -14,7 +14,8 @@ from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.comparemessages import CompareTerms
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import RestoreResult
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.kinds import PackKind

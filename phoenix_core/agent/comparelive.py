@@ -18,7 +18,7 @@ from phoenix_core.agent.restore.folders import Descent, open_root, proc_path
 from phoenix_core.agent.restore.ownfolders import kind_of
 from phoenix_core.agent.restore.selection import uncovered
 from phoenix_core.agentlink.comparemessages import CompareFindings, Difference
-from phoenix_core.agentlink.messages import MissingFile, RestoreResult
+from phoenix_core.agentlink.reports import MissingFile, RestoreResult
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.domain.names import shown

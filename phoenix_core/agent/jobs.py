@@ -17,16 +17,8 @@ from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import JobLink, LinkPorts
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.ruletests import Pages
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    BackupResult,
-    JobCancelled,
-    JobFailed,
-    LogReport,
-    ReportBody,
-    RestoreOrder,
-    RestoreResult,
-)
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import BackupResult, JobCancelled, JobFailed, LogReport, ReportBody, RestoreResult
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.host.courtesy import yield_thread

@@ -8,8 +8,9 @@ from typing import Protocol, overload
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agent.keycache import KeyCache
-from phoenix_core.agentlink.messages import KeysAnswer, KeysRequest, Progress, ReportBody, TokenAnswer, TokenRequest
+from phoenix_core.agentlink.messages import KeysAnswer, KeysRequest, TokenAnswer, TokenRequest
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.reports import Progress, ReportBody
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.vault.location import BlockRef
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phoenix_core.agentlink.messages import Progress, ReportBody
+from phoenix_core.agentlink.reports import Progress, ReportBody
 from phoenix_core.vault.location import BlockRef
 
 if TYPE_CHECKING:

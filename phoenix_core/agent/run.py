@@ -18,15 +18,8 @@ from phoenix_core.agent.upgrading import Upgrading
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.link import Link
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    CancelOrder,
-    JobKnown,
-    LogReport,
-    RestoreOrder,
-    SnapshotRecorded,
-    Welcome,
-)
+from phoenix_core.agentlink.messages import BackupOrder, CancelOrder, JobKnown, RestoreOrder, SnapshotRecorded, Welcome
+from phoenix_core.agentlink.reports import LogReport
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.agentlink.upgradeorder import UpgradeOrder
 from phoenix_core.domain.errors import PhoenixError

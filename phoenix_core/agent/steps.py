@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from phoenix_core.agent.ports import JobPorts
-from phoenix_core.agentlink.messages import LogReport, StepReport
+from phoenix_core.agentlink.reports import LogReport, StepReport
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import StepState
 

@@ -21,7 +21,6 @@ from phoenix_core.agentlink.messages import (
     JobKnown,
     KeysAnswer,
     OwnRestoreAnswer,
-    Progress,
     Refused,
     ReportAck,
     RestoreOrder,
@@ -31,6 +30,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.outbox import Outbox
 from phoenix_core.agentlink.questions import Questions
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder
 

@@ -13,9 +13,7 @@ from phoenix_core.agentlink.messages import (
     KeysRequest,
     OwnRestoreAnswer,
     OwnRestoreRequest,
-    Progress,
     Refused,
-    Report,
     ReportAck,
     RestoreOrder,
     SnapshotRecorded,
@@ -23,6 +21,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder, UpgradeOutcome
 

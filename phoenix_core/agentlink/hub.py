@@ -35,13 +35,12 @@ from phoenix_core.agentlink.messages import (
     Message,
     OwnRestoreAnswer,
     OwnRestoreRequest,
-    Progress,
     Refused,
-    Report,
     TokenAnswer,
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.served import SERVED_PROTOCOLS, check_version
 from phoenix_core.agentlink.session import CLOSE_TIMEOUT_S, PeerRequest, PeerSession, failed_answer

@@ -29,8 +29,6 @@ from phoenix_core.agentlink.messages import (
     KeysRequest,
     OwnRestoreAnswer,
     OwnRestoreRequest,
-    Progress,
-    ReportBody,
     TokenAnswer,
     TokenRequest,
     Welcome,
@@ -40,6 +38,7 @@ from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.proxy import proxy_for
 from phoenix_core.agentlink.questions import Answer, Questions, Request
 from phoenix_core.agentlink.renewal import Renewal
+from phoenix_core.agentlink.reports import Progress, ReportBody
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.tlserrors import explain
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome

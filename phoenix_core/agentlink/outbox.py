@@ -15,7 +15,7 @@ import structlog
 
 from phoenix_core.agentlink.errors import OutboxFailed
 from phoenix_core.agentlink.frames import encode
-from phoenix_core.agentlink.messages import BackupResult, JobCancelled, JobFailed, Report, ReportBody, RestoreResult
+from phoenix_core.agentlink.reports import BackupResult, JobCancelled, JobFailed, Report, ReportBody, RestoreResult
 from phoenix_core.domain.clock import Clock
 from phoenix_core.host.openfiles import CLOSED_AT_EXEC
 

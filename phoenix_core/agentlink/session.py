@@ -27,13 +27,12 @@ from phoenix_core.agentlink.messages import (
     Message,
     OwnRestoreAnswer,
     OwnRestoreRequest,
-    Progress,
     Refused,
-    Report,
     ReportAck,
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.errors import PhoenixError

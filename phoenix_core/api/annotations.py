@@ -7,7 +7,7 @@ from phoenix_core.api.operator import operator_of
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SnapshotId
-from phoenix_core.domain.views import HoldRequest, NoteChange, TagChange
+from phoenix_core.domain.requests import HoldRequest, NoteChange, TagChange
 from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.errors import BadRequest
 from phoenix_core.engine.removals import Removals

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from phoenix_core.api.codec import body_of, json_answer
 from phoenix_core.api.operator import operator_of
-from phoenix_core.domain.views import ActivationTokenRequest
+from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.engine.enrolment import Enrolments
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.servers import ServerRemoval

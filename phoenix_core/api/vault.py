@@ -4,7 +4,7 @@ from aiohttp import web
 
 from phoenix_core.api.codec import body_of, json_answer
 from phoenix_core.api.operator import operator_of
-from phoenix_core.domain.views import PruneRequest, RepairRequest, VerifyRequest
+from phoenix_core.domain.requests import PruneRequest, RepairRequest, VerifyRequest
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots

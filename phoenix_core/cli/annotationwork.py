@@ -9,7 +9,8 @@ from phoenix_core.cli.snapshotwork import hold_text
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.domain.views import HoldRequest, SnapshotView, TagChange
+from phoenix_core.domain.requests import HoldRequest, TagChange
+from phoenix_core.domain.views import SnapshotView
 from phoenix_core.host.datadir import DataDirectory
 
 Told = Callable[[SnapshotView], str]

@@ -51,7 +51,7 @@ def backup(
     from phoenix_core.cli.backupwork import back_up, source_snapshot_of
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.jobwork import read_patterns
-    from phoenix_core.domain.views import BackupRequest
+    from phoenix_core.domain.requests import BackupRequest
 
     async def work() -> int:
         request = BackupRequest(

@@ -5,8 +5,9 @@ from phoenix_core.cli.output import say
 from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_MISSING_FILES, UsageError
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
-from phoenix_core.domain.views import BackupRequest, JobView, ServerView
+from phoenix_core.domain.views import JobView, ServerView
 from phoenix_core.host.datadir import DataDirectory
 
 

@@ -11,7 +11,8 @@ from phoenix_core.agent.state import AgentLock
 from phoenix_core.agentlink.enrol import enrol
 from phoenix_core.cli.errors import AgentStayedAway
 from phoenix_core.client import CoreClient
-from phoenix_core.domain.views import ActivationTokenRequest, ServerView
+from phoenix_core.domain.requests import ActivationTokenRequest
+from phoenix_core.domain.views import ServerView
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.process import host_facts
 

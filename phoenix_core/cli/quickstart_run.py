@@ -21,9 +21,10 @@ from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_MISSING_FILES, RemoteError, UsageError
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView, RestoreRequest, ServerView
-from phoenix_core.engine.errors import NoVault
+from phoenix_core.domain.views import JobView, ServerView
+from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vaults import find_vault
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.space import space_at

@@ -53,7 +53,8 @@ def restore(
     from phoenix_core.cli.jobwork import conflict_rule, run_job
     from phoenix_core.cli.stdoutwork import Printed, print_file
     from phoenix_core.client import CoreClient
-    from phoenix_core.domain.views import JobView, RestoreRequest
+    from phoenix_core.domain.requests import RestoreRequest
+    from phoenix_core.domain.views import JobView
 
     def same_of(other: str) -> list[str]:
         words = ["restore", server, "--snapshot", other]

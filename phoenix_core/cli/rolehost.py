@@ -47,7 +47,7 @@ async def _tell_of_vault(data: DataDirectory) -> None:
     """Why nothing can be backed up yet, where that is so, and what comes next."""
     from phoenix_core.cli.program import command_line
     from phoenix_core.client import CoreClient
-    from phoenix_core.engine.errors import NoVault
+    from phoenix_core.engine.vault_errors import NoVault
 
     async with CoreClient(data.core_socket) as client:
         try:

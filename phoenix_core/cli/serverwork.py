@@ -3,8 +3,9 @@
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, when
+from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.domain.versions import Standing
-from phoenix_core.domain.views import ActivationTokenRequest, ServerView
+from phoenix_core.domain.views import ServerView
 from phoenix_core.host.datadir import DataDirectory
 
 

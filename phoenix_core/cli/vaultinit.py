@@ -12,7 +12,7 @@ from phoenix_core.cli.program import command_line
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError, UsageError
 from phoenix_core.domain.names import shown
-from phoenix_core.engine.errors import VaultExists
+from phoenix_core.engine.vault_errors import VaultExists
 from phoenix_core.engine.vaults import create_vault, find_vault
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import CoreLock, DataDirectory

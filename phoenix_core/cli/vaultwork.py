@@ -14,8 +14,9 @@ from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from phoenix_core.domain.requests import PruneRequest, RepairRequest, VerifyRequest
 from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
-from phoenix_core.domain.views import JobView, PruneRequest, RepairRequest, StorageNodeView, VaultView, VerifyRequest
+from phoenix_core.domain.views import JobView, StorageNodeView, VaultView
 from phoenix_core.host.datadir import DataDirectory
 
 

@@ -15,7 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from phoenix_core.agentlink.messages import BackupOrder, CancelOrder, JobCancelled, Message, ReportBody, RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, CancelOrder, Message, RestoreOrder
+from phoenix_core.agentlink.reports import JobCancelled, ReportBody
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.engine.errors import AgentLost, JobAborted

@@ -15,9 +15,10 @@ from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.domain.names import shown
-from phoenix_core.engine.errors import CommitRefused, VaultRolledBack
+from phoenix_core.engine.errors import CommitRefused
 from phoenix_core.engine.standing import at, kept_readings
 from phoenix_core.engine.vault import OpenVault
+from phoenix_core.engine.vault_errors import VaultRolledBack
 from phoenix_core.vault.layout import parse_snapshot_name, snapshot_name
 from phoenix_core.vault.record import Record
 from phoenix_core.vault.snapshot import SnapshotBody, open_snapshot, snapshot_id

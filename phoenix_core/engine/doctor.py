@@ -16,11 +16,11 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.versions import Standing, standing
 from phoenix_core.domain.views import FindingView, ServerView, VaultView
-from phoenix_core.engine.errors import NoVault
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vault_space import Space, judged
 from phoenix_core.engine.vault_view import Views
 from phoenix_core.rollout.bundle import BundleShelf

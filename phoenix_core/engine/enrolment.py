@@ -16,7 +16,8 @@ from phoenix_core.catalog.rows import CertificateRow, PeerRow, TokenRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import Conflict, UsageError
 from phoenix_core.domain.ids import new_node_id, new_server_id
-from phoenix_core.domain.views import ActivationTokenRequest, ActivationTokenView
+from phoenix_core.domain.requests import ActivationTokenRequest
+from phoenix_core.domain.views import ActivationTokenView
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
 
 VALID_MAX_S = 30 * 86400

@@ -11,8 +11,8 @@ from phoenix_core.domain.errors import Cancelled, Conflict, NotFound, PhoenixErr
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import absolute
 from phoenix_core.domain.policies import ContentRule
+from phoenix_core.domain.requests import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import ConflictRule, JobKind, JobState
-from phoenix_core.domain.views import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine.content import excludes_of, paths_of
 from phoenix_core.engine.errors import (
     AmbiguousName,

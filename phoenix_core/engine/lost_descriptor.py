@@ -10,7 +10,7 @@ from pathlib import Path
 
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.engine.errors import NoVault
+from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vaults import check_never_made, holds_objects
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.keyholder import read_record

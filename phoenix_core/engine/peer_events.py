@@ -9,24 +9,26 @@ from phoenix_core.agentlink.ca import IssuedCertificate
 from phoenix_core.agentlink.certificates import PeerIdentity
 from phoenix_core.agentlink.hub import Greeting
 from phoenix_core.agentlink.messages import (
-    BackupResult,
-    EstimateReport,
     Hello,
-    JobCancelled,
-    JobFailed,
     JobKnown,
     KeysAnswer,
     KeysRequest,
-    LogReport,
     OwnRestoreAnswer,
     OwnRestoreRequest,
+    TokenAnswer,
+    TokenRequest,
+)
+from phoenix_core.agentlink.reports import (
+    BackupResult,
+    EstimateReport,
+    JobCancelled,
+    JobFailed,
+    LogReport,
     Progress,
     Report,
     ReportBody,
     RestoreResult,
     StepReport,
-    TokenAnswer,
-    TokenRequest,
 )
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
@@ -35,8 +37,8 @@ from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import NotFound, PhoenixError
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.requests import RestoreRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import RestoreRequest
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import BACKUP, RESTORE, StorageAssigner
 from phoenix_core.engine.enrolment import certificate_row

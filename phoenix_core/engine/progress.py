@@ -5,7 +5,7 @@ from collections import deque
 
 import msgspec
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.views import JobView, ProgressView

@@ -21,9 +21,9 @@ from phoenix_core.engine.commit import (
     rolled_back,
     snapshot_row,
 )
-from phoenix_core.engine.errors import RecordsBroken, RecordsNewer, VaultRolledBack
 from phoenix_core.engine.standing import as_recorded, kept_readings
 from phoenix_core.engine.vault import OpenVault
+from phoenix_core.engine.vault_errors import RecordsBroken, RecordsNewer, VaultRolledBack
 from phoenix_core.vault.record import Record
 
 SNAPSHOTS_NAMED = 20

@@ -10,7 +10,7 @@ import msgspec
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import LeaseId, SnapshotId
-from phoenix_core.engine.errors import RecordsBroken, RecordsNewer, VaultRolledBack
+from phoenix_core.engine.vault_errors import RecordsBroken, RecordsNewer, VaultRolledBack
 from phoenix_core.storage.errors import RecordRefused
 from phoenix_core.storage.node_api import CoreNode
 from phoenix_core.vault.annotation import Annotation, Aside, Detail, Standing, seal, standings_of, take

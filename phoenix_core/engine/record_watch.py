@@ -10,13 +10,13 @@ from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.engine.commit import last_record_seen
-from phoenix_core.engine.errors import RecordsBroken, VaultRolledBack
 from phoenix_core.engine.reconcile import reconcile
 from phoenix_core.engine.record_chain import Stored
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.standing import as_recorded
 from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault_errors import RecordsBroken, VaultRolledBack
 
 ACCEPT = "vault.accept_rollback"
 _ACCEPTED_AT = "vault.rollback_accepted."

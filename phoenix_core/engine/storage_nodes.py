@@ -1,9 +1,9 @@
 """Storage nodes of their own: what one is given when it enrols, and which one keeps the vault."""
 
-from phoenix_core.engine.errors import StorageNodeUnknown
 from phoenix_core.engine.node_access import domains_of
 from phoenix_core.engine.peer_directory import STORAGE, PeerDirectory
 from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_errors import StorageNodeUnknown
 from phoenix_core.storage.node_enrolment import VaultForNode
 from phoenix_core.storage.nodeconfig import IndexKey
 

@@ -2,8 +2,8 @@
 
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.engine.errors import NoVault, RecordsBroken, VaultRolledBack
 from phoenix_core.engine.record_chain import RecordChain
+from phoenix_core.engine.vault_errors import NoVault, RecordsBroken, VaultRolledBack
 from phoenix_core.storage.node_api import CoreNode
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.descriptor import VaultDescriptor

@@ -9,13 +9,13 @@ from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.engine.descriptor_copy import remember_first
-from phoenix_core.engine.errors import NoVault, VaultLocked
 from phoenix_core.engine.node_access import EmbeddedNode, NodeAccess, RemoteNode
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.storage_nodes import node_url
 from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault_errors import NoVault, VaultLocked
 from phoenix_core.engine.vaults import find_vault
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.vault.descriptor import VaultDescriptor

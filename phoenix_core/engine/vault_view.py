@@ -19,7 +19,6 @@ from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.streams import name_of
 from phoenix_core.domain.versions import standing
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
-from phoenix_core.engine.errors import DamageFound, NoVault, VaultRolledBack
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
 from phoenix_core.engine.requests import VerifyJob
@@ -27,6 +26,7 @@ from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.standing import holds, undo_until
 from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault_errors import DamageFound, NoVault, VaultRolledBack
 from phoenix_core.storage.node_api import NodeStatus, PackState
 from phoenix_core.vault.readturn import AHEAD
 

@@ -8,7 +8,7 @@ from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.names import shown
 from phoenix_core.engine.descriptor_copy import remember
-from phoenix_core.engine.errors import DescriptorMissing, NoVault, VaultExists, VaultMissing
+from phoenix_core.engine.vault_errors import DescriptorMissing, NoVault, VaultExists, VaultMissing
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.keyholder import read_record
 from phoenix_core.storage.errors import StorageFailed

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.errors import Cancelled, ErrorView, PhoenixError
 from phoenix_core.domain.states import JobKind, JobState, StepState

@@ -18,11 +18,11 @@ from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, 
 from phoenix_core.storage.nodelock import NodeLock
 from phoenix_core.storage.nodestate import NodeState
 from phoenix_core.storage.objectstore import ObjectStore, OpenObject
+from phoenix_core.storage.opening import IndexOpening
 from phoenix_core.storage.owner import Ownership
-from phoenix_core.storage.parts import Parts, current_folder, discard_index
-from phoenix_core.storage.rebuild import Rebuild, StoredPack, read_stored, stored_packs
+from phoenix_core.storage.parts import Parts
+from phoenix_core.storage.rebuild import Rebuild, read_stored, stored_packs
 from phoenix_core.storage.upkeep import Caretaker
-from phoenix_core.vault.environment import Environment
 from phoenix_core.vault.index_errors import IndexDamaged, IndexMissing
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.layout import DESCRIPTOR, pack_name
@@ -31,9 +31,6 @@ from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.packreader import read_head_bytes
 from phoenix_core.vault.packtotals import Totals
-
-ADOPT_PACKS = 256
-"""A node that starts takes in so many packs that its index doesn't know, left by a crash; more need a rebuild."""
 
 
 class VaultFacts(Protocol):
@@ -80,7 +77,8 @@ class StorageNode:
             """The job side, for the services in front of the node."""
             self._caretaker = Caretaker(self._state, self._index_keys)
             self._rebuilding = threading.Lock()
-            self._open_parts()
+            self._opening = IndexOpening(self._state, self._index_keys, self._lock, self._clock, self._ttl_s)
+            self._opening.open()
         except BaseException:
             store.close()
             self._lock.release()
@@ -352,62 +350,11 @@ class StorageNode:
                 pass  # what an unreadable index knew beyond the vault is lost: running jobs' leases lapse
         rebuild.note_unreadable()
         rebuild.complete()
-        opened = rebuild.take_place(lambda: self._parts(create=False))
+        opened = rebuild.take_place(lambda: self._opening.parts(create=False))
         old, state.parts, state.problem = state.parts, opened, None
         if old is not None:
             old.close()
         rebuild.drop_replaced()
-
-    def _open_parts(self) -> None:
-        """Open the index, or note why it can't be used."""
-        state = self._state
-        stored = dict(stored_packs(state.store))
-        try:
-            parts = self._complete_parts(stored)
-        except (IndexMissing, IndexDamaged) as error:
-            if stored or state.store.head(DESCRIPTOR) is None or state.shelf.count_records():
-                state.problem = error
-                return
-            discard_index(state.index_dir)  # cut off in its first moments: nothing was in it yet
-            parts = self._complete_parts(stored)
-        packs = parts.index.totals().packs
-        if packs and not stored and state.store.head(DESCRIPTOR) is None:
-            parts.close()
-            state.problem = VaultGone(place=state.store.place, packs=packs, vault=state.vault_id)
-            return
-        unknown = [pack_id for pack_id in stored if parts.index.pack(pack_id) is None]
-        if len(unknown) > ADOPT_PACKS:
-            parts.close()
-            state.problem = IndexMissing(folder=state.index_dir)
-            return
-        state.parts = parts
-        for pack_id in unknown:
-            pack = read_stored(state.store, pack_id, stored[pack_id].kind, state.vault_id, self._index_keys)
-            if pack is not None:
-                parts.add([pack])
-        state.shelf.delete_doomed(parts)
-        for info in list(parts.index.packs()):
-            pack_id = PackId(info.pack_id)
-            there = pack_id in stored
-            if not there and pack_id in parts.sweeps.voided:
-                parts.forget(pack_id)  # the node died between its object's deletion and this
-            elif there == (info.state is PackState.LOST):
-                now = PackState.USABLE if there else PackState.LOST
-                parts.change(pack_id, state=now, proved=False, read_at_ns=0)
-
-    def _complete_parts(self, stored: Mapping[PackId, StoredPack]) -> Parts:
-        parts = self._parts(create=not stored and not current_folder(self._state.index_dir).exists())
-        if not stored and not parts.index.totals().packs:
-            parts.index.mark_complete()
-        if not parts.index.is_complete():
-            parts.close()
-            raise IndexMissing(folder=self._state.index_dir)
-        return parts
-
-    def _parts(self, *, create: bool) -> Parts:
-        state = self._state
-        environment = Environment(current_folder(state.index_dir), create=create, check=self._lock.check_due())
-        return Parts(environment, state.store, state.vault_id, self._clock, self._ttl_s)
 
 
 def _rank_with_lost(info: PackInfo) -> int:

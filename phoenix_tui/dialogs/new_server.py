@@ -7,7 +7,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.views import ActivationTokenRequest, ActivationTokenView
+from phoenix_core.domain.requests import ActivationTokenRequest
+from phoenix_core.domain.views import ActivationTokenView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.first_steps import ends_with_console, service_text

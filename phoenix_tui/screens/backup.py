@@ -5,7 +5,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Checkbox, Label, Select, TextArea
 
-from phoenix_core.domain.views import BackupRequest, JobView, ServerView
+from phoenix_core.domain.requests import BackupRequest
+from phoenix_core.domain.views import JobView, ServerView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.first_steps import ends_with_console, first_steps

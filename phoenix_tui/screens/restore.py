@@ -5,7 +5,8 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
-from phoenix_core.domain.views import JobView, RestoreRequest, ServerView, SnapshotView
+from phoenix_core.domain.requests import RestoreRequest
+from phoenix_core.domain.views import JobView, ServerView, SnapshotView
 from phoenix_tui.actions import SEARCH, bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import short_id

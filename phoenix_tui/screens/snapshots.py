@@ -6,8 +6,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
+from phoenix_core.domain.requests import VerifyRequest
 from phoenix_core.domain.states import VerifyDepth
-from phoenix_core.domain.views import JobView, SnapshotView, VerifyRequest
+from phoenix_core.domain.views import JobView, SnapshotView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm

@@ -5,8 +5,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from phoenix_core.domain.requests import PruneRequest, RepairRequest, VerifyRequest
 from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
-from phoenix_core.domain.views import JobView, PruneRequest, RepairRequest, VaultView, VerifyRequest
+from phoenix_core.domain.views import JobView, VaultView
 from phoenix_tui.actions import bindings
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm

@@ -19,20 +19,10 @@ from phoenix_core.agent import keycache
 from phoenix_core.agent.errors import AgentRunning
 from phoenix_core.agent.run import run_agent
 from phoenix_core.agent.state import AgentState
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    BackupResult,
-    CancelOrder,
-    JobCancelled,
-    JobFailed,
-    JobKnown,
-    LogReport,
-    ReportBody,
-    SnapshotRecorded,
-    StepReport,
-)
+from phoenix_core.agentlink.messages import BackupOrder, CancelOrder, JobKnown, SnapshotRecorded
 from phoenix_core.agentlink.outbox import LAST_REPORTS
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.reports import BackupResult, JobCancelled, JobFailed, LogReport, ReportBody, StepReport
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.vault.snapshot import open_snapshot
 from tests.agent.vault_rig import VaultRig, one_pack_only

@@ -12,7 +12,7 @@ from phoenix_core.agent.comparelive import LISTED_MAX
 from phoenix_core.agent.restore.errors import DestinationNotAbsolute
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.comparemessages import COMPARE_DESTINATION, CompareFindings, CompareTerms
-from phoenix_core.agentlink.messages import BackupResult, RestoreResult
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.vault.errors import PathNotInSnapshot
 from tests.agent.restore.rig import RestoreRig, restore_rig

@@ -15,19 +15,15 @@ from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.state import AgentState
 from phoenix_core.agentlink.messages import (
     BackupOrder,
-    BackupResult,
     DomainAccess,
-    JobFailed,
     KeysAnswer,
     KeysRequest,
-    LogReport,
-    Progress,
-    ReportBody,
     RestoreOrder,
     StorageAccess,
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.reports import BackupResult, JobFailed, LogReport, Progress, ReportBody
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.vault.location import BlockRef
 

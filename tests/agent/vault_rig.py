@@ -13,18 +13,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agent.keycache import KeyCache
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    BackupResult,
-    DomainAccess,
-    EstimateReport,
-    LogReport,
-    ParentSnapshot,
-    Progress,
-    ReportBody,
-    StepReport,
-    StorageAccess,
-)
+from phoenix_core.agentlink.messages import BackupOrder, DomainAccess, ParentSnapshot, StorageAccess
+from phoenix_core.agentlink.reports import BackupResult, EstimateReport, LogReport, Progress, ReportBody, StepReport
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.ids import LeaseId, SnapshotId, new_job_id, new_lease_id

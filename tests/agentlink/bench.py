@@ -30,17 +30,15 @@ from phoenix_core.agentlink.messages import (
     Hello,
     KeysAnswer,
     KeysRequest,
-    LogReport,
     OwnRestoreAnswer,
     OwnRestoreRequest,
-    Progress,
     Refused,
-    Report,
     TokenAnswer,
     TokenRequest,
     Welcome,
 )
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
+from phoenix_core.agentlink.reports import LogReport, Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.served import SERVED_PROTOCOLS
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome

@@ -34,9 +34,9 @@ from phoenix_core.agentlink.errors import (
     TokenUsed,
     UntrustedCore,
 )
-from phoenix_core.agentlink.messages import LogReport
 from phoenix_core.agentlink.outbox import Outbox
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.reports import LogReport
 from phoenix_core.agentlink.tlsfiles import client_context_pem
 from phoenix_core.domain.errors import ErrorView
 from tests.agentlink.bench import CoreBench, ShiftedClock

@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.directions import FromCore, FromPeer
 from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, LinkError, MessageUnknown, ProtocolMismatch
-from phoenix_core.agentlink.messages import (
-    PROTOCOL_VERSION,
-    Heartbeat,
-    Hello,
-    LogReport,
-    Message,
-    Report,
-    ReportBody,
-    Welcome,
-)
+from phoenix_core.agentlink.messages import PROTOCOL_VERSION, Heartbeat, Hello, Message, Welcome
+from phoenix_core.agentlink.reports import LogReport, Report, ReportBody
 from tests.agentlink.golden_messages import EXAMPLES, golden_file
 
 

@@ -21,15 +21,14 @@ from phoenix_core.agentlink.messages import (
     JobKnown,
     KeysAnswer,
     KeysRequest,
-    LogReport,
     Message,
-    Report,
     ReportAck,
     TokenAnswer,
     TokenRequest,
     Welcome,
 )
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.reports import LogReport, Report
 from phoenix_core.agentlink.tlsfiles import client_context_pem
 from phoenix_core.domain.errors import Conflict, ErrorView
 from tests.agentlink.bench import HELLO, CoreBench, greet, hear, hear_refusal, raw_peer, running_core

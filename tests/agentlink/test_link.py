@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from phoenix_core.agentlink.errors import PeerAway
-from phoenix_core.agentlink.messages import CancelOrder, KeysRequest, LogReport, Progress, TokenRequest
+from phoenix_core.agentlink.messages import CancelOrder, KeysRequest, TokenRequest
+from phoenix_core.agentlink.reports import LogReport, Progress
 from phoenix_core.vault.location import BlockRef
 from tests.agentlink.bench import CoreBench, PeerBench
 

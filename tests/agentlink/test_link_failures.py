@@ -13,10 +13,7 @@ from phoenix_core.agentlink.errors import (
     ProxyUnusable,
 )
 from phoenix_core.agentlink.frames import MAX_FRAME_BYTES
-from phoenix_core.agentlink.messages import (
-    BackupResult,
-    LogReport,
-)
+from phoenix_core.agentlink.reports import BackupResult, LogReport
 from phoenix_core.domain.errors import Conflict
 from tests.agentlink.bench import (
     CoreBench,

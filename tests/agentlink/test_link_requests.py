@@ -13,14 +13,8 @@ from phoenix_core.agentlink.errors import (
 )
 from phoenix_core.agentlink.frames import MAX_FRAME_BYTES
 from phoenix_core.agentlink.link import Link
-from phoenix_core.agentlink.messages import (
-    CancelOrder,
-    JobKnown,
-    KeysRequest,
-    OwnRestoreRequest,
-    Progress,
-    TokenRequest,
-)
+from phoenix_core.agentlink.messages import CancelOrder, JobKnown, KeysRequest, OwnRestoreRequest, TokenRequest
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.domain.errors import Conflict, RemoteError
 from tests.agentlink.bench import (
     FACTS,

@@ -15,8 +15,8 @@ import pytest
 
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.errors import FrameTooLarge, OutboxFailed
-from phoenix_core.agentlink.messages import BackupResult, JobFailed, LogReport, Report
 from phoenix_core.agentlink.outbox import Outbox
+from phoenix_core.agentlink.reports import BackupResult, JobFailed, LogReport, Report
 from phoenix_core.domain.errors import PhoenixError
 from tests.agentlink.bench import ShiftedClock
 
@@ -150,7 +150,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from phoenix_core.agentlink.messages import LogReport
+from phoenix_core.agentlink.reports import LogReport
 from phoenix_core.agentlink.outbox import Outbox
 from phoenix_core.domain.clock import SystemClock
 outbox = Outbox(Path(sys.argv[1]), SystemClock())

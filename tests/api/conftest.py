@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.domain.views import BackupRequest
+from phoenix_core.domain.requests import BackupRequest
 from tests.engine.conftest import nothing_blocks_the_loop, plain_log
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig, running_rig

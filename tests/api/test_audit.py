@@ -10,7 +10,7 @@ import pytest
 import phoenix_core.api
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy
-from phoenix_core.domain.views import BackupRequest
+from phoenix_core.domain.requests import BackupRequest
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 

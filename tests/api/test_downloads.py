@@ -14,8 +14,8 @@ import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.reading import ArchiveFormat, DownloadState
+from phoenix_core.domain.requests import BackupRequest, PruneRequest
 from phoenix_core.domain.states import JobState, StepState
-from phoenix_core.domain.views import BackupRequest, PruneRequest
 from phoenix_core.readcalls import DownloadCut
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig, running_rig

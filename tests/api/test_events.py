@@ -8,8 +8,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from phoenix_core.api.events import EventResource
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, Event
+from phoenix_core.domain.views import Event
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 

@@ -9,8 +9,8 @@ import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.reading import FileVersion, SearchLine
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, RestoreRequest
 from tests.engine.fake_agent import FakeAgent, Files
 from tests.engine.rig import Rig
 

@@ -4,7 +4,7 @@ import pytest
 
 from phoenix_core.client import CoreClient, CoreUnreachable
 from phoenix_core.domain.errors import RemoteError
-from phoenix_core.domain.views import ActivationTokenRequest, BackupRequest, RestoreRequest, VerifyRequest
+from phoenix_core.domain.requests import ActivationTokenRequest, BackupRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine.vault_view import Views
 from phoenix_core.vault.vaultkey import VaultKey
 from tests.api.raw import raw, refused

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, RestoreRequest
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.agent.backup.scanahead import ScanAhead
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.vault.entry import Entry, EntryType
 from tests.agent.backup.running import back_up, content_digest
 from tests.agent.independent_walk import Facts, walk

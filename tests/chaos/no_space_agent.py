@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from phoenix_core.agent.backup.spool import Spool
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.domain.errors import PhoenixError
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import VaultRig

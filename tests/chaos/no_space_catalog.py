@@ -16,15 +16,15 @@ from unittest import mock
 import structlog
 
 from phoenix_core.domain.errors import PhoenixError
-from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
-from phoenix_core.domain.views import (
+from phoenix_core.domain.requests import (
     ActivationTokenRequest,
     BackupRequest,
-    JobView,
     PruneRequest,
     RestoreRequest,
     VerifyRequest,
 )
+from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine import catalog_patience, queue
 from phoenix_core.vault.record import RecordKind, parse
 from tests.chaos.campaign import Run

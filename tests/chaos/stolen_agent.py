@@ -15,11 +15,12 @@ from pathlib import Path
 import structlog
 from blake3 import blake3
 
-from phoenix_core.agentlink.messages import BackupOrder, JobFailed, RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import JobFailed
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import JobState, VerifyDepth
-from phoenix_core.domain.views import BackupRequest, RestoreRequest, VerifyRequest
 from phoenix_core.host.process import HostFacts
 from phoenix_core.vault.chunkid import keyed_id
 from phoenix_core.vault.packinfo import PackState

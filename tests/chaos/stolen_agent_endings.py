@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult, JobCancelled
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import BackupResult, JobCancelled
 from phoenix_core.domain.ids import LeaseId
 from phoenix_core.vault.snapshot import open_snapshot, seal_snapshot
 from tests.chaos.stolen_agent_loot import Loot

@@ -20,11 +20,11 @@ from phoenix_core.agentlink.messages import (
     Message,
     OwnRestoreRequest,
     Refused,
-    Report,
     TokenRequest,
 )
+from phoenix_core.agentlink.reports import Report
+from phoenix_core.domain.requests import RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import RestoreRequest
 from phoenix_core.vault.location import BlockRef
 from tests.agentlink.golden_messages import EXAMPLES
 from tests.chaos.stolen_agent_loot import Loot

@@ -15,7 +15,8 @@ import pytest
 import structlog
 
 from phoenix_core.agentlink.comparemessages import CompareFindings, Difference
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import RestoreResult
 from phoenix_core.cli import comparework, downloadwork, findwork, mountwork
 from phoenix_core.cli.errors import FileExists, FileUnwritable
 from phoenix_core.domain.comparing import CompareRequest

@@ -6,7 +6,8 @@ from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.linkports import LinkPorts
 from phoenix_core.agentlink.drillmessages import DrillFindings
-from phoenix_core.agentlink.messages import BackupOrder, JobFailed, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import JobFailed, RestoreResult
 from phoenix_core.domain.errors import PhoenixError
 from tests.engine.fake_agent import FakeAgent, Script
 

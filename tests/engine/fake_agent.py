@@ -16,19 +16,15 @@ from phoenix_core.agentlink.enrol import enrol
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
     BackupOrder,
-    BackupResult,
     CancelOrder,
-    JobCancelled,
-    JobFailed,
     JobKnown,
     KeysRequest,
     RestoreOrder,
-    RestoreResult,
     SnapshotRecorded,
-    StepReport,
     Welcome,
 )
 from phoenix_core.agentlink.peerstate import PeerState
+from phoenix_core.agentlink.reports import BackupResult, JobCancelled, JobFailed, RestoreResult, StepReport
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.agentlink.upgradeorder import UpgradeOrder
 from phoenix_core.domain.errors import PhoenixError

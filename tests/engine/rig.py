@@ -8,8 +8,9 @@ from pathlib import Path
 from phoenix_core.app import Core
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.clock import Clock, SystemClock
+from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import ActivationTokenRequest, Event, JobView
+from phoenix_core.domain.views import Event, JobView
 from phoenix_core.engine.vaults import create_vault
 from phoenix_core.host.config import CoreConfig
 from phoenix_core.host.datadir import DataDirectory

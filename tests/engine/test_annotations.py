@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.requests import BackupRequest, HoldRequest, TagChange
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, HoldRequest, SnapshotView, TagChange
+from phoenix_core.domain.views import SnapshotView
 from phoenix_core.storage.errors import StorageUnreachable
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.fake_clock import FakeClock

@@ -3,9 +3,10 @@
 import asyncio
 import os
 
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult, RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import BackupResult
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState, StepState
-from phoenix_core.domain.views import BackupRequest
 from phoenix_core.host.process import host_facts
 from tests.engine.fake_agent import FakeAgent, until_cancelled
 from tests.engine.rig import Rig

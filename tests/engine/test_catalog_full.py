@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest
 from phoenix_core.engine import catalog_patience, commit, queue
 from tests.engine.fake_agent import until_cancelled
 from tests.engine.full_catalog import FullCatalog

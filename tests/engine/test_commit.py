@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import (
     BackupResult,
     EstimateReport,
     LogReport,
@@ -21,8 +21,9 @@ from phoenix_core.agentlink.messages import (
     RestoreResult,
 )
 from phoenix_core.domain.ids import LeaseId, SnapshotId
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine import node_patience
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node

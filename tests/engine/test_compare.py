@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms, Difference
-from phoenix_core.agentlink.messages import MissingFile, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import MissingFile, RestoreResult
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import PhoenixError, RemoteError
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import BackupRequest
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef
 from tests.engine.fake_agent import FakeAgent

@@ -11,13 +11,15 @@ import pytest
 
 from phoenix_core.agent.drill.errors import NoSpaceForDrill
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFailure, DrillFindings
-from phoenix_core.agentlink.messages import JobFailed, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import JobFailed, RestoreResult
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.drills import DrillOutcome, DrillRequest, Sample, parse_sample
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine.drills.sample import choose
 from phoenix_core.host.process import HostFacts
 from tests.engine.drilling import drill, finding

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.policies import ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import BackupRequest
 from phoenix_core.engine.fairness import in_turn
 from tests.engine.fake_agent import back_up
 from tests.engine.rig import Rig

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from phoenix_core.agentlink.messages import BackupOrder, Progress
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.requests import BackupRequest, VerifyRequest
 from phoenix_core.domain.states import JobKind, JobState, StepState
-from phoenix_core.domain.views import BackupRequest, JobView, VerifyRequest
+from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, back_up, deaf, failing, until_cancelled
 from tests.engine.rig import Rig
 

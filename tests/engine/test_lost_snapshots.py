@@ -11,8 +11,9 @@ import pytest
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.domain.errors import ErrorView, RemoteError
 from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, FindingView, JobView, RestoreRequest
+from phoenix_core.domain.views import FindingView, JobView
 from phoenix_core.engine import lost_snapshots
 from phoenix_core.vault.layout import snapshot_name
 from tests.engine.fake_agent import FakeAgent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.settings import StoredSettings

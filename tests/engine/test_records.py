@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, FindingView, JobView
+from phoenix_core.domain.views import FindingView, JobView
 from phoenix_core.vault.layout import record_name
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.requests import RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import JobKind, JobState, StepState, VerifyDepth
-from phoenix_core.domain.views import JobView, RepairRequest, RestoreRequest, VerifyRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine.claims import VAULT, Claim, backups_of, conflict
 from phoenix_core.storage.node_api import PackState
 from phoenix_core.vault import descriptor as descriptors

@@ -12,8 +12,9 @@ from phoenix_core.app import Core
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.ids import SnapshotId
+from phoenix_core.domain.requests import ActivationTokenRequest, BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState, StepState
-from phoenix_core.domain.views import ActivationTokenRequest, BackupRequest, JobView, RestoreRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.commit import Committer
 from phoenix_core.engine.ledger import Ledger

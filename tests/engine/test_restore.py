@@ -6,18 +6,11 @@ import os
 import msgspec
 import pytest
 
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    JobFailed,
-    MissingFile,
-    OwnRestoreRequest,
-    RestoreOrder,
-    RestoreResult,
-    TokenRequest,
-)
+from phoenix_core.agentlink.messages import BackupOrder, OwnRestoreRequest, RestoreOrder, TokenRequest
+from phoenix_core.agentlink.reports import JobFailed, MissingFile, RestoreResult
 from phoenix_core.domain.errors import PhoenixError, RemoteError
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState, StepState
-from phoenix_core.domain.views import BackupRequest, RestoreRequest
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import NotAllowed

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult, OwnRestoreRequest, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import BackupOrder, OwnRestoreRequest, RestoreOrder
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView, RestoreRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.host.process import HostFacts
 from phoenix_core.storage.connect import connect_job_node
 from phoenix_core.storage.errors import StorageFull

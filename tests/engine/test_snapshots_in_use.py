@@ -7,8 +7,8 @@ import pytest
 from phoenix_core.agentlink.messages import RestoreOrder
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Retention, ServerGroup
+from phoenix_core.domain.requests import PruneRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import PruneRequest, RestoreRequest
 from tests.engine.fake_agent import FakeAgent, restore
 from tests.engine.rig import Rig
 from tests.engine.test_restore import backed_up

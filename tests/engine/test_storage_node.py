@@ -11,8 +11,14 @@ import pytest
 
 from phoenix_core.agentlink.enrol import enrol
 from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.requests import (
+    ActivationTokenRequest,
+    BackupRequest,
+    PruneRequest,
+    RestoreRequest,
+    VerifyRequest,
+)
 from phoenix_core.domain.states import JobState, VerifyDepth
-from phoenix_core.domain.views import ActivationTokenRequest, BackupRequest, PruneRequest, RestoreRequest, VerifyRequest
 from phoenix_core.engine import vault_opening
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.storage.node_enrolment import configure_node

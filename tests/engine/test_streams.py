@@ -11,8 +11,9 @@ from phoenix_core.cli.errors import OutputClosed
 from phoenix_core.cli.stdoutwork import Printed, print_file
 from phoenix_core.domain.errors import RemoteError, UsageError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, RestoreRequest, SnapshotView
+from phoenix_core.domain.views import SnapshotView
 from phoenix_core.engine.errors import StreamsUnknown
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig

@@ -11,8 +11,9 @@ import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention, ServerGroup
+from phoenix_core.domain.requests import BackupRequest, HoldRequest, PruneRequest, RestoreRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import BackupRequest, HoldRequest, JobView, PruneRequest, RestoreRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine import node_patience
 from phoenix_core.storage.errors import StorageUnreachable
 from tests.engine.fake_agent import FakeAgent

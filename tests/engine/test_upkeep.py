@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.requests import RepairRequest
 from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
-from phoenix_core.domain.views import JobView, RepairRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine.turns import GentleTurns
 from phoenix_core.engine.workflows import vault_verify
 from phoenix_core.storage.node_api import PackState

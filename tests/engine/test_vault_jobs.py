@@ -12,8 +12,9 @@ import pytest
 
 from phoenix_core import app
 from phoenix_core.domain.ids import PackId, SnapshotId, new_lease_id
+from phoenix_core.domain.requests import BackupRequest, PruneRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import JobState, StepState, VerifyDepth
-from phoenix_core.domain.views import BackupRequest, JobView, PruneRequest, RestoreRequest, VerifyRequest
+from phoenix_core.domain.views import JobView
 from phoenix_core.engine import node_patience, prove
 from phoenix_core.engine.workflows import vault_verify
 from phoenix_core.storage.errors import StorageUnreachable

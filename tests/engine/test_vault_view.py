@@ -10,8 +10,9 @@ import pytest
 from blake3 import blake3
 
 from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.requests import BackupRequest, VerifyRequest
 from phoenix_core.domain.states import JobState, VerifyDepth
-from phoenix_core.domain.views import BackupRequest, FindingView, JobView, VerifyRequest
+from phoenix_core.domain.views import FindingView, JobView
 from phoenix_core.engine.workflows import vault_verify
 from phoenix_core.host.process import host_facts
 from phoenix_core.storage.node_api import PackState

@@ -11,8 +11,8 @@ import pytest
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
-from phoenix_core.engine.errors import DescriptorMissing, NoVault, VaultExists, VaultMissing
 from phoenix_core.engine.lost_descriptor import describe_anew
+from phoenix_core.engine.vault_errors import DescriptorMissing, NoVault, VaultExists, VaultMissing
 from phoenix_core.engine.vaults import create_vault, find_vault, is_of, replace_descriptor
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.errors import KeyMissing

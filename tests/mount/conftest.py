@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.domain.views import BackupRequest
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.mount.snapshotfolder import SnapshotFolder
 from tests.engine.conftest import plain_log
 from tests.engine.rig import Rig, running_rig

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest
 from phoenix_core.mount.snapshotfolder import CATALOGUE_S, SnapshotFolder
 from tests.api.test_downloads import damage_the_largest_pack
 from tests.engine.rig import Rig

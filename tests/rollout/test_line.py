@@ -11,7 +11,7 @@ import pytest
 from phoenix_core import __version__
 from phoenix_core.agentlink.activation import encode, new_token
 from phoenix_core.domain.errors import RemoteError
-from phoenix_core.domain.views import ActivationTokenRequest
+from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.script import install_line
 from tests.engine.rig import Rig

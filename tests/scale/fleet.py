@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 from phoenix_core.client import CoreClient
-from phoenix_core.domain.views import ActivationTokenRequest
+from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.host.process import raise_open_files_limit
 from tests.e2e.rig import Machine
 from tests.engine.fake_agent import FakeAgent

@@ -14,25 +14,21 @@ from phoenix_core.domain.alerts import AcknowledgeRequest, AlertView
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import (
     ActivationTokenView,
-    BackupRequest,
     DamageView,
     Event,
     JobView,
     LogLineView,
     MissingView,
-    PruneRequest,
-    RepairRequest,
-    RestoreRequest,
     ServerView,
     SettingView,
     SnapshotView,
     StatusView,
     VaultView,
-    VerifyRequest,
 )
 from phoenix_core.host.unixsocket import listen_unix
 from tests.tui import sample

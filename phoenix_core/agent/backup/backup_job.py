@@ -25,7 +25,8 @@ from phoenix_core.agent.backup.treebuild import TreeBuilder, TreeCounts
 from phoenix_core.agent.backup.watch import Watch
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.steps import Steps
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult, EstimateReport, MissingFile
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import BackupResult, EstimateReport, MissingFile
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
 from phoenix_core.host.process import usable_processors

@@ -10,7 +10,8 @@ from phoenix_core.agent.errors import AgentError
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.scripts import Scripts, ScriptUnusable
 from phoenix_core.agent.steps import Steps
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.storage.connect import connect_job_node
 

@@ -26,7 +26,8 @@ from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.scripts import Scripts
 from phoenix_core.agent.scriptstream import ScriptStream
 from phoenix_core.agent.steps import Steps
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.domain.amounts import size
 from phoenix_core.vault.chunker import Chunker

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from phoenix_core.agent.backup.estimate import Throughput
 from phoenix_core.agent.backup.timeleft import TimeLeft
 from phoenix_core.agent.ports import JobPorts
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.names import shown
 

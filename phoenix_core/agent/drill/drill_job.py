@@ -20,7 +20,8 @@ from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.drillmessages import DrillFindings
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import RestoreResult
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
 

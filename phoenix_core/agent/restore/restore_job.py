@@ -27,7 +27,8 @@ from phoenix_core.agent.restore.selection import tops
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
 from phoenix_core.agent.restore.tally import Displaced, Tally
 from phoenix_core.agent.steps import Steps
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import RestoreResult
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.displaced import removed_text, renamed_text, replaced_text
 from phoenix_core.domain.names import shown

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from phoenix_core.agent.restore.records import COMPLETE, MISSING, NOT_MADE, SKIPPED, WRITTEN, Item, Outcome, join
-from phoenix_core.agentlink.messages import MissingFile
+from phoenix_core.agentlink.reports import MissingFile
 from phoenix_core.domain.displaced import FOLDER_REMOVED, LINK_REPLACED, RENAMED
 from phoenix_core.domain.names import shown
 

@@ -22,7 +22,8 @@ from phoenix_core.agent.windows.seam import Windows, WindowsFailure
 from phoenix_core.agent.windows.shadows import remove_orphans
 from phoenix_core.agent.windows.source import WindowsVolumes
 from phoenix_core.agent.workerpool import Main
-from phoenix_core.agentlink.messages import BackupOrder, BackupResult, RestoreResult
+from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import Event
 from phoenix_core.engine.alerts.condition import Condition, Found
 from phoenix_core.engine.alerts.words import moment
-from phoenix_core.engine.errors import DamageFound
+from phoenix_core.engine.vault_errors import DamageFound
 
 KINDS = (JobKind.RETENTION, JobKind.PRUNE, JobKind.VERIFY, JobKind.REPAIR, JobKind.REBUILD_INDEX)
 _ENDS = (JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS, JobState.FAILED, JobState.ABORTED)

@@ -20,10 +20,10 @@ from phoenix_core.domain.views import Event, VaultView
 from phoenix_core.engine.alerts.condition import Condition, Found
 from phoenix_core.engine.alerts.holding import Holding
 from phoenix_core.engine.alerts.words import moment
-from phoenix_core.engine.errors import NoVault
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vault_space import Space, judged
 from phoenix_core.engine.vault_view import Views
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from phoenix_core.agentlink.messages import JobFailed, MissingFile, ReportBody
+from phoenix_core.agentlink.reports import JobFailed, MissingFile, ReportBody
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.agent_work import Order

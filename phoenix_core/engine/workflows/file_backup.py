@@ -7,15 +7,8 @@ import msgspec
 import structlog
 
 from phoenix_core.agentlink import features
-from phoenix_core.agentlink.messages import (
-    BackupOrder,
-    BackupResult,
-    DomainAccess,
-    JobFailed,
-    ParentSnapshot,
-    ReportBody,
-    SnapshotRecorded,
-)
+from phoenix_core.agentlink.messages import BackupOrder, DomainAccess, ParentSnapshot, SnapshotRecorded
+from phoenix_core.agentlink.reports import BackupResult, JobFailed, ReportBody
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.catalog.jobs import Jobs

@@ -4,7 +4,8 @@ import msgspec
 
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.comparemessages import COMPARE_DESTINATION, CompareFindings, CompareTerms, Difference
-from phoenix_core.agentlink.messages import ReportBody, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import ReportBody, RestoreResult
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots

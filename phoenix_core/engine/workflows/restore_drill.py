@@ -9,7 +9,8 @@ import msgspec
 
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFindings, DrillTerms
-from phoenix_core.agentlink.messages import ReportBody, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import ReportBody, RestoreResult
 from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import DrillRow, JobRow, Result, SnapshotRow

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.catalog.snapshots import Snapshots
@@ -17,7 +17,7 @@ from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
-from phoenix_core.engine.errors import JobSkipped, PruneHeldUp, PruneLeftOut
+from phoenix_core.engine.errors import JobSkipped
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.reading.leases import ReadingLeases
@@ -25,6 +25,7 @@ from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault_errors import PruneHeldUp, PruneLeftOut
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.malloc import trim_memory

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import DamageRow, JobRow, Result
 from phoenix_core.catalog.settings import Facts

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from phoenix_core.agentlink.messages import Progress
+from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.catalog.settings import Facts
@@ -22,13 +22,13 @@ from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import VAULT, VERIFICATION, Claim
 from phoenix_core.engine.commit import last_record_seen
-from phoenix_core.engine.errors import DamageFound
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.queue import WAITING
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.turns import GentleTurns
 from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault_errors import DamageFound
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.damage_hits import damage_rows, servers_hit
 from phoenix_core.vault.descriptor import VaultDescriptor

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from phoenix_core.agentlink.messages import ReportBody, RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import ReportBody, RestoreResult
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.catalog.snapshots import Snapshots

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from phoenix_core.agent.linuxjobs import live_backup
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from tests.agent.vault_rig import RigPorts, VaultRig
 
 _PAGE = 4096

@@ -10,7 +10,7 @@ import pytest
 
 from phoenix_core.agent.errors import PathExcluded
 from phoenix_core.agent.linuxjobs import live_backup
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from tests.agent.backup.running import back_up
 from tests.agent.backup.test_sources import paths_in

@@ -11,7 +11,7 @@ import pytest
 
 from phoenix_core.agent.backup.levels import Levels
 from phoenix_core.agent.backup.records import KeepFolder, Record
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.vault.entry import Entry
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import VaultRig

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from tests.agent.backup.running import back_up
 from tests.agent.vault_rig import VaultRig
 

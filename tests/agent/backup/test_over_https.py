@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from phoenix_core.agent.linuxjobs import live_backup
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.domain.errors import PhoenixError
 from tests.agent.vault_rig import VaultRig
 from tests.storage.https import Pki, served

@@ -28,7 +28,8 @@ from phoenix_core.agent.backup.unchangedwalk import UnchangedWalk
 from phoenix_core.agent.backup.views import View, Views
 from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.workerpool import WorkerPool
-from phoenix_core.agentlink.messages import BackupResult, DomainAccess
+from phoenix_core.agentlink.messages import DomainAccess
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.tree import read_tree
 from tests.agent.backup.running import back_up

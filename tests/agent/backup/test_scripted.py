@@ -9,7 +9,8 @@ import pytest
 from phoenix_core.agent.backup import scripted, tokens
 from phoenix_core.agent.backup.scripted import PreScriptFailed, ScriptedBackup
 from phoenix_core.agent.linuxjobs import LinuxJobs
-from phoenix_core.agentlink.messages import BackupResult, LogReport, StorageAccess
+from phoenix_core.agentlink.messages import StorageAccess
+from phoenix_core.agentlink.reports import BackupResult, LogReport
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.storage.connect import connect_job_node
 from tests.agent.vault_rig import RigPorts, VaultRig

@@ -11,7 +11,7 @@ import pytest
 from phoenix_core.agent.backup.stream_job import StreamBackup
 from phoenix_core.agent.linuxjobs import LinuxJobs
 from phoenix_core.agent.scripts import ScriptFailed, ScriptUnusable
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.agentlink.streamorder import StreamOrder
 from phoenix_core.domain.errors import Cancelled
 from tests.agent.vault_rig import RigPorts, VaultRig

@@ -11,7 +11,7 @@ import pytest
 from phoenix_core.agent.backup import watch
 from phoenix_core.agent.errors import StateUnusable, WorkerDied
 from phoenix_core.agent.linuxjobs import live_backup
-from phoenix_core.agentlink.messages import EstimateReport, Progress, ReportBody
+from phoenix_core.agentlink.reports import EstimateReport, Progress, ReportBody
 from phoenix_core.domain.errors import Cancelled, RemoteError
 from phoenix_core.storage.errors import StorageFull, StorageUnreachable
 from phoenix_core.storage.local import LocalStore

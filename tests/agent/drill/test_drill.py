@@ -15,7 +15,7 @@ from phoenix_core.agent.linuxjobs import LinuxJobs
 from phoenix_core.agent.restore.destination import Free
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFindings, DrillTerms
-from phoenix_core.agentlink.messages import BackupResult, RestoreResult
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.domain.errors import Cancelled, PhoenixError
 from tests.agent import kinds_of_entries
 from tests.agent.restore.other_user import NOBODY, as_nobody, open_folder

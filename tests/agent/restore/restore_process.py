@@ -18,7 +18,8 @@ from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.records import Wanted
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agent.restore.workermessages import Batch
-from phoenix_core.agentlink.messages import Progress, ReportBody, RestoreOrder
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import Progress, ReportBody
 from phoenix_core.storage.handover_client import SocketJobNode
 from phoenix_core.vault.location import BlockRef
 from phoenix_core.vault.packkeys import PackKeys

@@ -8,7 +8,8 @@ from typing import Any
 
 from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.restore.restore_job import RestoreJob
-from phoenix_core.agentlink.messages import BackupResult, RestoreOrder, RestoreResult, StorageAccess
+from phoenix_core.agentlink.messages import RestoreOrder, StorageAccess
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.domain.ids import PackId, SnapshotId, new_job_id, new_lease_id
 from tests.agent.vault_rig import SERVER, RigPorts, VaultRig
 

@@ -12,7 +12,7 @@ from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.blocksource import BlockSource
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.packshelf import PackShelf
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.storage.errors import ObjectCold

@@ -14,7 +14,8 @@ from phoenix_core.agent.errors import WorkerDied
 from phoenix_core.agent.restore import dispatch, fill
 from phoenix_core.agent.restore.journal import FOLDER
 from phoenix_core.agent.restore.restore_job import RestoreJob
-from phoenix_core.agentlink.messages import BackupResult, Progress, RestoreOrder
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import BackupResult, Progress
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.states import ConflictRule
 from tests.agent.independent_walk import Facts, differences, walk

@@ -18,7 +18,7 @@ from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds, host_kinds
 from phoenix_core.agent.sourcesnapshots.kind import Volume
 from phoenix_core.agent.sourcesnapshots.marks import FOLDER, Mark, Marks
 from phoenix_core.agent.sourcesnapshots.snapshots import sweep
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot

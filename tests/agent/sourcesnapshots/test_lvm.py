@@ -17,7 +17,7 @@ from phoenix_core.agent.sourcesnapshots.lvm import LvmSnapshots
 from phoenix_core.agent.sourcesnapshots.marks import FOLDER, Mark, Marks
 from phoenix_core.agent.sourcesnapshots.mounttable import Mount, MountTable
 from phoenix_core.agent.sourcesnapshots.snapshots import sweep
-from phoenix_core.agentlink.messages import BackupResult
+from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from tests.agent.sourcesnapshots.commandsdouble import AnsweredCommands, recorded

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from phoenix_core.agent.windows.jobs import WindowsJobs
-from phoenix_core.agentlink.messages import BackupResult, RestoreOrder, RestoreResult, StorageAccess
+from phoenix_core.agentlink.messages import RestoreOrder, StorageAccess
+from phoenix_core.agentlink.reports import BackupResult, RestoreResult
 from phoenix_core.domain.ids import PackId, SnapshotId, new_job_id, new_lease_id
 from phoenix_core.vault.entry import Entry
 from tests.agent.vault_rig import SERVER, RigPorts, VaultRig

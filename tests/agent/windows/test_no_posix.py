@@ -93,7 +93,7 @@ from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.state import AgentState
 from phoenix_core.agentlink.outbox import Outbox
-from phoenix_core.agentlink.messages import LogReport
+from phoenix_core.agentlink.reports import LogReport
 from phoenix_core.domain.clock import SystemClock
 from phoenix_core.host.atomicfile import make_folders, write_atomic
 from phoenix_core.host.logs import configure_logs

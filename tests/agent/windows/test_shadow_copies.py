@@ -7,7 +7,7 @@ import pytest
 from phoenix_core.agent.windows.errors import NO_SUCH_DEVICE, ShadowCopyLost
 from phoenix_core.agent.windows.seam import Service, WindowsFailure
 from phoenix_core.agent.windows.shadows import FOLDER
-from phoenix_core.agentlink.messages import StepReport
+from phoenix_core.agentlink.reports import StepReport
 from phoenix_core.domain.errors import Cancelled, RemoteError
 from tests.agent.windows.memory_windows import Fault
 from tests.agent.windows.rig import WindowsRig, windows_rig

@@ -5,7 +5,8 @@ import msgspec
 from phoenix_core import __version__
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.errors import MessageUnknown
-from phoenix_core.agentlink.messages import Message, Report
+from phoenix_core.agentlink.messages import Message
+from phoenix_core.agentlink.reports import Report
 from tests.agentlink.golden_messages import EXAMPLES
 from tests.agentlink.releases import FOLDER, Recorded
 

@@ -7,15 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from phoenix_core.agentlink.messages import BackupOrder, MissingFile, RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import MissingFile
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.domain.alerts import AlertKind, AlertState, AlertView, Severity
 from phoenix_core.domain.errors import ErrorView, RemoteError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.domain.views import JobView
 from phoenix_core.vault.layout import snapshot_name
 from tests.engine.fake_agent import FakeAgent, back_up, failing
 from tests.engine.moved_clock import MovedClock

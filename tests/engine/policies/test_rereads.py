@@ -2,8 +2,9 @@
 
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, back_up, failing, until_cancelled
 from tests.engine.rig import Rig
 

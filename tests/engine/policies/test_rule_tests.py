@@ -15,8 +15,8 @@ from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.ruletest import RuleTestRequest, RuleTestSummary, RuleVerdict
-from phoenix_core.domain.views import BackupRequest
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from phoenix_core.agent.backup.scripted import PreScriptFailed
-from phoenix_core.agentlink.messages import BackupOrder, JobFailed, RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
+from phoenix_core.agentlink.reports import JobFailed
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView

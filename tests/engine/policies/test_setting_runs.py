@@ -11,9 +11,9 @@ from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.catalog.settings import Facts, StoredSettings
 from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.engine.errors import VaultLocked
 from phoenix_core.engine.policies.setting_runs import SettingRuns
 from phoenix_core.engine.settings import Settings
+from phoenix_core.engine.vault_errors import VaultLocked
 from tests.engine.fake_clock import FakeClock
 
 DAY_S = 86_400

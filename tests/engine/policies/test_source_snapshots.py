@@ -9,9 +9,10 @@ from phoenix_core.agentlink import features
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import JobState
-from phoenix_core.domain.views import BackupRequest, JobView
+from phoenix_core.domain.views import JobView
 from tests.engine.rig import Rig, running_rig
 
 

@@ -28,7 +28,8 @@ from phoenix_core.agent.windows.restore.plan import PlanRecords, WindowsPlanner
 from phoenix_core.agent.windows.restore.records import FileRecord, FolderRecord, Late
 from phoenix_core.agent.windows.restore.writer import WindowsWriter
 from phoenix_core.agent.windows.seam import Windows, WindowsFailure
-from phoenix_core.agentlink.messages import RestoreOrder, RestoreResult
+from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.reports import RestoreResult
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.displaced import renamed_text
 from phoenix_core.domain.names import shown

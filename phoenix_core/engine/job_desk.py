@@ -46,9 +46,9 @@ from phoenix_core.engine.runner import Runner
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
 from phoenix_core.engine.sources import LATEST, Sources
+from phoenix_core.engine.titles import listed, stream_title
 from phoenix_core.engine.vault import VaultSeat
 
-PATHS_IN_TITLE = 3
 LOOKED_AT = 100
 """So many of a server's backups, for the newest one of files."""
 
@@ -115,8 +115,8 @@ class JobDesk:
             rules=_without(last.rules, request.excludes) if request.excludes else last.rules,
             tags=checked_tags(request.tags),
         )
-        title = f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {_listed(job.paths)}"
-        title += f", without {_listed(job.excludes)}" if job.excludes else ""
+        title = f"{'Trial backup' if job.dry_run else 'Backup'} of {peer.name}: {listed(job.paths)}"
+        title += f", without {listed(job.excludes)}" if job.excludes else ""
         title += ", by its group's rules" if rules else ", as last time" if not paths else ""
         return await self._queue_job(JobKind.FILE_BACKUP, title, job, who, peer.id, peer.id)
 
@@ -128,7 +128,7 @@ class JobDesk:
         except ValueError as error:
             raise UsageError(detail=f"{error}.") from error
         job = BackupJob(peer.id, (streams.path_of(stream.name),), stream=stream, tags=checked_tags(request.tags))
-        return await self._queue_job(JobKind.FILE_BACKUP, _stream_title(peer.name, stream), job, who, peer.id, peer.id)
+        return await self._queue_job(JobKind.FILE_BACKUP, stream_title(peer.name, stream), job, who, peer.id, peer.id)
 
     async def scheduled_backup(self, wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> JobRow:
         """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
@@ -140,7 +140,7 @@ class JobDesk:
         if wanted.stream is not None:
             at = (streams.path_of(wanted.stream.name),)
             request = BackupJob(wanted.server_id, at, scheduled=True, stream=wanted.stream)
-            title = _stream_title(name, wanted.stream)
+            title = stream_title(name, wanted.stream)
         else:
             request = BackupJob(
                 server_id=wanted.server_id,
@@ -149,8 +149,8 @@ class JobDesk:
                 scheduled=True,
                 rules=rules,
             )
-            title = f"Backup of {name}: {_listed(request.paths)}"
-            title += f", without {_listed(request.excludes)}" if request.excludes else ""
+            title = f"Backup of {name}: {listed(request.paths)}"
+            title += f", without {listed(request.excludes)}" if request.excludes else ""
         why = await self._why_skipped(wanted, name)
         job = await self._ledger.create(
             JobKind.FILE_BACKUP,
@@ -215,7 +215,7 @@ class JobDesk:
             check_only=request.check_only,
         )
         title = f"{'Check of a restore' if job.check_only else 'Restore'} of {source.name}"
-        title += f": {_listed(job.paths)}" if job.paths else ""
+        title += f": {listed(job.paths)}" if job.paths else ""
         title += f" to {target.name}" if target.id != source.id else ""
         return await self._queue_job(JobKind.FILE_RESTORE, title, job, who, source.id, target.id)
 
@@ -234,7 +234,7 @@ class JobDesk:
             content=request.content,
         )
         title = f"Comparison of {server.name} with snapshot {snapshot.id[:SHORT_ID_DIGITS]}"
-        title += f": {_listed(job.paths)}" if job.paths else ""
+        title += f": {listed(job.paths)}" if job.paths else ""
         return await self._queue_job(JobKind.FILE_COMPARE, title, job, who, server.id, server.id)
 
     async def verify(self, request: VerifyRequest, who: str) -> JobRow:
@@ -384,15 +384,6 @@ class JobDesk:
 def _without(rules: tuple[ContentRule, ...], excludes: tuple[str, ...]) -> tuple[ContentRule, ...]:
     """The rules, leaving these out rather than what they say."""
     return tuple(msgspec.structs.replace(rule, excludes=excludes) for rule in rules)
-
-
-def _stream_title(server: str, stream: streams.Stream) -> str:
-    return f"Backup of {server}: stream {stream.name}, from the script {stream.script}"
-
-
-def _listed(paths: tuple[str, ...]) -> str:
-    more = len(paths) - PATHS_IN_TITLE
-    return ", ".join(paths[:PATHS_IN_TITLE]) + (f" and {more} more" if more > 0 else "")
 
 
 def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from phoenix_core.domain.views import (
     VaultView,
 )
 from phoenix_core.host.unixsocket import listen_unix
-from tests.tui import sample
+from tests.tui import sample, sample_policies
 from tests.tui.sample_tree import SampleTree
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,7 +53,7 @@ class ScriptedCore:
         self.damages: dict[str, tuple[DamageView, ...]] = {}
         self.snapshots: list[SnapshotView] = list(sample.SNAPSHOTS)
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
-        self.config = sample.CONFIG
+        self.config = sample_policies.CONFIG
         self.alerts: dict[str, AlertView] = {}
         self.tree = SampleTree()
         self.requests: list[tuple[str, str, Any]] = []
@@ -330,8 +330,8 @@ class ScriptedCore:
 
     async def _test_rules(self, request: web.Request) -> web.Response:
         asked = msgspec.json.decode(await request.read(), type=RuleTestRequest)
-        verdicts = tuple(each for each in sample.VERDICTS if asked.show == "all" or not each.taken)
-        lines = [RuleTestLine(verdicts=verdicts), RuleTestLine(summary=sample.RULE_SUMMARY)]
+        verdicts = tuple(each for each in sample_policies.VERDICTS if asked.show == "all" or not each.taken)
+        lines = [RuleTestLine(verdicts=verdicts), RuleTestLine(summary=sample_policies.RULE_SUMMARY)]
         return web.Response(body=b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
     async def _put_item(self, request: web.Request) -> web.Response:

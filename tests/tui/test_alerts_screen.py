@@ -10,15 +10,15 @@ from phoenix_tui.screens.job import JobScreen
 from phoenix_tui.widgets.face import FaceView
 from phoenix_tui.widgets.facts import Facts
 from phoenix_tui.widgets.row_table import RowTable
-from tests.tui import sample
+from tests.tui import sample, sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, console_of, until
 from tests.tui.scripted_core import ScriptedCore
 
-CRITICAL, FAILED, AWAY, OVER = sample.ALERTS
+CRITICAL, FAILED, AWAY, OVER = sample_policies.ALERTS
 
 
 async def opened(pilot: ConsolePilot, core: ScriptedCore) -> RowTable[object]:
-    for alert in sample.ALERTS:
+    for alert in sample_policies.ALERTS:
         core.put_alert(alert)
     await until(pilot, lambda: len(console_of(pilot).live.model.alerts) == 3)
     await pilot.press("8")

@@ -11,7 +11,7 @@ from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import StepView
 from phoenix_tui.model import Connection
 from phoenix_tui.themes import CONTRAST, LIGHT, PLAIN
-from tests.tui import sample
+from tests.tui import sample, sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, console_of, picture_of, until
 from tests.tui.pictures import FOLDER, MANUAL, Album
 from tests.tui.scripted_core import ScriptedCore
@@ -142,7 +142,7 @@ async def token(pilot: ConsolePilot, core: ScriptedCore) -> None:
 
 def with_alerts(*keys: str) -> Prepare:
     async def prepare(pilot: ConsolePilot, core: ScriptedCore) -> None:
-        for alert in sample.ALERTS:
+        for alert in sample_policies.ALERTS:
             core.put_alert(alert)
         await until(pilot, lambda: len(console_of(pilot).live.model.alerts) == 3)
         await opens(*keys)(pilot, core)

@@ -20,7 +20,7 @@ from phoenix_tui.screens.policies import PoliciesScreen
 from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.facts import Facts
 from phoenix_tui.widgets.row_table import RowTable
-from tests.tui import sample
+from tests.tui import sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
@@ -132,7 +132,7 @@ async def test_a_rule_is_tested_at_a_server_as_it_is_typed(core: ScriptedCore, o
         pilot.app.screen.query_one("#test", PushButton).press()
         await until(pilot, lambda: isinstance(pilot.app.screen, RuleTest))
         await until(pilot, lambda: "1 file" in str(pilot.app.screen.query_one("#summary", Static).render()))
-        assert pilot.app.screen.query_one(RowTable).row_count == len(sample.VERDICTS)
+        assert pilot.app.screen.query_one(RowTable).row_count == len(sample_policies.VERDICTS)
         (asked,) = core.asked("POST", "/v1/rule-tests")
         assert asked["server"] == "web1"
         assert (asked["rules"][0]["largest_bytes"], asked["rules"][0]["older_than_s"]) == (2 << 30, 43_200)

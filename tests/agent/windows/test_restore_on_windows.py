@@ -14,7 +14,7 @@ from phoenix_core.agent.windows.attributes import COMPRESSED, READONLY, SPARSE
 from phoenix_core.agent.windows.errors import DISK_FULL, NoDriveInPath, NoSuchDrive, OtherFamily
 from phoenix_core.agentlink.reports import BackupResult, StepReport
 from phoenix_core.domain.states import ConflictRule
-from tests.agent.windows.memory_windows import Fault
+from tests.agent.windows.memory_nodes import Fault
 from tests.agent.windows.rig import WindowsRig
 
 

@@ -3,7 +3,7 @@
 from phoenix_core.agent.windows.attributes import DIRECTORY, HIDDEN, READONLY
 from phoenix_core.vault.windowsentry import SECURITY, attribute
 from tests.agent.windows.descriptors import descriptor
-from tests.agent.windows.memory_windows import Node
+from tests.agent.windows.memory_nodes import Node
 from tests.agent.windows.rig import WindowsRig
 
 

@@ -9,7 +9,7 @@ from phoenix_core.agent.windows.attributes import ENCRYPTED, OFFLINE, RECALL_ON_
 from phoenix_core.agent.windows.errors import NoDriveInPath, NoSuchDrive
 from phoenix_core.agent.windows.names import to_bytes
 from phoenix_core.vault.windowsentry import REPARSE, attribute
-from tests.agent.windows.memory_windows import Fault
+from tests.agent.windows.memory_nodes import Fault
 from tests.agent.windows.rig import WindowsRig
 
 
@@ -72,13 +72,13 @@ def change(rig: WindowsRig, chance: random.Random, names: list[str]) -> None:
             windows.remove(f"{folder}\\{key}")
         case 1 if key is not None and not parent.children[key].is_folder:
             parent.children[key].streams[chance.choice("xyz")] = bytearray(chance.randbytes(5))
-            windows._touch(parent.children[key])
+            windows.touch(parent.children[key])
         case 2 if key is not None:
             parent.children[key].streams.clear()
-            windows._touch(parent.children[key], content=False)
+            windows.touch(parent.children[key], content=False)
         case 3 if key is None:
             windows.folder(f"{folder}\\{name}").streams["of a folder"] = bytearray(b"here")
-            windows._touch(parent.children[name])
+            windows.touch(parent.children[name])
         case _ if key is None or not parent.children[key].is_folder:
             windows.file(f"{folder}\\{key or name}", chance.randbytes(chance.randrange(20)))
 

@@ -9,7 +9,7 @@ from phoenix_core.agent.windows.seam import Service, WindowsFailure
 from phoenix_core.agent.windows.shadows import FOLDER
 from phoenix_core.agentlink.reports import StepReport
 from phoenix_core.domain.errors import Cancelled, RemoteError
-from tests.agent.windows.memory_windows import Fault
+from tests.agent.windows.memory_nodes import Fault
 from tests.agent.windows.rig import WindowsRig, windows_rig
 
 
@@ -171,7 +171,7 @@ def test_copies_of_others_are_never_deleted(data: WindowsRig) -> None:
 def crash_while(rig: WindowsRig, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent dies in the middle of a backup, in or after a call."""
     windows = rig.windows
-    real = windows._call
+    real = windows.call
 
     def dying(name: str, path: str = "") -> None:
         if name == call:
@@ -179,7 +179,7 @@ def crash_while(rig: WindowsRig, call: str, monkeypatch: pytest.MonkeyPatch) -> 
         real(name, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(windows, "_call", dying)
+        patch.setattr(windows, "call", dying)
         patch.setattr("phoenix_core.agent.windows.source.WindowsVolumes.end", lambda self, steps: None)
         with pytest.raises(Crash):
             rig.backup(b"/C/Data")

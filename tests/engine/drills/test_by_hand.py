@@ -1,67 +1,25 @@
-"""Restore drills: by hand and by policy, what they prove, and what becomes of those that prove nothing."""
+"""Drills by hand: what they prove, and what becomes of those that prove nothing."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-from threading import Event
 
 import pytest
 
 from phoenix_core.agent.drill.errors import NoSpaceForDrill
-from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFailure, DrillFindings
+from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION
 from phoenix_core.agentlink.messages import RestoreOrder
 from phoenix_core.agentlink.reports import JobFailed, RestoreResult
-from phoenix_core.catalog.snapshots import Snapshots
-from phoenix_core.domain.drills import DrillOutcome, DrillRequest, Sample, parse_sample
+from phoenix_core.domain.drills import DrillOutcome, DrillRequest
 from phoenix_core.domain.errors import RemoteError
-from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
-from phoenix_core.domain.requests import BackupRequest
-from phoenix_core.domain.states import JobKind, JobState
-from phoenix_core.domain.views import JobView
-from phoenix_core.engine.drills.sample import choose
+from phoenix_core.domain.states import JobState
 from phoenix_core.host.process import HostFacts
 from tests.engine.drilling import drill, finding
+from tests.engine.drills.drilled import SOUND, drilled, refused
 from tests.engine.fake_agent import FakeAgent, restore, until_cancelled
 from tests.engine.moved_clock import MovedClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 from tests.engine.test_vault_jobs import backed_up, break_pack, proved
-
-SOUND = DrillFindings(files=3, bytes=300, others=2)
-BROKEN = DrillFindings(files=3, failures=(DrillFailure("/srv/a", "damaged"),), failure_count=1)
-
-
-@pytest.fixture
-def clock() -> MovedClock:
-    return MovedClock()
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def agent(rig: Rig) -> FakeAgent:
-    made = await rig.agent()
-    made.on_restore = drill
-    return made
-
-
-async def drilled(rig: Rig, **wanted: object) -> JobView:
-    request = DrillRequest(server=str(wanted.pop("server", "web1")), **wanted)  # type: ignore[arg-type]
-    return await rig.ended((await rig.client.run_drill(request)).id)
-
-
-async def refused(rig: Rig, **wanted: object) -> RemoteError:
-    with pytest.raises(RemoteError) as error:
-        await drilled(rig, **wanted)
-    return error.value
-
-
-# --- by hand ----------------------------------------------------------------------------------------------------------
 
 
 async def test_what_was_backed_up_is_restored_checked_and_the_proof_is_kept(
@@ -286,173 +244,3 @@ async def test_what_can_t_be_drilled_is_refused_at_once(rig: Rig, agent: FakeAge
     assert (await refused(rig, sample="0")).view().code == "bad_sample"
     assert (await refused(rig, server="nobody")).view().code == "not_found"
     assert (await refused(rig, on="nobody")).view().code == "not_found"
-
-
-# --- by policy --------------------------------------------------------------------------------------------------------
-
-
-async def protect(rig: Rig, **fields: object) -> None:
-    policy = BackupPolicy(name="monthly", drill=("daily at 05:00",), **fields)  # type: ignore[arg-type]
-    await rig.client.put_policy("monthly", policy)
-    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",)))
-    await rig.client.put_group("web", ServerGroup("web", policy="monthly", rules=("web",), servers=("web1",)))
-
-
-async def due_drills(rig: Rig, clock: MovedClock) -> list[JobView]:
-    """Those that its policy asked for by the next morning, newest first."""
-    assert rig.core is not None
-    await rig.core.do_what_is_due()
-    clock.move_to(5, 1)
-    await rig.core.do_what_is_due()
-    jobs = await rig.client.jobs(kind=JobKind.RESTORE_DRILL)
-    return [job for job in jobs if job.requested_by == "policy monthly"]
-
-
-async def test_a_policy_has_its_servers_drilled_each_time_with_another_sample(
-    rig: Rig, agent: FakeAgent, clock: MovedClock
-) -> None:
-    agent.on_restore = finding(SOUND)
-    await backed_up(rig)
-    await protect(rig, drill_sample="5", drill_max_bytes=1 << 20)
-    assert await due_drills(rig, clock) != []
-    (first,) = await due_drills_ended(rig)
-    assert first.state is JobState.SUCCESSFUL, first.error
-    assert first.result["sample"] == "5 files, at most 1.0 MiB"
-    await due_drills(rig, clock)
-    second, _ = await due_drills_ended(rig)
-    assert second.result["seed"] != first.result["seed"]
-    assert len(await rig.client.drills("web1")) == 2
-
-
-async def due_drills_ended(rig: Rig) -> list[JobView]:
-    return [await rig.ended(job.id) for job in await rig.client.jobs(kind=JobKind.RESTORE_DRILL)]
-
-
-async def test_of_an_agent_that_is_away_a_scheduled_drill_is_skipped_and_says_so(
-    rig: Rig, agent: FakeAgent, clock: MovedClock
-) -> None:
-    await backed_up(rig)
-    await protect(rig)
-    await rig.client.set_setting("agent.grace_s", "0")
-    await agent.stop()
-    (job,) = await due_drills(rig, clock)
-    done = await rig.ended(job.id)
-    assert done.state is JobState.SKIPPED
-    assert done.error is not None
-    assert "agent on web1 was not connected" in done.error.message
-    assert "`phoenix drill run web1`" in done.error.hint
-    assert await rig.client.drills() == []
-
-
-async def test_a_server_without_a_snapshot_is_skipped_and_says_so(
-    rig: Rig, agent: FakeAgent, clock: MovedClock
-) -> None:
-    await protect(rig)
-    (job,) = await due_drills(rig, clock)
-    assert job.state is JobState.SKIPPED
-    assert job.error is not None
-    assert job.error.code == "no_snapshot"
-
-
-async def test_while_a_drill_is_not_over_its_server_gets_no_other(
-    rig: Rig, agent: FakeAgent, clock: MovedClock
-) -> None:
-    await backed_up(rig)
-    await protect(rig)
-    agent.on_restore = until_cancelled
-    (first,) = await due_drills(rig, clock)
-    assert [job.id for job in await due_drills(rig, clock)] == [first.id]
-    await rig.client.cancel(first.id)
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "says"),
-    [
-        ({"drill": ("monthly on 31 at 5",)}, "drill", "no time"),
-        ({"drill": ("0 0 30 2 *",)}, "drill", "never comes"),
-        ({"drill_sample": "lots"}, "drill_sample", "no number of files"),
-        ({"drill_max_bytes": -1}, "drill_max_bytes", "-1"),
-        ({"drill_on": "nobody"}, "drill_on", "nobody"),
-    ],
-)
-async def test_a_drill_that_can_t_be_names_the_field(
-    rig: Rig, fields: dict[str, object], field: str, says: str
-) -> None:
-    with pytest.raises(RemoteError) as error:
-        await rig.client.put_policy("n", BackupPolicy(name="n", **fields))  # type: ignore[arg-type]
-    assert error.value.view().code == "field_invalid"
-    assert error.value.fields["field"] == field
-    assert says in error.value.message
-    with pytest.raises(RemoteError, match=field):
-        await rig.client.apply_config(Config(policies=(BackupPolicy(name="n", **fields),)))  # type: ignore[arg-type]
-
-
-# --- samples ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "max_bytes", "sample"),
-    [
-        ("100", 0, Sample(100, 0)),
-        ("1 file", 1 << 30, Sample(1, 1 << 30)),
-        ("2G", 1 << 30, Sample(10_000, 1 << 30)),
-        ("500 MiB", 0, Sample(10_000, 500 << 20)),
-        ("ALL", 1 << 30, Sample()),
-    ],
-)
-def test_a_sample_is_so_many_files_or_bytes_or_all(text: str, max_bytes: int, sample: Sample) -> None:
-    assert parse_sample(text, max_bytes) == sample
-
-
-@pytest.mark.parametrize("text", ["", "0", "10001", "-3", "5x", "all of it", "1.5G"])
-def test_anything_else_is_no_sample(text: str) -> None:
-    with pytest.raises(ValueError, match="no number of files"):
-        parse_sample(text)
-
-
-async def chosen(rig: Rig, sample: Sample, seed: str) -> tuple[bytes, ...]:
-    assert rig.core is not None
-    parts = rig.core._parts
-    (view,) = await rig.client.snapshots()
-    snapshot = await parts.snapshots.get(view.id)
-    assert isinstance(parts.snapshots, Snapshots)
-    assert snapshot is not None
-    vault = parts.seat.get()
-    return (await asyncio.to_thread(choose, vault, snapshot, sample, seed, Event())).paths
-
-
-async def test_a_sample_has_large_and_small_files_and_its_seed_gives_it_again(rig: Rig, agent: FakeAgent) -> None:
-    agent.files = {
-        **{f"/srv/small/{number}": b"%d" % number * 10 for number in range(200)},
-        **{f"/srv/medium/{number}": os.urandom(10_000) for number in range(20)},
-        "/srv/large": os.urandom(700_000),
-        "/srv/empty": b"",
-    }
-    await backed_up(rig)
-    first = await chosen(rig, Sample(8), "one")
-    assert len(first) == 8
-    kinds = [path.split(b"/")[2] for path in first]
-    assert set(kinds) == {b"small", b"medium", b"large", b"empty"}
-    assert kinds.count(b"small") == kinds.count(b"medium") == 3
-    assert await chosen(rig, Sample(8), "one") == first
-    assert await chosen(rig, Sample(8), "two") != first
-    assert b"/srv/large" not in await chosen(rig, Sample(8, 100_000), "one")
-    assert await chosen(rig, Sample(), "one") == ()
-
-
-async def test_where_nothing_fits_into_the_sample_that_is_said(rig: Rig, agent: FakeAgent) -> None:
-    agent.files = {"/srv/large": os.urandom(100_000)}
-    await backed_up(rig)
-    job = await drilled(rig, max_bytes=1000)
-    assert job.error is not None
-    assert job.error.code == "drill_nothing_fits"
-    assert "`--max-bytes`" in job.error.hint
-
-
-async def test_a_snapshot_without_files_is_drilled_as_a_whole(rig: Rig, agent: FakeAgent) -> None:
-    agent.files = {}
-    job = await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))
-    assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
-    done = await drilled(rig)
-    assert done.state is JobState.SUCCESSFUL, done.error
-    assert done.result["files"] == 0

@@ -77,6 +77,9 @@ class StreamBackup:
             if pace is not None:
                 pace.close()
 
+    def after(self) -> None:
+        """Nothing is left to do once its result is kept."""
+
     def _run(self, node: PatientNode, sending: PatientNode) -> BackupResult:
         order, stream = self._order, self._stream
         self._steps.done("WF5.1", f"stream {stream.name}")

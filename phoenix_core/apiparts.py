@@ -52,6 +52,7 @@ def api_server(
         parts.agents,
         parts.switch.drop,
         parts.server_news.changed,
+        parts.settings,
         clock,
     )
     doctor = Doctor(

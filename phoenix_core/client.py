@@ -115,6 +115,10 @@ class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls, AlertCalls):
         """Revoke the server's certificate. Its snapshots stay."""
         return await self._call("DELETE", f"/v1/servers/{quote(name, safe='')}", ServerView)
 
+    async def undelete_server(self, name: str) -> ServerView:
+        """Take its removal back."""
+        return await self._call("POST", f"/v1/servers/{quote(name, safe='')}/undelete", ServerView)
+
     async def upgrade_server(self, name: str) -> ServerView:
         """Order its agent to take the core's version; it restarts with it between two jobs."""
         return await self._call("POST", f"/v1/servers/{quote(name, safe='')}/upgrade", ServerView)

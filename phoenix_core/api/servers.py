@@ -36,6 +36,7 @@ class ServerResource:
             web.get("/v1/servers", self.list),
             web.get("/v1/servers/{server}", self.show),
             web.delete("/v1/servers/{server}", self.remove, name="server.remove"),
+            web.post("/v1/servers/{server}/undelete", self.undelete, name="server.undelete"),
             web.post("/v1/servers/{server}/upgrade", self.upgrade, name="server.upgrade"),
             web.post("/v1/activation-tokens", self.new_token, name="server.token"),
             web.get("/v1/storage-nodes", self.storage_nodes),
@@ -49,6 +50,10 @@ class ServerResource:
 
     async def remove(self, request: web.Request) -> web.Response:
         peer = await self._removal.remove(request.match_info["server"], await operator_of(request))
+        return json_answer(await self._views.server(peer))
+
+    async def undelete(self, request: web.Request) -> web.Response:
+        peer = await self._removal.undo(request.match_info["server"], await operator_of(request))
         return json_answer(await self._views.server(peer))
 
     async def upgrade(self, request: web.Request) -> web.Response:

@@ -41,6 +41,9 @@ class Peers:
     async def revoke(self, peer_id: str, at: datetime) -> None:
         await self._update(peer_id, revoked_at=at)
 
+    async def readmit(self, peer_id: str) -> None:
+        await self._update(peer_id, revoked_at=None)
+
     async def set_default_paths(self, peer_id: str, paths: tuple[str, ...]) -> None:
         await self._update(peer_id, default_paths=paths)
 

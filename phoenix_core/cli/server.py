@@ -1,4 +1,4 @@
-"""`phoenix server add|token|list|show|upgrade|remove`: the protected servers."""
+"""`phoenix server add|token|list|show|upgrade|remove|undelete`: the protected servers."""
 
 from typing import Annotated
 
@@ -81,8 +81,17 @@ def upgrade(
 
 @app.command("remove")
 def remove(server: ServerName, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
-    """Revoke a server's certificate and remove it. Its snapshots stay."""
+    """Remove a server: its certificate counts no more. For servers.undo_days `phoenix server undelete` undoes it."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.serverwork import remove_one
 
     execute(remove_one(data_directory(data), server, yes=yes, as_json=as_json), as_json=as_json)
+
+
+@app.command("undelete")
+def undelete(server: ServerName, data: Data = None, as_json: Json = False) -> None:
+    """Bring a removed server back; its agent is let in again."""
+    from phoenix_core.cli.boundary import data_directory, execute
+    from phoenix_core.cli.serverwork import undelete_one
+
+    execute(undelete_one(data_directory(data), server, as_json=as_json), as_json=as_json)

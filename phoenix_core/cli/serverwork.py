@@ -1,7 +1,7 @@
 """What the commands on servers do."""
 
 from phoenix_core.cli.attach import attached
-from phoenix_core.cli.confirm import confirm
+from phoenix_core.cli.confirm import confirm_by_name
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, when
 from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.domain.versions import Standing
@@ -92,12 +92,22 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
 async def remove_one(data: DataDirectory, name: str, *, yes: bool, as_json: bool) -> None:
     async with attached(data) as client:
         server = await client.server(name)
-        confirm(f"remove server {server.name} and revoke its certificate", yes=yes)
+        confirm_by_name(f"remove server {server.name}", server.name, yes=yes)
         removed = await client.remove_server(server.id)
     if as_json:
         print_json(removed)
     else:
         say(f"Removed {removed.name}. Its snapshots stay until they are removed.")
+        say(f"`phoenix server undelete {removed.name}` undoes that, for as many days as servers.undo_days says.")
+
+
+async def undelete_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
+    async with attached(data) as client:
+        server = await client.undelete_server(name)
+    if as_json:
+        print_json(server)
+    else:
+        say(f"{server.name} is a protected server again. Its agent connects by itself, within minutes.")
 
 
 def version_of(server: ServerView) -> str:

@@ -69,7 +69,25 @@ class CommitRefused(PhoenixError):
 class ServerRemoved(PhoenixError):
     code = "server_removed"
     template = "The server {server} was removed."
-    hint = "Enrol it again with `phoenix agent enroll`, or restore its data to another server with --to-server."
+    hint = (
+        "`phoenix server undelete {server}` brings it back within servers.undo_days. Later: enrol it again, or restore "
+        "its data to another server with --to-server."
+    )
+    http_status = 409
+
+
+class NotRemoved(PhoenixError):
+    code = "not_removed"
+    template = "The server {server} was not removed."
+    hint = "There is nothing to undo. `phoenix server list` shows its state."
+    http_status = 409
+    exit_code = EXIT_USAGE
+
+
+class RemovalFinal(PhoenixError):
+    code = "removal_final"
+    template = "The removal of {server} can't be undone any more: {detail}."
+    hint = "Enrol it again: `phoenix server add {server}`. Its snapshots are there all the same."
     http_status = 409
 
 

@@ -164,6 +164,11 @@ class PeerDirectory:
         await self._stored.revoke(peer_id, at)
         return self._change(peer_id, revoked_at=at)
 
+    async def readmit(self, peer_id: str) -> PeerRow:
+        """Take a removal back: its certificates count again, as long as each lasts."""
+        await self._stored.readmit(peer_id)
+        return self._change(peer_id, revoked_at=None)
+
     async def set_default_paths(self, peer_id: str, paths: tuple[str, ...]) -> None:
         if self._peers[peer_id].default_paths != paths:
             await self._stored.set_default_paths(peer_id, paths)

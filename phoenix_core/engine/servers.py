@@ -1,19 +1,25 @@
-"""Protected servers: what happens when one is removed, and who is told when one changes."""
+"""Protected servers: what happens when one is removed or that is undone, and who is told when one changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
 from phoenix_core.catalog.jobs import ACTIVE, Jobs
 from phoenix_core.catalog.rows import PeerRow
+from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.engine.agent_jobs import AgentJobs
+from phoenix_core.engine.errors import NotRemoved, RemovalFinal
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault_view import Views
+
+UNDO = "servers.undo_days"
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +52,7 @@ class ServerRemoval:
         agents: AgentJobs,
         drop: Callable[[str], Awaitable[None]],
         changed: Callable[[str], None],
+        settings: Settings,
         clock: Clock,
     ) -> None:
         """`drop` ends a peer's connection."""
@@ -55,6 +62,7 @@ class ServerRemoval:
         self._agents = agents
         self._drop = drop
         self._changed = changed
+        self._settings = settings
         self._clock = clock
 
     async def remove(self, name: str, who: str) -> PeerRow:
@@ -70,5 +78,22 @@ class ServerRemoval:
                     log.info("job of a removed server was over", job=job.id, error=error.code)
         await self._drop(peer.id)
         self._agents.removed(peer.id)
+        self._changed(peer.id)
+        return peer
+
+    async def undo(self, name: str, who: str) -> PeerRow:
+        """Take the removal back: the agent, which keeps dialling, is let in again with the certificate that it has.
+
+        Raises NotRemoved, RemovalFinal after `servers.undo_days`, and where another server has its name by now."""
+        peer = self._directory.server(name)
+        if peer.revoked_at is None:
+            raise NotRemoved(server=peer.name)
+        days = self._settings.whole(UNDO)
+        if self._clock.now() - peer.revoked_at >= timedelta(days=days):
+            raise RemovalFinal(server=peer.name, detail=f"it was removed more than {amount(days, 'day')} ago")
+        if self._directory.free_name(peer.name, peer.role) != peer.name:
+            raise RemovalFinal(server=peer.name, detail="another server has its name now")
+        peer = await self._directory.readmit(peer.id)
+        log.info("removal of a server undone", server=peer.id, name=peer.name, who=who)
         self._changed(peer.id)
         return peer

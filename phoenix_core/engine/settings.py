@@ -191,6 +191,12 @@ KNOWN: dict[str, _Known] = {
             _schedule,
         ),
         _Known(
+            "servers.undo_days",
+            "7",
+            "Days in which the removal of a server can be undone; 0: not at all.",
+            _whole(0, 365),
+        ),
+        _Known(
             "snapshots.undo_days",
             "7",
             "Days in which the removal of a snapshot, by hand or by retention, can be undone; until they are over its "

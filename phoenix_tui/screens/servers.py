@@ -155,7 +155,8 @@ class ServersScreen(SearchableScreen):
             _("Remove {name}?").format(name=server.name),
             _(
                 "Its certificate is revoked and its jobs are cancelled. Its snapshots stay, and can be restored to "
-                "other servers. To protect it again it needs a new activation token."
+                "other servers. `phoenix server undelete` brings it back for as many days as the setting "
+                "servers.undo_days says; later it needs a new activation token."
             ),
             server.name,
             _("Remove the server"),

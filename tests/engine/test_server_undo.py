@@ -1,0 +1,91 @@
+"""Removing a server can be undone for some days: its agent is let in again, as it is."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.policies import ServerGroup
+from tests.engine.moved_clock import MovedClock
+from tests.engine.rig import Rig, running_rig
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
+    async with running_rig(tmp_path, clock=clock) as running:
+        yield running
+
+
+async def refused(rig: Rig, name: str = "web1") -> RemoteError:
+    with pytest.raises(RemoteError) as error:
+        await rig.client.undelete_server(name)
+    return error.value
+
+
+async def test_the_agent_comes_back_with_its_certificate_its_group_and_its_history(rig: Rig) -> None:
+    await rig.agent("web1")
+    await rig.client.put_group("web", ServerGroup("web", servers=("web1",)))
+    before = await rig.client.server("web1")
+    removed = await rig.client.remove_server("web1")
+    assert removed.revoked
+    assert not removed.connected
+    back = await rig.client.undelete_server("web1")
+    assert not back.revoked
+
+    async def connected() -> bool:
+        return (await rig.client.server("web1")).connected
+
+    await rig.until(connected)
+    assert (await rig.client.server("web1")).id == before.id
+    assert (await rig.client.group("web")).servers == ("web1",)
+    entries = [(entry.action, entry.subject) for entry in await rig.client.audit()]
+    assert ("server undelete", "web1") in entries
+
+
+async def test_it_holds_over_a_restart_of_the_core(rig: Rig) -> None:
+    await rig.agent("web1")
+    await rig.client.remove_server("web1")
+    await rig.restart()
+    await rig.client.undelete_server("web1")
+    await rig.restart()
+    assert not (await rig.client.server("web1")).revoked
+
+
+async def test_after_the_days_it_is_final(rig: Rig, clock: MovedClock) -> None:
+    await rig.agent("web1")
+    await rig.client.remove_server("web1")
+    clock.ahead += timedelta(days=7)
+    assert (await refused(rig)).view().code == "removal_final"
+    assert (await rig.client.server("web1")).revoked
+
+
+async def test_with_no_days_it_is_final_at_once(rig: Rig) -> None:
+    await rig.client.set_setting("servers.undo_days", "0")
+    await rig.agent("web1")
+    await rig.client.remove_server("web1")
+    assert (await refused(rig)).view().code == "removal_final"
+
+
+async def test_one_whose_name_another_server_has_stays_removed(rig: Rig) -> None:
+    await rig.agent("web1")
+    first = await rig.client.server("web1")
+    await rig.client.remove_server("web1")
+    await rig.agents.pop().stop()
+    (rig.root / "agent-web1").rename(rig.root / "agent-before")
+    await rig.agent("web1")
+    error = await refused(rig, first.id)
+    assert error.view().code == "removal_final"
+    assert "another server has its name" in str(error)
+
+
+async def test_one_that_was_not_removed_is_told_so(rig: Rig) -> None:
+    await rig.agent("web1")
+    assert (await refused(rig)).view().code == "not_removed"
+    assert (await refused(rig, "web2")).view().code == "not_found"

@@ -22,7 +22,8 @@ notification add|notification list|notification remove|notification rule list|no
 notification rule set|notification rule show|notification set|notification show|notification test
 policy list|policy remove|policy retention|policy runs|policy set|policy show
 quickstart|restore|rule list|rule remove|rule set|rule show|rule test
-server add|server list|server remove|server show|server token|server undelete|server upgrade|setting get|setting list|setting set
+server add|server list|server remove|server show|server token|server undelete|server upgrade
+setting get|setting list|setting set
 snapshot browse|snapshot compare|snapshot diff|snapshot download|snapshot find|snapshot hold|snapshot list
 snapshot note|snapshot release|snapshot remove|snapshot show|snapshot tag|snapshot undelete|snapshot untag
 storage enroll|storage run|vault init

@@ -1,7 +1,8 @@
 """`python -m bench.timeleft`: how far off the time left is that a job tells; see `make bench-timeleft`.
 
 For every moment of the transfer from its half on: how far the end that was told lies from the real one, as a share of
-the transfer's whole time. With --traces FOLDER the progress is kept, as data for the tests."""
+the transfer's whole time. Above a quarter the command fails. With --traces FOLDER the progress is kept, as data for the
+tests."""
 
 import argparse
 import asyncio
@@ -29,6 +30,7 @@ from phoenix_core.domain.views import JobView, ProgressView
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- timeleft: begin -->", "<!-- timeleft: end -->"
 MOVING = frozenset({"transfer", "download"})
+MOST = 0.25
 Ask = Callable[[CoreClient], Awaitable[JobView]]
 
 
@@ -85,18 +87,21 @@ def main() -> int:
     parser.add_argument("--traces", type=Path, help="a folder for what was told, as JSON")
     options = parser.parse_args()
     lines = table_head(["from half-way on", "backup", "takes", "restore", "takes"])
+    worst = 0.0
     with work_folder("") as folder:
         for case in _cases(0.1 if options.quick else 1):
             cells = []
             for job, (told, end_s) in _jobs(case, folder).items():
-                cells += [f"{100 * _worst(told, end_s):.0f} %", f"{end_s:.1f} s"]
+                off = _worst(told, end_s)
+                worst = max(worst, off)
+                cells += [f"{100 * off:.0f} %", f"{end_s:.1f} s"]
                 if options.traces:
                     _keep(options.traces, f"{case.title}, {job}", told, end_s)
             lines.append(table_row([case.title, *cells]))
             print(lines[-1], flush=True)
     if options.write:
         put_between(PAGE, BEGIN, END, "\n".join([f"{today()}, {machine()}.", "", *lines]))
-    return 0
+    return 0 if worst <= MOST else 1
 
 
 def _cases(scale: float) -> list[Case]:

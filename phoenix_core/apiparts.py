@@ -30,7 +30,6 @@ from phoenix_core.domain.views import StatusView
 from phoenix_core.engine.doctor import Doctor
 from phoenix_core.engine.drills.proofs import Proofs
 from phoenix_core.engine.reading.downloads import Downloads
-from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.reading.readers import Readers
 from phoenix_core.engine.servers import ServerRemoval
 from phoenix_core.host.datadir import DataDirectory
@@ -80,7 +79,7 @@ def api_server(
             CompareResource(parts.desk, parts.ledger, parts.jobs),
             FindResource(parts.sources, parts.seat),
             DownloadResource(parts.sources, parts.seat, readers, parts.reading_leases, Downloads()),
-            MountResource(parts.sources, parts.seat, readers, Mounts(clock)),
+            MountResource(parts.sources, parts.seat, readers, parts.mounts),
             VaultResource(parts.desk, parts.ledger, parts.views, parts.lost),
             SettingResource(parts.settings),
             PolicyResource(parts.policy_desk, parts.retention_plans, clock),

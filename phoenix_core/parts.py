@@ -52,6 +52,7 @@ from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.prove import Prover
 from phoenix_core.engine.queue import JobQueue
 from phoenix_core.engine.reading.leases import ReadingLeases
+from phoenix_core.engine.reading.mounts import Mounts
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.runner import Runner
@@ -181,7 +182,8 @@ class Parts(WorkflowParts):
         self.committer = Committer(self.snapshots, self.facts, self.records)
         deciding = (self.snapshots, self.facts, self.records, self.seen, self.news, self._clock)
         self.annotations = Annotations(*deciding)
-        in_use = SnapshotsInUse(self.jobs)
+        self.mounts = Mounts(self._clock)
+        in_use = SnapshotsInUse(self.jobs, self.mounts)
         self.removals = Removals(*deciding, in_use)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)

@@ -78,10 +78,11 @@ class MountResource:
         return web.Response(body=data, content_type="application/octet-stream")
 
     async def _look(self, request: web.Request, look: Callable[[SnapshotFiles, SnapshotReader, bytes], T]) -> T:
-        self._mounts.get(request.match_info["mount"])
+        mount = self._mounts.get(request.match_info["mount"])
         vault = self._seat.get()
         path = b"/" + b"/".join(parts(parse_shown(request.query.get("path", "/"))))
         row = await self._sources.legible(request.query.get("snapshot", ""), "", (shown(path),))
+        self._mounts.looked(mount.id, row.id)
         return await asyncio.to_thread(self._looked, vault, row, path, look)
 
     def _looked(

@@ -30,6 +30,14 @@ class SnapshotInUse(SnapshotHeld):
     hint = "It can go once that is: see `phoenix job show {job}`, or end it with `phoenix job cancel {job}`."
 
 
+class SnapshotMounted(SnapshotHeld):
+    """A removal of a snapshot that somebody reads through a mount."""
+
+    code = "snapshot_mounted"
+    template = "Snapshot {snapshot} of {server} is read through the mount in {place}."
+    hint = "It can go ten minutes after the last look into it, or once that mount is ended."
+
+
 class StreamNeedsPlace(PhoenixError):
     """A stream came from a program, so there is no original place to restore it to."""
 

@@ -1,4 +1,5 @@
-"""Which snapshots a job that waits or runs restores from, or compares with: they aren't removed before it is over."""
+"""Which snapshots are read: by a job that waits or runs and restores from them or compares with them, or through a
+mount. They aren't removed before that is over."""
 
 import msgspec
 
@@ -6,7 +7,8 @@ from phoenix_core.catalog.jobs import ACTIVE, Jobs
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobKind
-from phoenix_core.engine.errors import SnapshotInUse
+from phoenix_core.engine.errors import SnapshotInUse, SnapshotMounted
+from phoenix_core.engine.reading.mounts import Mounts
 
 READING = frozenset({JobKind.FILE_RESTORE, JobKind.FILE_COMPARE, JobKind.RESTORE_DRILL})
 
@@ -16,18 +18,26 @@ class _Reads(msgspec.Struct, frozen=True):
 
 
 class SnapshotsInUse:
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, mounts: Mounts) -> None:
         self._jobs = jobs
+        self._mounts = mounts
 
     async def by(self, snapshot_id: str) -> str:
-        """The id of such a job; empty: none."""
+        """The id of such a job or mount; empty: none."""
+        mount = self._mounts.reading(snapshot_id)
+        return mount.id if mount else await self._job(snapshot_id)
+
+    async def _job(self, snapshot_id: str) -> str:
         for job in await self._jobs.in_states(ACTIVE):
             if job.kind in READING and msgspec.json.decode(job.request, type=_Reads).snapshot_id == snapshot_id:
                 return job.id
         return ""
 
     async def check(self, row: SnapshotRow) -> None:
-        """Raises SnapshotInUse."""
-        job = await self.by(row.id)
+        """Raises SnapshotInUse, SnapshotMounted."""
+        mount = self._mounts.reading(row.id)
+        if mount:
+            raise SnapshotMounted(snapshot=row.id[:SHORT_ID_DIGITS], server=row.server_name, place=mount.place)
+        job = await self._job(row.id)
         if job:
             raise SnapshotInUse(snapshot=row.id[:SHORT_ID_DIGITS], server=row.server_name, job=job)

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
 from phoenix_core.mount.snapshotfolder import CATALOGUE_S, SnapshotFolder
@@ -105,4 +106,17 @@ async def test_a_mount_is_in_the_audit_log_once_and_what_is_read_through_it_is_n
     ]
     assert entries[1].detail == '{"place":"test"}'
     assert await rig.client.mounts() == []
+    await folder.open()
+
+
+async def test_a_snapshot_that_is_read_is_not_removed_before_the_mount_ends(rig: Rig, folder: SnapshotFolder) -> None:
+    newest, older = (each.id for each in await rig.client.snapshots())
+    await folder.read(b"/web1/latest/srv/large", 0, 100)
+    with pytest.raises(RemoteError) as error:
+        await rig.client.remove_snapshot(newest)
+    assert error.value.code == "snapshot_mounted"
+    assert "the mount in test" in error.value.message
+    await rig.client.remove_snapshot(older)
+    await folder.close()
+    await rig.client.remove_snapshot(newest)
     await folder.open()

@@ -16,6 +16,8 @@ from phoenix_core.vault.filecontent import FileContent
 
 FILES_KEPT = 128
 MOUNTS_KEPT = 1000
+LATELY_S = 600.0
+"""So long after the last look into it through a mount a snapshot counts as read: a copy waits between two files."""
 
 
 class Mounts:
@@ -24,6 +26,8 @@ class Mounts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: OrderedDict[str, MountView] = OrderedDict()
+        self._looks: dict[str, dict[str, float]] = {}
+        """By snapshot and mount: the last look."""
 
     def open(self, place: str, who: str) -> MountView:
         mount = MountView(new_id("m", 16), place, who, self._clock.now())
@@ -47,6 +51,23 @@ class Mounts:
         found = self.get(name)
         del self._open[name]
         return found
+
+    def looked(self, name: str, snapshot_id: str) -> None:
+        """Something in the snapshot was listed or read through this mount."""
+        self._looks.setdefault(snapshot_id, {})[name] = self._clock.monotonic_s()
+
+    def reading(self, snapshot_id: str) -> MountView | None:
+        """A mount through which the snapshot was read lately, if any."""
+        now_s = self._clock.monotonic_s()
+        recent = {
+            name: at_s
+            for name, at_s in self._looks.pop(snapshot_id, {}).items()
+            if name in self._open and now_s < at_s + LATELY_S
+        }
+        if not recent:
+            return None
+        self._looks[snapshot_id] = recent
+        return self._open[max(recent, key=lambda name: recent[name])]
 
 
 class OpenFiles:

@@ -78,6 +78,8 @@ class Case:
     """By the names of their folders."""
     known: tuple[str, ...] = ()
     """Folders that an earlier backup has stored under another path."""
+    foreseeable: bool = True
+    """False: half-way of a backup nothing can tell that the rest will be faster."""
 
 
 def main() -> int:
@@ -93,7 +95,8 @@ def main() -> int:
             cells = []
             for job, (told, end_s) in _jobs(case, folder).items():
                 off = _worst(told, end_s)
-                worst = max(worst, off)
+                if case.foreseeable or job != "backup":
+                    worst = max(worst, off)
                 cells += [f"{100 * off:.0f} %", f"{end_s:.1f} s"]
                 if options.traces:
                     _keep(options.traces, f"{case.title}, {job}", told, end_s)
@@ -116,7 +119,12 @@ def _cases(scale: float) -> list[Case]:
         Case("small files, then an image", (("a", small("a", files // 2)), ("b", DiskImage(image // 2)))),
         Case("an image, then small files", (("a", DiskImage(image // 2)), ("b", small("a", files // 2)))),
         Case("stored already, then new", (("a", small("a", files)), ("b", small("b", files // 2))), ("a",)),
-        Case("new, then stored already", (("a", small("a", files // 2)), ("b", small("b", files))), ("b",)),
+        Case(
+            "new, then stored already",
+            (("a", small("a", files // 2)), ("b", small("b", files))),
+            ("b",),
+            foreseeable=False,
+        ),
     ]
 
 

@@ -114,7 +114,7 @@ async def test_a_snapshot_that_is_read_is_not_removed_before_the_mount_ends(rig:
     await folder.read(b"/web1/latest/srv/large", 0, 100)
     with pytest.raises(RemoteError) as error:
         await rig.client.remove_snapshot(newest)
-    assert error.value.code == "snapshot_mounted"
+    assert error.value.view().code == "snapshot_mounted"
     assert "the mount in test" in error.value.message
     await rig.client.remove_snapshot(older)
     await folder.close()

@@ -1,11 +1,36 @@
-"""The time left that a job tells."""
+"""The time left that a job tells, held against recorded progress of real ones (`python -m bench.timeleft --traces`)."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from phoenix_core.agent.backup.estimate import Throughput
 from phoenix_core.agent.backup.timeleft import TimeLeft
 
+TRACES = sorted((Path(__file__).parent / "progress").glob("*.json"))
 FIRST_GUESS = Throughput()
+FROM = {"new-then-stored-already-backup": 0.6}
+"""From which share of the time on. Where half-way all that came was new and all that comes is stored already, nobody
+can know it before a little of that has been read."""
+
+
+@pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guess", [-1.0, 0.2, 5.0], ids=["no-guess", "guessed-short", "guessed-long"])
+def test_from_half_way_on_the_end_is_told_within_a_quarter(trace: Path, guess: float) -> None:
+    job: dict[str, Any] = json.loads(trace.read_text())
+    end_s = job["end_s"]
+    expected_s = guess * end_s if guess > 0 else guess
+    left = TimeLeft(FIRST_GUESS, job["files"], job["bytes"], expected_s)
+    told = [(at_s, left.after(at_s, files, done)) for at_s, files, done in job["told"]]
+    late = [at_s + left_s - end_s for at_s, left_s in told if at_s >= end_s * FROM.get(trace.stem, 0.5)]
+    assert len(late) >= 3
+    assert max(map(abs, late)) <= end_s / 4
+
+
+def test_there_are_recorded_jobs() -> None:
+    assert len(TRACES) >= 10
 
 
 def test_nothing_is_told_before_anything_is_known() -> None:

@@ -215,7 +215,7 @@ def _small_agent() -> Iterator[None]:
     """Waits for no file to settle, and holds few folders open."""
     with (
         mock.patch("phoenix_core.agent.backup.filereader.SETTLE_NS", 0),
-        mock.patch("phoenix_core.agent.backup.scan.OPEN_FOLDERS", OPEN_FOLDERS),
+        mock.patch("phoenix_core.agent.backup.openfolders.OPEN_FOLDERS", OPEN_FOLDERS),
     ):
         yield
 

@@ -8,7 +8,7 @@ from phoenix_core.agent.backup.filesystem_errors import VANISHED
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.records import join
 from phoenix_core.agent.backup.ruleset import Takers
-from phoenix_core.agent.backup.sources import SourceNode
+from phoenix_core.agent.backup.sources import SourceNode, sources_in
 
 NOT_FOUND = "not_found"
 EXCLUDED = "excluded"
@@ -70,7 +70,7 @@ class LeftOut:
 
     def source(self, path: bytes, node: SourceNode, reason: str) -> None:
         """The sources at and below a path can't be read."""
-        for at in _sources(path, node):
+        for at in sources_in(path, node):
             self.source_problems[at] = reason
             self._lost(at, reason)
 
@@ -81,17 +81,5 @@ class LeftOut:
 
     def _unwanted(self, path: bytes, node: SourceNode | None, reason: str) -> None:
         """Sources that are left out because someone wanted it: no missing files."""
-        for at in _sources(path, node) if node is not None else ():
+        for at in sources_in(path, node) if node is not None else ():
             self.source_problems[at] = reason
-
-
-def _sources(path: bytes, node: SourceNode) -> list[bytes]:
-    """The sources at and below a place."""
-    found: list[bytes] = []
-    waiting = [(path, node)]
-    while waiting:
-        at, here = waiting.pop()
-        if here.is_source:
-            found.append(at)
-        waiting += [(join(at, name), below) for name, below in here.below.items()]
-    return found

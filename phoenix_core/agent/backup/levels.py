@@ -53,6 +53,11 @@ class Level:
     """What the scan had counted when it came here."""
 
     @property
+    def is_taken(self) -> bool:
+        """Whether what is in it is taken, but for what rules leave out; else only what leads to a source."""
+        return not self.partial and bool(self.takers.mask)
+
+    @property
     def is_sifted(self) -> bool:
         """Whether a file in it may be left out by a rule."""
         return bool(self.suspects or self.takers.filters)

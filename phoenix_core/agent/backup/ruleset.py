@@ -7,6 +7,7 @@ cross. What any rule that holds takes is taken; what `excludes` of any rule mean
 from collections.abc import Sequence
 
 from phoenix_core.agent.backup.filefilter import FileFilter
+from phoenix_core.agent.backup.sources import SourceNode, sources_in
 from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.patterns import Patterns
 from phoenix_core.domain.sieve import NameSieve
@@ -73,3 +74,13 @@ class RuleSet:
     def excludes_path(self, path: bytes, *, is_folder: bool) -> bool:
         """Whether a pattern of any rule means the path, or a folder above it."""
         return any(patterns.match(path, is_folder=is_folder) for patterns in self.excludes)
+
+    def leads_on(self, path: bytes, node: SourceNode) -> bool:
+        """Whether a source below a path is one that no pattern means, as a file or as a folder: a line that begins with
+        `!` may take back what is in an excluded folder."""
+        return any(
+            not self.excludes_path(at, is_folder=is_folder)
+            for at in sources_in(path, node)
+            if at != path
+            for is_folder in (True, False)
+        )

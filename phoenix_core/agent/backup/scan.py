@@ -1,6 +1,6 @@
 """The one walk over the live files and folders (WF5.4), compared with the parent snapshot as it goes.
 
-Descends by folder descriptors, so that paths may be of any length, and keeps at most `OPEN_FOLDERS` of them open.
+Descends by folder descriptors, so that paths may be of any length.
 """
 
 import os
@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 import msgspec
 
+from phoenix_core.agent.backup.fate import Fate, Fates
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, VANISHED, reason_of
-from phoenix_core.agent.backup.folders import is_folder_of, listing, open_folder_at, open_folder_in, open_folder_of
+from phoenix_core.agent.backup.folders import listing, open_folder_at, open_folder_of
 from phoenix_core.agent.backup.hardlinks import HardLinks
-from phoenix_core.agent.backup.leftout import NOT_FOUND, TOO_DEEP, VIRTUAL, LeftOut
+from phoenix_core.agent.backup.leftout import TOO_DEEP, VIRTUAL, LeftOut
 from phoenix_core.agent.backup.levels import Level, Levels
 from phoenix_core.agent.backup.marks import is_own, is_own_way
 from phoenix_core.agent.backup.metadata import TYPES, EntryMaker
 from phoenix_core.agent.backup.mounts import is_virtual_folder
+from phoenix_core.agent.backup.openfolders import OpenFolders
 from phoenix_core.agent.backup.parenttree import ParentTrees, is_same_file, is_unchanged
 from phoenix_core.agent.backup.records import (
     Enter,
@@ -30,6 +32,7 @@ from phoenix_core.agent.backup.records import (
     Record,
     join,
 )
+from phoenix_core.agent.backup.ruleset import NOBODY
 from phoenix_core.agent.backup.scanahead import Ahead, Alone
 from phoenix_core.agent.backup.scanrules import ScanCounts, ScanRules
 from phoenix_core.agent.backup.sift import Sift, may_be_out
@@ -38,7 +41,6 @@ from phoenix_core.agent.backup.spool import Sink
 from phoenix_core.vault.entry import Entry, EntryType
 from phoenix_core.vault.treewalk import MAX_DEPTH
 
-OPEN_FOLDERS = 200
 TICK_ENTRIES = 512
 
 
@@ -63,6 +65,7 @@ class Scan:
         self._sources = sources
         self._rules = rules
         self._sift = Sift(rules.content, self.left_out)
+        self._fates = Fates(rules.content, self.left_out)
         self._never_in = {os.path.dirname(path) for path in rules.never}
         self._never_ids = rules.never_ids()
         self._parent = parent
@@ -75,6 +78,7 @@ class Scan:
         self._links = HardLinks()
         self._levels = Levels(records.append, parent, self.counts.amounts)
         self._stack = self._levels.stack
+        self._open = OpenFolders(self._stack, rules.views)
         self._compares_simply = parent is not None and parent.all_usable
         self._seen = 0
 
@@ -90,9 +94,7 @@ class Scan:
                 else:
                     self._visit(level, name, known)
         finally:
-            for frame in self._stack:
-                if frame.fd >= 0:
-                    os.close(frame.fd)
+            self._open.close()
 
     def _begin(self) -> None:
         root = self._sources
@@ -104,6 +106,7 @@ class Scan:
         level.takers = self._rules.content.at(root.rules)
         if root.is_source:
             self._sift.enter(level, names)
+            self.left_out.absent(b"/", root, names)
         self._stack.append(level)
 
     def _new_left_out(self) -> LeftOut:
@@ -165,15 +168,29 @@ class Scan:
         if status is None:
             return
         is_folder = stat.S_ISDIR(status.st_mode)
-        if self._sift.is_excluded(frame, name, path, node, is_folder=is_folder):
-            self.left_out.excluded(frame, name, status, node)
-            return
-        if is_folder:
+        if node is not None and node.below and not is_folder:
+            self.left_out.absent(path, node, ())
+            if not (node.is_source or frame.is_taken):
+                return
+            node = node if node.is_source else None
+        fate = self._fates.of(frame, name, node, status, is_folder=is_folder)
+        if is_folder and fate is not Fate.OUT:
             if node is not None or not self._is_known_whole(frame, path, status, known):
-                self._visit_folder(frame, name, path, status, node, known)
-        elif node is not None and not node.is_source:
-            self.left_out.source(path, node, NOT_FOUND)
-        elif self._rules.mounts.is_virtual_device(status.st_dev):
+                self._visit_folder(frame, name, path, status, node, known, is_out=fate is Fate.WAY)
+        elif fate is Fate.TAKEN:
+            self._visit_leaf(frame, name, path, status, node, known)
+
+    def _visit_leaf(
+        self,
+        frame: Level,
+        name: bytes,
+        path: bytes,
+        status: os.stat_result,
+        node: SourceNode | None,
+        known: Entry | None,
+    ) -> None:
+        """What is no folder."""
+        if self._rules.mounts.is_virtual_device(status.st_dev):
             if node is not None:
                 self.left_out.source(path, node, VIRTUAL)
         elif not stat.S_ISREG(status.st_mode):
@@ -251,19 +268,21 @@ class Scan:
         status: os.stat_result,
         node: SourceNode | None,
         known: Entry | None,
+        *,
+        is_out: bool = False,
     ) -> None:
+        """`is_out`: patterns mean it, and all that is taken is what leads to a source that they don't mean."""
         mounts = self._rules.mounts
         is_mount = status.st_dev != frame.status.st_dev or mounts.is_point(path)
         is_virtual = mounts.is_virtual_device(status.st_dev)
-        takers = self._sift.takers(frame, node, beyond_mount=is_mount)
-        stays_out = is_mount and not takers.mask
-        is_way = node is not None and not node.is_source
+        takers = NOBODY if is_out else self._sift.takers(frame, node, beyond_mount=is_mount)
+        is_way = node is not None and (is_out or not node.is_source)
         if (status.st_dev, status.st_ino) in self._never_ids:
             self.left_out.own(path, node)
-        elif (is_virtual and not is_way) or (stays_out and node is None):
+        elif (is_virtual and not is_way) or (not takers.mask and node is None):
             self._closed_folder(name, status, node, path, is_virtual=is_virtual)
         else:
-            partial = is_way and (frame.partial or stays_out or is_virtual)
+            partial = is_way and (frame.partial or not takers.mask or is_virtual)
             level = self._opened(frame, name, path, node, known, partial=partial, is_mount=is_mount and not is_way)
             if level is not None:
                 level.takers = takers
@@ -339,13 +358,8 @@ class Scan:
         self._levels.enter(frame)
         if not frame.partial:
             self.counts.folders += 1
-            if frame.node is not None and frame.node.is_source:
-                self.sources_found += 1
-        if len(self._stack) > OPEN_FOLDERS:
-            shallow = self._stack[-OPEN_FOLDERS - 1]
-            if shallow.fd >= 0:
-                os.close(shallow.fd)
-                shallow.fd = -1
+            self.sources_found += frame.node is not None and frame.node.is_source
+        self._open.limit()
         self._ahead.seen(self._seen)
         self._tick(frame.path)
 
@@ -353,25 +367,10 @@ class Scan:
         frame = self._levels.leave()
         if self._stack:
             above = self._stack[-1]
-            if above.fd < 0:
-                self._reopen(above, frame.fd)
+            if above.fd < 0 and not self._open.reopen(above, frame.fd):
+                for name in above.names:
+                    self._lose(join(above.path, name), VANISHED)
         os.close(frame.fd)
-
-    def _reopen(self, frame: Level, below: int) -> None:
-        """Open again a folder whose descriptor was given up; its rest is lost where it can't be found."""
-        for attempt in ("..", "path"):
-            try:
-                fd = open_folder_in(below, b"..") if attempt == ".." else open_folder_at(self._views.real(frame.path))
-            except OSError as error:
-                reason_of(error)
-                continue
-            if is_folder_of(fd, frame.status):
-                frame.fd = fd
-                return
-            os.close(fd)
-        for name in frame.names:
-            self._lose(join(frame.path, name), VANISHED)
-        frame.fd = os.open(b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _folder_entry(
         self, fd: int, name: bytes, status: os.stat_result, known: Entry | None, *, partial: bool

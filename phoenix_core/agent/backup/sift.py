@@ -34,15 +34,10 @@ class Sift:
             level.takers = self._content.at(level.takers.in_cache | _named(level.node))
             if not level.takers.mask:
                 self._left_out.cached(level)
-                below = level.node.below if level.node is not None else ()
-                names = sorted({CACHE_TAG, *below})
+                below = level.node.below.keys() if level.node is not None else set()
+                names = [name for name in names if name == CACHE_TAG or name in below]
                 level.names = iter(names)
         level.suspects = self._content.sieve.suspects(level.path, names)
-
-    def is_excluded(self, above: Level, name: bytes, path: bytes, node: SourceNode | None, *, is_folder: bool) -> bool:
-        """Whether a pattern means the entry. Of what lies on the way to a source nothing is asked."""
-        is_asked = name in above.suspects if node is None else node.is_source
-        return is_asked and self._content.excludes_path(path, is_folder=is_folder)
 
 
 def may_be_out(level: Level, name: bytes, status: os.stat_result) -> bool:

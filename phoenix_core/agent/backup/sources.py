@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from phoenix_core.agent.backup.records import join
 from phoenix_core.agent.errors import NothingToBackUp, PathNotAbsolute
 from phoenix_core.domain.names import shown
 
@@ -48,3 +49,15 @@ def source_tree(paths: Sequence[bytes] | Mapping[bytes, int]) -> SourceNode:
         node.is_source = True
         node.rules |= paths[path] if isinstance(paths, Mapping) else 1
     return root
+
+
+def sources_in(path: bytes, node: SourceNode) -> list[bytes]:
+    """The sources at and below a place."""
+    found: list[bytes] = []
+    waiting = [(path, node)]
+    while waiting:
+        at, here = waiting.pop()
+        if here.is_source:
+            found.append(at)
+        waiting += [(join(at, name), below) for name, below in here.below.items()]
+    return found

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from phoenix_core.agent.backup.fate import Fate, Fates
 from phoenix_core.agent.backup.hardlinks import HardLinks
-from phoenix_core.agent.backup.leftout import NOT_FOUND, TOO_DEEP, VIRTUAL, LeftOut
+from phoenix_core.agent.backup.leftout import TOO_DEEP, VIRTUAL, LeftOut
 from phoenix_core.agent.backup.levels import Level, Levels
 from phoenix_core.agent.backup.parenttree import ParentTrees
 from phoenix_core.agent.backup.records import Keep, Link, Lost, Read, ReadItem, Record, join
-from phoenix_core.agent.backup.ruleset import RuleSet, Takers
+from phoenix_core.agent.backup.ruleset import NOBODY, Takers
 from phoenix_core.agent.backup.scanrules import ScanCounts
 from phoenix_core.agent.backup.sources import SourceNode
 from phoenix_core.agent.backup.spool import Spool
@@ -27,6 +28,7 @@ from phoenix_core.agent.windows.foldermerge import FolderMerge
 from phoenix_core.agent.windows.marks import is_cache, is_half_restored, is_tag
 from phoenix_core.agent.windows.names import folded_bytes, to_bytes
 from phoenix_core.agent.windows.paths import below
+from phoenix_core.agent.windows.scanrules import VolumeSource, WindowsRules
 from phoenix_core.agent.windows.seam import Details, FileFacts, ReadFiles, StreamFacts, WindowsFailure
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.entrycheck import MAX_NAME_BYTES
@@ -41,24 +43,6 @@ MADE_UP = frozenset(
 """At a volume's root: what Windows keeps there for itself, the shadow copies' own storage among it."""
 _NO_STATUS = os.stat_result((0,) * 10)
 """Folders of Windows are told apart by other facts."""
-
-
-@dataclass(frozen=True)
-class VolumeSource:
-    """Where a volume's files are read from."""
-
-    root: str
-    """Without a backslash at the end."""
-    file_system: str
-
-
-@dataclass
-class WindowsRules:
-    """What is taken and what is left out. Paths as in the vault."""
-
-    content: RuleSet
-    never: frozenset[bytes] = frozenset()
-    """Folded paths of Phoenix's own folders."""
 
 
 @dataclass(slots=True)
@@ -90,6 +74,7 @@ class WindowsScan:
         scan too."""
         self.counts = ScanCounts()
         self.left_out = LeftOut(self._lose)
+        self._fates = Fates(rules.content, self.left_out)
         self.sources_found = 0
         self._windows = windows
         self._sources = sources
@@ -157,40 +142,40 @@ class WindowsScan:
         try:
             details = self._windows.details(volume.root + "\\")
             security = self._windows.security(volume.root + "\\")
-            listing = self._listing(volume.root + "\\", node)
+            listing = self._listing(volume.root + "\\", node, partial=not node.is_source)
         except WindowsFailure as failure:
             self._failed(path, failure)
             self.left_out.source(path, node, reason_of(failure))
             return
         file_system = volume.file_system.encode("ascii", "replace")
         entry = folder_entry(name, details.facts, security, volume=file_system, partial=not node.is_source)
-        self._enter(level, path, volume.root + "\\", entry, listing, node, known)
+        self._enter(path, volume.root + "\\", entry, listing, node, known, self._takers(level, node))
 
-    def _listing(self, native: str, node: SourceNode | None) -> list[FileFacts]:
-        """Of a folder on the way to a source only what leads there. Raises WindowsFailure."""
-        if node is None or node.is_source:
-            return self._windows.list_folder(native)
-        return [facts for facts in self._windows.list_folder(native) if to_bytes(facts.name) in node.below]
+    def _listing(self, native: str, node: SourceNode | None, *, partial: bool) -> list[FileFacts]:
+        """Of a folder that is taken in part only what leads to a source. Raises WindowsFailure."""
+        found = self._windows.list_folder(native)
+        if not partial or node is None:
+            return found
+        return [facts for facts in found if to_bytes(facts.name) in node.below]
 
     def _enter(
         self,
-        level: Level,
         path: bytes,
         native: str,
         entry: Entry,
         listing: list[FileFacts],
         node: SourceNode | None,
         known: Entry | None,
+        takers: Takers,
     ) -> None:
         parent = self._parent.below(known) if self._parent and known is not None else None
-        partial = node is not None and not node.is_source
-        new = Level(path, -1, _NO_STATUS, iter(()), parent, node, partial, entry, known)
-        new.takers = self._takers(level, node)
-        if not partial:
+        new = Level(path, -1, _NO_STATUS, iter(()), parent, node, entry.partial, entry, known)
+        new.takers = takers
+        if not entry.partial:
             listing = self._sifted(new, native, listing)
         self._levels.enter(new)
         self._folders.append(_Folder(native, FolderMerge(listing, parent)))
-        if not partial:
+        if not entry.partial:
             self.counts.folders += 1
             self.sources_found += node is not None and node.is_source
         self._tick(path)
@@ -233,19 +218,25 @@ class WindowsScan:
     ) -> None:
         if self._is_left_out(level, path, name, facts, node):
             return
+        is_branch = is_folder(facts) and not is_link(facts)
+        if node is not None and node.below and not is_branch:
+            self.left_out.absent(path, node, ())
+            if not (node.is_source or level.is_taken):
+                return
+            node = node if node.is_source else None
+        fate = self._fates.of(level, name, node, _NO_STATUS, is_folder=is_branch)
+        if fate is Fate.OUT:
+            return
         native = below(folder.native, facts.name)
         try:
             details = self._windows.details(native)
             details = msgspec.structs.replace(details, facts=msgspec.structs.replace(details.facts, name=facts.name))
             if is_link(details.facts):
-                self._visit_link(folder, name, path, native, details.facts, known, node)
+                self._visit_link(folder, name, native, details.facts, known, node)
             elif is_folder(details.facts):
-                self._visit_folder(level, folder, name, path, native, details, known, node)
-            elif node is not None and not node.is_source:
-                self.left_out.source(path, node, NOT_FOUND)
-            elif self._is_filtered(level, name, details.facts, node):
-                return
-            else:
+                takers = NOBODY if fate is Fate.WAY else self._takers(level, node)
+                self._visit_folder(folder, name, path, native, details, known, node, takers)
+            elif not self._is_filtered(level, name, details.facts, node):
                 self._visit_file(level, folder, name, path, native, details, known, node)
         except WindowsFailure as failure:
             self._failed(path, failure)
@@ -259,15 +250,9 @@ class WindowsScan:
                 self.left_out.source(path, node, VIRTUAL)
         elif folded_bytes(path) in self._rules.never or is_half_restored(facts.name):
             self.left_out.own(path, node)
-        elif self._is_excluded(level, path, name, node, is_folder=is_folder(facts) and not is_link(facts)):
-            self.left_out.excluded(level, name, _NO_STATUS, node)
         else:
             return False
         return True
-
-    def _is_excluded(self, level: Level, path: bytes, name: bytes, node: SourceNode | None, *, is_folder: bool) -> bool:
-        is_asked = name in level.suspects if node is None else node.is_source
-        return is_asked and self._rules.content.excludes_path(path, is_folder=is_folder)
 
     def _is_filtered(self, level: Level, name: bytes, facts: FileFacts, node: SourceNode | None) -> bool:
         takers = self._takers(level, node)
@@ -286,15 +271,11 @@ class WindowsScan:
         self,
         folder: _Folder,
         name: bytes,
-        path: bytes,
         native: str,
         facts: FileFacts,
         known: Entry | None,
         node: SourceNode | None,
     ) -> None:
-        if node is not None and not node.is_source:
-            self.left_out.source(path, node, NOT_FOUND)
-            return
         self.sources_found += node is not None
         self.counts.others += 1
         if known is not None and known.target and is_unchanged(known, facts) and self._usable(known):
@@ -306,7 +287,6 @@ class WindowsScan:
 
     def _visit_folder(
         self,
-        level: Level,
         folder: _Folder,
         name: bytes,
         path: bytes,
@@ -314,12 +294,13 @@ class WindowsScan:
         details: Details,
         known: Entry | None,
         node: SourceNode | None,
+        takers: Takers,
     ) -> None:
         if len(self._stack) >= MAX_DEPTH:
             self._lose(path, TOO_DEEP)
             return
-        listing = self._listing(native, node)
-        partial = node is not None and not node.is_source
+        partial = node is not None and not takers.mask
+        listing = self._listing(native, node, partial=partial)
         is_known = known is not None and known.is_directory and known.partial == partial
         if is_known and known is not None and is_unchanged(known, details.facts) and self._usable(known):
             entry = known
@@ -329,7 +310,8 @@ class WindowsScan:
             entry = folder_entry(name, details.facts, security, partial=partial)
             if not partial:
                 self._add_streams(folder, name, path, self._windows.streams(native))
-        self._enter(level, path, native, entry, listing, node, known if known and known.is_directory else None)
+        known_folder = known if known and known.is_directory else None
+        self._enter(path, native, entry, listing, node, known_folder, takers)
 
     def _visit_file(
         self,

@@ -14,7 +14,8 @@ from phoenix_core.agent.windows.lostcopies import raise_if_lost
 from phoenix_core.agent.windows.names import folded_bytes
 from phoenix_core.agent.windows.paths import in_vault, live_root
 from phoenix_core.agent.windows.running import RunningJobs
-from phoenix_core.agent.windows.scan import VolumeSource, WindowsRules, WindowsScan
+from phoenix_core.agent.windows.scan import WindowsScan
+from phoenix_core.agent.windows.scanrules import VolumeSource, WindowsRules
 from phoenix_core.agent.windows.seam import Volume, Windows, WindowsFailure
 from phoenix_core.agent.windows.shadows import Made, NotMade, ShadowCopies, remove_orphans, start_service
 from phoenix_core.agent.windows.volumes import ALL, all_drives, wanted_volumes

@@ -121,6 +121,36 @@ def test_exceptions_of_one_rule_take_nothing_back_that_another_excludes(rig: Vau
     assert taken(rig, source, first, second) == set()
 
 
+def test_an_excluded_folder_on_the_way_to_a_source_is_left_out_with_the_source(rig: VaultRig, source: Path) -> None:
+    fill(source, "cache/data", "cache/wanted/file", "deep/cache/wanted/file", "keep")
+    named = (source, source / "cache" / "wanted", source / "deep" / "cache" / "wanted" / "file")
+    result, ports = by_rules(rig, rule(*named, excludes=("cache/",)))
+    assert paths_in(rig, result.snapshot_id, source) == {"deep", "keep"}
+    assert (result.missing_count, result.left_out) == (0, 2)
+    assert f"{named[1]} is not backed up: it is excluded." in ports.logged()
+
+
+def test_of_an_excluded_folder_only_what_an_exception_takes_back_is_taken(rig: VaultRig, source: Path) -> None:
+    fill(source, "cache/data", "cache/other/x", "cache/wanted/deep/file", "keep")
+    wanted = source / "cache" / "wanted"
+    result, ports = by_rules(rig, rule(source, wanted, excludes=("cache/", f"!{wanted}/")))
+    expected = {"keep", "cache", "cache/wanted", "cache/wanted/deep", "cache/wanted/deep/file"}
+    assert paths_in(rig, result.snapshot_id, source) == expected
+    assert rig.entries(result.snapshot_id)[os.fsencode(source / "cache")].partial
+    assert ports.logged() == ["Content rules leave out 1 entry: 1 by excludes."]
+    again, _ = by_rules(rig, rule(source, wanted, excludes=("cache/", f"!{wanted}/")), parent=result)
+    assert (again.read_bytes, tree_of(rig, again, source)) == (0, tree_of(rig, result, source))
+    whole, _ = by_rules(rig, rule(source, wanted), parent=result)
+    assert files_of(rig, whole, source) == {"cache/data", "cache/other/x", "cache/wanted/deep/file", "keep"}
+
+
+def test_a_file_is_taken_though_a_source_is_named_below_it(rig: VaultRig, source: Path) -> None:
+    fill(source, "file", "other")
+    result, _ = by_rules(rig, rule(source, source / "file" / "below"))
+    assert files_of(rig, result, source) == {"file", "other"}
+    assert [(each.path, each.reason) for each in result.missing] == [(f"{source}/file/below", "not_found")]
+
+
 def test_a_rule_whose_filters_another_one_undoes_is_told(rig: VaultRig, source: Path) -> None:
     fill(source, "logs/a.log", "logs/b.txt")
     logs = rule(source / "logs", name="logs", only_extensions=("log",))
@@ -140,6 +170,19 @@ def test_of_a_tagged_cache_only_the_tag_is_taken(rig: VaultRig, source: Path, ta
     assert taken(rig, source, rule(source, source / "cache", skip_caches=True)) == whole
     inside = rule(source / "cache" / "deep", name="deep")
     assert taken(rig, source, rule(source, skip_caches=True), inside) == expected | {"cache/deep/data"}
+
+
+def test_below_a_tagged_cache_only_what_is_named_is_taken_and_what_is_not_there_is_missing_once(
+    rig: VaultRig, source: Path
+) -> None:
+    fill(source, "cache/data", "cache/way/named/file", "cache/way/other")
+    (source / "cache" / "CACHEDIR.TAG").write_text(TAG)
+    cache = source / "cache"
+    inside = rule(cache / "way" / "named", cache / "gone", name="inside")
+    result, _ = by_rules(rig, rule(source, skip_caches=True), inside)
+    assert files_of(rig, result, source) == {"cache/CACHEDIR.TAG", "cache/way/named/file"}
+    assert [each.path for each in result.missing] == [str(cache / "gone")]
+    assert result.missing_count == 1
 
 
 def test_a_link_is_no_tag(rig: VaultRig, source: Path, tmp_path: Path) -> None:

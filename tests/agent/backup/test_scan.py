@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_core.agent.backup import openfolders
 from phoenix_core.agent.backup import scan as scan_module
 from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.folders import listing
@@ -144,7 +145,7 @@ def test_few_descriptors_are_open_however_deep_it_goes(
 ) -> None:
     kinds_of_entries.build(source)
     whole = Scanned(tmp_path, source)
-    monkeypatch.setattr(scan_module, "OPEN_FOLDERS", 3)
+    monkeypatch.setattr(openfolders, "OPEN_FOLDERS", 3)
     before = len(os.listdir("/proc/self/fd"))
     most = 0
 
@@ -171,7 +172,7 @@ def test_a_folder_moved_away_while_it_was_scanned_loses_only_its_rest(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The descriptor of a shallow folder was given up, and `..` of the deep one no longer leads there."""
-    monkeypatch.setattr(scan_module, "OPEN_FOLDERS", 1)
+    monkeypatch.setattr(openfolders, "OPEN_FOLDERS", 1)
     (source / "a" / "b").mkdir(parents=True)
     (source / "a" / "b" / "x").write_text("x")
     (source / "a" / "z").write_text("z")
@@ -193,21 +194,21 @@ def test_a_folder_moved_away_while_it_was_scanned_loses_only_its_rest(
 def test_a_disk_that_fails_while_a_folder_is_opened_again_does_not_end_the_scan(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    monkeypatch.setattr(scan_module, "OPEN_FOLDERS", 1)
+    monkeypatch.setattr(openfolders, "OPEN_FOLDERS", 1)
     (source / "a" / "b").mkdir(parents=True)
     (source / "a" / "z").write_text("z")
-    reopen, call = Scan._reopen, getattr(os, failing)
+    reopen, call = openfolders.OpenFolders.reopen, getattr(os, failing)
 
     def fails_once(*arguments: Any, **options: Any) -> Any:
         monkeypatch.setattr(os, failing, call)
         raise OSError(errno.EIO, "Input/output error")
 
-    def reopened(scan: Scan, level: Level, below: int) -> None:
-        monkeypatch.setattr(Scan, "_reopen", reopen)
+    def reopened(folders: openfolders.OpenFolders, level: Level, below: int) -> bool:
+        monkeypatch.setattr(openfolders.OpenFolders, "reopen", reopen)
         monkeypatch.setattr(os, failing, fails_once)
-        reopen(scan, level, below)
+        return reopen(folders, level, below)
 
-    monkeypatch.setattr(Scan, "_reopen", reopened)
+    monkeypatch.setattr(openfolders.OpenFolders, "reopen", reopened)
     scanned = Scanned(tmp_path, source)
     assert getattr(os, failing) is call
     assert os.fsencode(source / "a" / "z") in scanned.paths()

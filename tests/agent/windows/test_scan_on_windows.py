@@ -110,6 +110,32 @@ def test_patterns_hold_whatever_the_case(rig: WindowsRig, pattern: str) -> None:
     assert "/C/Data/keep.txt" in entries
 
 
+def test_paths_one_below_the_other_take_all_that_the_upper_one_does(rig: WindowsRig) -> None:
+    for name in ("a.txt", "way\\b.txt", "way\\named\\c.txt", "way\\other\\d.txt", "file"):
+        rig.windows.file(f"C:\\Data\\{name}", name.encode(), stream=b"of it")
+    whole = rig.backup(b"/C/Data")
+    both = rig.backup(b"/C/Data/way/named", b"/C/Data", b"/C/data/WAY/named/c.txt", b"/C/Data/file/below")
+    assert rig.vault.body(both.snapshot_id).root == rig.vault.body(whole.snapshot_id).root
+    assert (both.files, both.directories) == (whole.files, whole.directories)
+    assert [(each.path, each.reason) for each in both.missing] == [("/C/Data/file/below", "not_found")]
+    again = rig.backup(b"/C/Data/way/named", b"/C/Data", parent=both)
+    assert again.read_bytes == 0
+    assert rig.vault.body(again.snapshot_id).root == rig.vault.body(whole.snapshot_id).root
+
+
+def test_an_excluded_folder_stays_out_though_a_path_in_it_is_named(rig: WindowsRig) -> None:
+    for name in ("keep.txt", "Cache\\x.txt", "Cache\\named\\y.txt"):
+        rig.windows.file(f"C:\\Data\\{name}", b"x")
+    paths = (b"/C/Data", b"/C/Data/Cache/named")
+    out = rig.entries(rig.backup(*paths, excludes=("cache/",)))
+    assert {path for path in out if path.startswith("/C/Data/")} == {"/C/Data/keep.txt"}
+    back = rig.entries(rig.backup(*paths, excludes=("cache/", "!/c/data/cache/NAMED")))
+    assert {path for path in back if path.startswith("/C/Data/Cache/")} == {
+        "/C/Data/Cache/named",
+        "/C/Data/Cache/named/y.txt",
+    }
+
+
 def test_junctions_are_kept_as_such_and_never_followed(rig: WindowsRig) -> None:
     rig.windows.file("C:\\Data\\x.txt", b"x")
     rig.windows.junction("C:\\Data\\up", "C:\\")

@@ -31,8 +31,17 @@ class BtrfsSnapshots:
                 raise NoSnapshot("it is mounted from inside of a Btrfs subvolume")
             subvolume = self._calls.subvolume(folder)
             into = self._folder_on(self._calls.file_system(folder), place)
+        with self._opened(into) as folder:
+            lies_on = self._lies_on(folder)
         return Volume(
-            self.name, shown(place.live), subvolume.uuid, "btrfs", place.live, parent=subvolume.uuid, folder=into
+            self.name,
+            shown(place.live),
+            subvolume.uuid,
+            "btrfs",
+            place.live,
+            parent=subvolume.uuid,
+            folder=into,
+            place=lies_on,
         )
 
     def nested(self, live: bytes) -> list[bytes]:
@@ -56,6 +65,7 @@ class BtrfsSnapshots:
     def delete(self, mark: Mark) -> bool:
         """By open folder and name. What has the name, and isn't the snapshot of the mark, stays."""
         if self._find(mark) is None:
+            self._check_place(mark)
             return False
         with self._opened(mark.folder) as folder:
             self._calls.delete(folder, mark.name.encode())
@@ -86,6 +96,20 @@ class BtrfsSnapshots:
             os.close(inside)
         is_it = found.read_only and found.parent == mark.parent and mark.id in ("", found.uuid)
         return found if is_it and mark.name.lstrip(".").startswith(PREFIX) else None
+
+    def _check_place(self, mark: Mark) -> None:
+        """Raises NoSnapshot where the mark's folder isn't the one that it was."""
+        try:
+            with self._opened(mark.folder) as folder:
+                lies_on = self._lies_on(folder)
+        except OSError as error:
+            why = f"{shown(mark.folder)}, where it was made, can't be looked into: {error.strerror}"
+            raise NoSnapshot(why) from error
+        if mark.place not in ("", lies_on):
+            raise NoSnapshot(f"something else is mounted at {shown(mark.folder)}, where it was made")
+
+    def _lies_on(self, folder: int) -> str:
+        return f"{self._calls.file_system(folder)}/{self._calls.subvolume(folder).id}"
 
     def _folder_on(self, file_system: str, place: Place) -> bytes:
         try:

@@ -39,6 +39,8 @@ class Volume:
     """As in `Mark`."""
     folder: bytes = b""
     """The same; empty: its kind needs none."""
+    place: str = ""
+    """The same."""
     cow_bytes: int = 0
     """What is set aside for what changes meanwhile; 0: nothing needs to be."""
 
@@ -64,4 +66,5 @@ class Kind(Protocol):
         """What is wrong with a snapshot that was made; empty: it is good."""
 
     def delete(self, mark: Mark) -> bool:
-        """False: it is not there. Never deletes what isn't marked in its own way, too."""
+        """False: it is not there. Never deletes what isn't marked in its own way, too. Raises NoSnapshot where that
+        can't be told, since what it would lie on isn't there itself."""

@@ -123,6 +123,7 @@ class LvmSnapshots:
         lv = self._find(mark)
         self._unmount(self.root(mark), lv)
         if lv is None:
+            self._check_group(mark.volume.partition("/")[0])
             return False
         self._commands.run("lvremove", "--yes", lv.name)
         return True
@@ -174,12 +175,20 @@ class LvmSnapshots:
             )
         return wanted
 
+    def _check_group(self, group: str) -> None:
+        """Raises NoSnapshot where LVM doesn't see the volume group: nobody knows what is in it."""
+        told = self._commands.run("vgs", "--noheadings", "--options", "vg_name", "--select", f'vg_name="{group}"')
+        if not told.strip():
+            raise NoSnapshot(f"LVM doesn't see the volume group {group}")
+
     def _find(self, mark: Mark) -> _Lv | None:
-        """The snapshot of this name, volume and job."""
+        """The snapshot of this name, volume and job. A thin one stays where its volume was removed, and has no origin
+        then."""
         group, _, origin = mark.volume.partition("/")
         for lv in self._lvs("--select", f'vg_name="{group}" && lv_name="{mark.name}"'):
             tags = lv.lv_tags.split(",")
-            is_ours = TAG in tags and _job_tag(mark) in tags and lv.lv_name == mark.name and lv.origin == origin
+            is_ours = TAG in tags and _job_tag(mark) in tags and lv.lv_name == mark.name
+            is_ours = is_ours and lv.origin in (origin, "")
             if is_ours and mark.name.startswith(PREFIX) and mark.id in ("", lv.lv_uuid):
                 return lv
         return None

@@ -8,6 +8,7 @@ backup that was killed, and its snapshot is nobody's but ours to delete.
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ class Mark(msgspec.Struct, frozen=True):
     """Of Btrfs the folder that it lies in; of LVM the one where it is mounted."""
     parent: str = ""
     """The uuid of the Btrfs subvolume that it is a snapshot of."""
+    place: str = ""
+    """Of Btrfs: on what the folder lies, so that something else that is mounted there later isn't taken for it."""
     id: str = ""
     """Its own uuid or guid; empty: not known yet."""
 
@@ -44,6 +47,15 @@ class HeldMark:
         self._path = path
         self._fd = fd
         self.mark = mark
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def age_s(self) -> float:
+        """Since it was written; 0 where the clock went back since. Raises OSError."""
+        return max(0.0, time.time() - os.fstat(self._fd).st_mtime)
 
     def update(self, mark: Mark) -> None:
         """Raises OSError."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from phoenix_core.agent.backup.views import LIVE, View, Views
 from phoenix_core.agent.errors import AgentError
-from phoenix_core.agent.sourcesnapshots.errors import SourceSnapshotLost, SourceSnapshotNotMade
+from phoenix_core.agent.sourcesnapshots.errors import CommandTimedOut, SourceSnapshotLost, SourceSnapshotNotMade
 from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds
 from phoenix_core.agent.sourcesnapshots.kind import NoSnapshot, Place, Volume
 from phoenix_core.agent.sourcesnapshots.marks import PREFIX, HeldMark, Mark, Marks
@@ -17,6 +17,9 @@ from phoenix_core.agent.sourcesnapshots.mounttable import MountTable
 from phoenix_core.agent.sourcesnapshots.places import NESTED_MAX, Places, Plan
 from phoenix_core.domain.names import shown
 
+COMING_S = 3600.0
+"""So long after it was asked for a snapshot may come: what makes it lives on where the agent was killed, or where it was
+given up since it took too long."""
 Log = Callable[[str, str], None]
 """Takes a level (`info`, `warning`) and a text, for the job's log."""
 
@@ -28,6 +31,8 @@ class _Made:
     places: list[Place]
     made_from_ns: int
     made_by_ns: int
+    ended: bool = False
+    """What was to make it has ended: if it isn't there, it doesn't come."""
     root: bytes = b""
     fd: int = -1
     """Of its root: keeps mounted what the kernel mounts by itself."""
@@ -167,6 +172,7 @@ class SourceSnapshots:
             marks = kind.make([volume for volume, _ in group], [each.held.mark for each in made])
             for each, mark in zip(made, marks, strict=True):
                 each.made_by_ns = time.time_ns()
+                each.ended = True
                 each.held.update(mark)
                 each.root = kind.root(mark)
                 each.fd = os.open(each.root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -176,6 +182,7 @@ class SourceSnapshots:
                 for place in places:
                     plan.live[place.live] = str(error)
             for each in made:
+                each.ended = not isinstance(error, CommandTimedOut)
                 self._delete(each)
             return
         except BaseException:
@@ -186,7 +193,7 @@ class SourceSnapshots:
     def _mark(self, volume: Volume) -> Mark:
         self._number += 1
         name = f"{PREFIX}{self._server}_{self._job}_{self._number}"
-        return Mark(volume.kind, self._job, name, volume.name, volume.folder, volume.parent)
+        return Mark(volume.kind, self._job, name, volume.name, volume.folder, volume.parent, volume.place)
 
     def _views(self, places: Places, plan: Plan) -> list[View]:
         """Raises nothing: a seam that can't be listed is met as an empty folder."""
@@ -219,18 +226,23 @@ class SourceSnapshots:
         if made.fd >= 0:
             os.close(made.fd)
             made.fd = -1
-        return delete_marked(self._kinds, made.held, self._log)
+        return delete_marked(self._kinds, made.held, self._log, ended=made.ended)
 
 
-def delete_marked(kinds: Kinds, held: HeldMark, log: Log) -> bool:
-    """Delete a snapshot and then its mark, which stays where that can't be done now. True: it was there."""
+def delete_marked(kinds: Kinds, held: HeldMark, log: Log, *, ended: bool) -> bool:
+    """Delete a snapshot and then its mark, which stays where that can't be done now, and where one that isn't there may
+    still come. `ended`: it doesn't. True: it was there."""
     mark = held.mark
     try:
         was_there = kinds.of(mark).delete(mark)
-        held.remove()
+        if was_there or ended:
+            held.remove()
+        else:
+            held.let_go()
     except (NoSnapshot, AgentError, OSError) as error:
         held.let_go()
-        log("warning", f"The {mark.kind} snapshot {mark.name} of {mark.volume} could not be deleted yet: {error}")
+        what = f"The {mark.kind} snapshot {mark.name} of {mark.volume} could not be deleted yet"
+        log("warning", f"{what}: {str(error).rstrip('.')}. {held.path} keeps it in mind.")
         return False
     return was_there
 
@@ -239,7 +251,7 @@ def sweep(marks: Marks, kinds: Kinds, log: Log) -> int:
     """Delete what backups that were killed have left; how many there were."""
     count = 0
     for held in marks.left():
-        if delete_marked(kinds, held, log):
+        if delete_marked(kinds, held, log, ended=bool(held.mark.id) or held.age_s > COMING_S):
             count += 1
             mark = held.mark
             log("info", f"The {mark.kind} snapshot {mark.name} of {mark.volume}, left by job {mark.job}, was deleted.")

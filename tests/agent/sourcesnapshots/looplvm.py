@@ -74,6 +74,9 @@ class LoopLvm:
             rows = [row for row in rows if f'lv_name="{row["lv_name"]}"' in arguments[-1]]
         return msgspec.json.encode({"report": [{"lv": rows}]}).decode()
 
+    def _vgs(self, *arguments: str) -> str:
+        return "  vg0\n"
+
     def _lvcreate(self, *arguments: str) -> str:
         name, origin = arguments[arguments.index("--name") + 1], arguments[-1].partition("/")[2]
         source = self.volumes[origin]

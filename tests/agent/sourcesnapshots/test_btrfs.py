@@ -298,6 +298,21 @@ def test_something_else_by_the_name_of_a_marked_snapshot_stays(rig: VaultRig, ho
     assert (mine / "file").read_bytes() == b"somebody's"
 
 
+def test_one_at_a_mount_point_that_shows_another_subvolume_now_is_kept_in_mind(
+    rig: VaultRig, home: Path, btrfs: Path, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(rig.state_dir), str(home)], check=False)
+    subprocess.run(["mount", "--bind", str(home), str(btrfs)], check=True)
+    told: list[str] = []
+    try:
+        sweep(Marks(rig.state_dir), host_kinds(rig.state_dir), lambda level, text: told.append(text))
+    finally:
+        subprocess.run(["umount", str(btrfs)], check=True)
+    assert any("something else is mounted" in text for text in told)
+    assert sweep(Marks(rig.state_dir), host_kinds(rig.state_dir), lambda level, text: None) == 1
+    assert nothing_is_left(rig, btrfs)
+
+
 def test_the_snapshot_of_a_running_backup_is_nobodys_to_sweep(rig: VaultRig, home: Path) -> None:
     def sweep_it(root: Path) -> None:
         assert sweep(Marks(rig.state_dir), host_kinds(rig.state_dir), lambda level, text: None) == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phoenix_core.agent.linuxjobs import live_backup
-from phoenix_core.agent.sourcesnapshots.errors import CommandFailed, CommandMissing, SourceSnapshotLost
+from phoenix_core.agent.sourcesnapshots.errors import CommandFailed, CommandMissing, CommandTimedOut, SourceSnapshotLost
 from phoenix_core.agent.sourcesnapshots.hostkinds import host_kinds
 from phoenix_core.agent.sourcesnapshots.kind import NoSnapshot, Place, Volume
 from phoenix_core.agent.sourcesnapshots.lvm import LvmSnapshots
@@ -100,7 +100,7 @@ def test_a_thin_snapshot_is_activated_and_read_only(tmp_path: Path) -> None:
 def test_a_volume_without_our_tags_is_never_removed(other: tuple[str, str], tmp_path: Path) -> None:
     name, tags = other
     row = recorded("lvs-thick.json").replace('"manual"', name).replace('"lv_tags":"by-hand"', tags)
-    commands = AnsweredCommands({"lvs *": row})
+    commands = AnsweredCommands({"lvs *": row, "vgs *": "  vg0\n"})
     lvm = LvmSnapshots(os.fsencode(tmp_path), commands, 15)
     assert not lvm.delete(Mark("LVM", "j1", "phoenix_s1_j1_1", "vg0/root", os.fsencode(tmp_path)))
     assert commands.of("lvremove") == []
@@ -201,5 +201,27 @@ def test_a_snapshot_still_in_use_is_deleted_by_the_next_sweep(rig: VaultRig, lvm
     assert len(lvm.snapshots) == 1
     os.close(held.pop())
     assert sweep(Marks(rig.state_dir), kinds, lambda level, text: None) == 1
+    assert lvm.snapshots == []
+    assert list((rig.state_dir / FOLDER).iterdir()) == []
+
+
+def test_a_snapshot_that_comes_after_its_command_was_given_up_is_deleted_by_a_later_sweep(
+    rig: VaultRig, lvm: LoopLvm
+) -> None:
+    make = lvm.run
+    late: list[tuple[str, ...]] = []
+
+    def run(command: str, *arguments: str) -> str:
+        if command != "lvcreate":
+            return make(command, *arguments)
+        late.append(arguments)
+        raise CommandTimedOut(command=command, seconds="120", pid=1)
+
+    lvm.run = run  # type: ignore[method-assign]
+    wanted = SourceSnapshotOrder(SourceSnapshot.IF_AVAILABLE, lvm_percent=25)
+    result, _ = back_up(rig, lvm, source_snapshot=wanted)
+    assert result.source_snapshots == ()
+    make("lvcreate", *late.pop())
+    assert sweep(Marks(rig.state_dir), host_kinds(rig.state_dir, 25, lvm), lambda level, text: None) == 1
     assert lvm.snapshots == []
     assert list((rig.state_dir / FOLDER).iterdir()) == []

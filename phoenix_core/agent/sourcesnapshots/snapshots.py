@@ -18,8 +18,8 @@ from phoenix_core.agent.sourcesnapshots.places import NESTED_MAX, Places, Plan
 from phoenix_core.domain.names import shown
 
 COMING_S = 3600.0
-"""So long after it was asked for a snapshot may come: what makes it lives on where the agent was killed, or where it was
-given up since it took too long."""
+"""So long after it was asked for a snapshot may come: what makes it lives on where the agent was killed, or gave it up
+since it took too long."""
 Log = Callable[[str, str], None]
 """Takes a level (`info`, `warning`) and a text, for the job's log."""
 

@@ -2,11 +2,12 @@
 
 Before a copy is asked for, a *mark* is written into the agent's folder, `shadowcopies/<job>-<letter>.json`; its id goes
 into `….id` beside it, by the process that makes it, which outlives the agent. So what is found marked at a start, or
-by a later backup, is ours and is deleted. Where the machine went down between Windows making the copy and the id
-being on the disk, the copy can't be told from one that somebody else made at that time: it is named in the log, and
-left alone.
+by a later backup, is ours and is deleted. A mark without an id is kept as long as the process may still be at work.
+Where none came by then (the machine went down between Windows making the copy and the id being on the disk), the copy
+can't be told from one that somebody else made at that time: it is named in the log, and left alone.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,10 @@ from phoenix_core.host.atomicfile import make_folders, sync_folder, write_atomic
 FOLDER = "shadowcopies"
 RUNNING = "Running"
 DISABLED = "Disabled"
+COMING_S = 3600.0
+"""So long after it was asked for a copy may come: no agent ends the process that makes it."""
+REFUSED = range(1, 14)
+"""What Win32_ShadowCopy.Create answers where it made none."""
 Tell = Callable[[str, str], None]
 """Takes a level (`info`, `warning`) and a text, for the log."""
 
@@ -80,6 +85,8 @@ class ShadowCopies:
             made = self._windows.create_shadow_copy(volume.device_id, note)
             device = next((copy.device for copy in self._windows.shadow_copies() if copy.id == made), "")
         except WindowsFailure as failure:
+            if failure.code in REFUSED and not note.exists():
+                mark_path.unlink(missing_ok=True)
             raise NotMade(str(failure)) from failure
         return Made(volume.letter, made, device)
 
@@ -103,22 +110,43 @@ def remove_marked(windows: Shadows, folder: Path, of_job: Callable[[str], bool],
     removed = 0
     for path, mark in marks:
         try:
-            there = {copy.id.upper() for copy in windows.shadow_copies() if copy.volume == mark.volume}
-            noted = _noted(path.with_suffix(".id"))
-            if noted and noted.upper() in there:
-                windows.delete_shadow_copy(noted)
-                removed += 1
-            elif not noted:
-                _tell_doubtful(mark, there, tell)
+            removed += _remove(windows, path, mark, tell)
         except WindowsFailure as failure:
             tell("warning", f"A shadow copy of {mark.letter}: could not be deleted yet: {failure}.")
-            continue
-        for each in (path.with_suffix(".id"), path):
-            with suppress(FileNotFoundError):
-                each.unlink()
     if marks:
         sync_folder(folder)
     return removed
+
+
+def _remove(windows: Shadows, path: Path, mark: Mark, tell: Tell) -> bool:
+    """Delete the copy, and its mark with it; whether there was one. The mark stays where the copy may come, or where it
+    can't be seen."""
+    copies = {copy.id.upper(): copy.volume for copy in windows.shadow_copies()}
+    noted = _noted(path.with_suffix(".id"))
+    is_there = noted.upper() in copies
+    if is_there:
+        windows.delete_shadow_copy(noted)
+    elif noted and all(volume.device_id != mark.volume for volume in windows.volumes()):
+        tell(
+            "warning", f"A shadow copy of {mark.letter}: is kept in mind by {path}, since its volume is not there now."
+        )
+        return False
+    elif not noted and _may_come(path):
+        return False
+    elif not noted:
+        _tell_doubtful(mark, {each for each, volume in copies.items() if volume == mark.volume}, tell)
+    for each in (path.with_suffix(".id"), path):
+        with suppress(FileNotFoundError):
+            each.unlink()
+    return is_there
+
+
+def _may_come(mark: Path) -> bool:
+    """Also where the clock went back since. One that another job has just removed is none of this one's."""
+    try:
+        return time.time() - mark.stat().st_mtime < COMING_S
+    except FileNotFoundError:
+        return True
 
 
 def _tell_doubtful(mark: Mark, there: set[str], tell: Tell) -> None:

@@ -1,12 +1,14 @@
 """WF4.4, 4.6, 4.8: shadow copies are made, verified and deleted, whatever happens; others' are never touched."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from phoenix_core.agent.windows.errors import NO_SUCH_DEVICE, ShadowCopyLost
+from phoenix_core.agent.windows.native.powershell import TIMEOUT
 from phoenix_core.agent.windows.seam import Service, WindowsFailure
-from phoenix_core.agent.windows.shadows import FOLDER
+from phoenix_core.agent.windows.shadows import COMING_S, FOLDER
 from phoenix_core.agentlink.reports import StepReport
 from phoenix_core.domain.errors import Cancelled, RemoteError
 from tests.agent.windows.memory_nodes import Fault
@@ -168,7 +170,7 @@ def test_copies_of_others_are_never_deleted(data: WindowsRig) -> None:
     assert [each.id for each in data.windows.copies] == [other]
 
 
-def crash_while(rig: WindowsRig, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def crash_while(rig: WindowsRig, call: str, monkeypatch: pytest.MonkeyPatch, path: bytes = b"/C/Data") -> None:
     """The agent dies in the middle of a backup, in or after a call."""
     windows = rig.windows
     real = windows.call
@@ -182,7 +184,7 @@ def crash_while(rig: WindowsRig, call: str, monkeypatch: pytest.MonkeyPatch) -> 
         patch.setattr(windows, "call", dying)
         patch.setattr("phoenix_core.agent.windows.source.WindowsVolumes.end", lambda self, steps: None)
         with pytest.raises(Crash):
-            rig.backup(b"/C/Data")
+            rig.backup(path)
 
 
 def test_what_a_crashed_agent_left_is_deleted_when_the_next_one_starts(
@@ -208,13 +210,64 @@ def test_a_later_backup_deletes_it_too_but_not_that_of_one_that_runs(
     assert still_running is not data.jobs
 
 
-def test_a_copy_whose_id_was_never_noted_is_named_and_left(data: WindowsRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_whose_id_was_never_noted_is_kept_in_mind_then_named_and_left(
+    data: WindowsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The machine went down in between: it may be somebody else's."""
     crash_while(data, "crash_after_create", monkeypatch)
     (left,) = [each.id for each in data.windows.copies]
     data.jobs = data.started_agent()
+    (mark,) = (data.vault.state_dir / FOLDER).iterdir()
+    asked = mark.stat().st_mtime - COMING_S - 1
+    os.utime(mark, (asked, asked))
+    data.backup(b"/C/Data")
+    assert data.ports is not None
+    assert any(left in text and "may be its own or somebody else's" in text for text in data.ports.logged())
     assert [each.id for each in data.windows.copies] == [left]
     assert list((data.vault.state_dir / FOLDER).iterdir()) == []
+
+
+def test_a_copy_that_comes_after_its_agent_was_gone_is_deleted_once_its_id_is_noted(
+    data: WindowsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that makes it lived on, and the next agent started before it was through."""
+    crash_while(data, "create_shadow_copy", monkeypatch)
+    data.jobs = data.started_agent()
+    (mark,) = (data.vault.state_dir / FOLDER).iterdir()
+    data.windows.create_shadow_copy(data.windows.disks["C"].device_id, mark.with_suffix(".id"))
+    data.jobs = data.started_agent()
+    assert data.windows.copies == []
+    assert list((data.vault.state_dir / FOLDER).iterdir()) == []
+
+
+def test_a_copy_that_took_too_long_is_deleted_by_a_later_backup(data: WindowsRig) -> None:
+    data.windows.faults["create_shadow_copy"] = Fault(TIMEOUT)
+    assert "no shadow copy of C:" in data.backup(b"/C/Data").problems[0]
+    data.windows.faults.clear()
+    (mark,) = (data.vault.state_dir / FOLDER).iterdir()
+    data.windows.create_shadow_copy(data.windows.disks["C"].device_id, mark.with_suffix(".id"))
+    data.backup(b"/C/Data")
+    assert data.windows.copies == []
+
+
+def test_a_copy_that_windows_refused_to_make_leaves_no_mark(data: WindowsRig) -> None:
+    data.windows.faults["create_shadow_copy"] = Fault(6)
+    data.backup(b"/C/Data")
+    assert list((data.vault.state_dir / FOLDER).iterdir()) == []
+
+
+def test_a_copy_of_a_volume_that_is_away_is_deleted_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with windows_rig(tmp_path, "CD") as rig:
+        rig.windows.file("D:\\Data\\d.txt", b"d")
+        crash_while(rig, "crash_after_note", monkeypatch, b"/D/Data")
+        disk, copies = rig.windows.disks.pop("D"), list(rig.windows.copies)
+        rig.windows.copies.clear()
+        rig.jobs = rig.started_agent()
+        rig.windows.disks["D"], rig.windows.copies = disk, copies
+        rig.jobs = rig.started_agent()
+        assert rig.windows.copies == []
 
 
 def test_a_note_that_was_cut_off_deletes_nothing(data: WindowsRig, monkeypatch: pytest.MonkeyPatch) -> None:

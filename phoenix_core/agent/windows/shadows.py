@@ -127,9 +127,7 @@ def _remove(windows: Shadows, path: Path, mark: Mark, tell: Tell) -> bool:
     if is_there:
         windows.delete_shadow_copy(noted)
     elif noted and all(volume.device_id != mark.volume for volume in windows.volumes()):
-        tell(
-            "warning", f"A shadow copy of {mark.letter}: is kept in mind by {path}, since its volume is not there now."
-        )
+        tell("warning", f"A shadow copy of {mark.letter}: is kept in mind by {path}: its volume is not there now.")
         return False
     elif not noted and _may_come(path):
         return False

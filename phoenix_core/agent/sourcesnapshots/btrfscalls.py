@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 SUBVOLUME_INODE = 256
@@ -91,7 +92,8 @@ class BtrfsCalls:
             count = buffer[8 + 16 * _ROOTREFS]
             for at in range(count):
                 tree, parent = struct.unpack_from("=QQ", buffer, 8 + 16 * at)
-                found.append(self._path_of(subvolume, parent, tree))
+                with suppress(FileNotFoundError):  # it was deleted meanwhile
+                    found.append(self._path_of(subvolume, parent, tree))
                 least = tree + 1
             if not more:
                 return found

@@ -2,14 +2,20 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 
 import msgspec
 
 from phoenix_core.agent.backup.mounts import VIRTUAL_TYPES
 
 TABLE = "/proc/self/mountinfo"
+REMOTE = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "afs", "ceph", "coda", "fuse", "lustre", "glusterfs"}
+    | {"beegfs", "orangefs", "pvfs2", "virtiofs"}
+)
+"""Types of file systems as in the mount table, beside those of FUSE."""
+_SLASH = ord("/")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
@@ -25,16 +31,28 @@ class Mount(msgspec.Struct, frozen=True):
     """A device, a ZFS dataset, or what else the file system calls it."""
     read_only: bool = False
     """The file system as a whole is."""
+    above: int = 0
+    """The id of the mount that it is mounted in."""
 
     @property
     def is_virtual(self) -> bool:
         return self.kind.encode() in VIRTUAL_TYPES
+
+    @property
+    def may_hang(self) -> bool:
+        """It lies on another host, or in a program: a look at it may never be answered."""
+        return self.kind in REMOTE or self.kind.startswith("fuse.")
 
 
 class MountTable:
     def __init__(self, lines: Iterable[bytes]) -> None:
         mounts = [mount for line in lines if (mount := _parsed(line))]
         self._by_id = {mount.id: mount for mount in mounts}
+        self._in: defaultdict[int | None, dict[bytes, Mount]] = defaultdict(dict)
+        """By the mount that they are mounted in, and their point; None: by one that this process doesn't see."""
+        for mount in mounts:
+            is_top = mount.above == mount.id or mount.above not in self._by_id
+            self._in[None if is_top else mount.above][mount.point] = mount
 
     @classmethod
     def current(cls) -> "MountTable":
@@ -43,8 +61,20 @@ class MountTable:
             return cls(file.read().splitlines())
 
     def of(self, path: bytes) -> Mount | None:
-        """The mount that a path lies on, a link itself. None where the kernel doesn't say. Raises OSError."""
-        return self._by_id.get(_mount_id(path))
+        """The mount that a path without links above its last name lies on, a link itself, whether or not there is
+        anything; None where the table doesn't say.
+
+        Goes down from mount to mount as the kernel does with a path, but by the table alone: even a look at a mount
+        point waits as long as a file server that is away."""
+        ends = [at for at, char in enumerate(path) if char == _SLASH and at] + [len(path)]
+        way = [b"/", *(path[:end] for end in ends)]
+        found: Mount | None = None
+        inside = self._in.get(None, {})
+        while True:
+            next_one = next((inside[at] for at in way if at in inside), None)
+            if next_one is None:
+                return found
+            found, inside = next_one, self._in.get(next_one.id, {})
 
     def visible_below(self, path: bytes) -> list[Mount]:
         """Those with their root below a path, and nothing mounted over it."""
@@ -65,18 +95,7 @@ class MountTable:
         return next((mount for mount in found if self._is_visible(mount)), None)
 
     def _is_visible(self, mount: Mount) -> bool:
-        with suppress(OSError):
-            return _mount_id(mount.point) == mount.id
-        return False
-
-
-def _mount_id(path: bytes) -> int:
-    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as facts:
-            return next((int(line.split()[1]) for line in facts if line.startswith("mnt_id:")), -1)
-    finally:
-        os.close(fd)
+        return self.of(mount.point) is mount
 
 
 def _parsed(line: bytes) -> Mount | None:
@@ -93,6 +112,7 @@ def _parsed(line: bytes) -> Mount | None:
         of_it[0].decode("ascii", "replace"),
         _plain(of_it[1]),
         b"ro" in of_it[2].split(b","),
+        int(parts[1]),
     )
 
 

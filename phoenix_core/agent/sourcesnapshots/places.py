@@ -1,7 +1,7 @@
 """Which file systems a backup reads, and of which of them there can be a snapshot."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from phoenix_core.agent.backup.records import join
@@ -47,9 +47,13 @@ class Places:
         self._kinds = kinds
         self._crossing = crossing
         self._left_out = left_out
+        self._nested: dict[bytes, None] = {}
+        """Where nested subvolumes begin in those of the plan."""
+        self.closed: list[bytes] = []
+        """Those of them that no rule crosses into, though none leaves them out."""
 
     def plan(self) -> Plan:
-        """Raises OSError where the mount table can't be read."""
+        """What there can be snapshots of, by what can be told before one is made."""
         plan = Plan()
         for place in self._places():
             if place.mount.kind in UNCHANGING:
@@ -65,38 +69,48 @@ class Places:
                 plan.live[place.live] = error.strerror or str(error)
         return plan
 
-    def nested(self, plan: Plan) -> list[Place]:
-        """Btrfs subvolumes that a backup enters below those of a plan, the ones below these included."""
+    def nested(self, plan: Plan, own: Collection[bytes]) -> list[Place]:
+        """Btrfs subvolumes that a backup enters below those of a plan, the ones below these included. A place of which
+        they can't be listed is read live: in a snapshot of it they would be empty folders. `own`: our snapshots."""
         found: list[Place] = []
         waiting = [place for (kind, _), (_, places) in plan.volumes.items() if kind == "Btrfs" for place in places]
         known = {place.live for place in waiting}
-        while waiting and self._crossing:
+        while waiting:
             above = waiting.pop()
-            for live in self._kinds.btrfs.nested(above.live):
-                if live not in known and self._is_entered(live) and self._table.of(live) == above.mount:
+            try:
+                inside = self._kinds.btrfs.nested(above.live)
+            except OSError as error:
+                if self._crossing:
+                    plan.live[above.live] = f"its nested subvolumes can't be listed: {error.strerror or error}"
+                continue
+            inside = [live for live in inside if live not in own]
+            self._nested.update(dict.fromkeys(inside))
+            for live in inside:
+                if live in known or self._table.of(live) != above.mount:
+                    continue
+                if self._is_entered(live):
                     known.add(live)
                     found.append(Place(live, above.mount))
                     waiting.append(found[-1])
+                elif any(_is_in(live, path) for path in self._paths) and not self._left_out(live):
+                    self.closed.append(live)
         return found
 
-    def seams(self, views: set[bytes], plan: Plan) -> Iterator[bytes]:
+    def seams(self, views: set[bytes]) -> Iterator[bytes]:
         """Folders at which something else begins in the live tree than in a snapshot: what is mounted there, and nested
-        subvolumes."""
+        subvolumes. What is left out is met as the folder that it is mounted on, and so is what may hang, unless it is
+        entered."""
         for live in views:
-            yield from (mount.point for mount in self._table.visible_below(live) if os.path.isdir(mount.point))
-        for (kind, _), (_, places) in plan.volumes.items():
-            if kind == "Btrfs":
-                for place in places:
-                    yield from self._kinds.btrfs.nested(place.live)
+            yield from (mount.point for mount in self._table.visible_below(live) if self._is_seam(mount))
+        yield from self._nested
 
     def _places(self) -> Iterator[Place]:
         for path in self._paths:
-            try:
-                mount = self._table.of(path)
-            except OSError:
-                continue  # the scan tells it
+            mount = self._table.of(path)
             if mount is None or mount.is_virtual:
                 continue
+            if not mount.may_hang and not os.path.lexists(path):
+                continue  # the scan tells it
             yield self._place(path, mount)
             if path in self._crossing:
                 below = self._table.visible_below(path)
@@ -110,8 +124,17 @@ class Places:
             at = os.path.dirname(at)
         return Place(at, mount)
 
+    def _is_seam(self, mount: Mount) -> bool:
+        is_used = self._is_entered(mount.point) or any(_is_in(path, mount.point) for path in self._paths)
+        if mount.may_hang:
+            return is_used
+        return (is_used or not self._left_out(mount.point)) and os.path.isdir(mount.point)
+
     def _is_wanted(self, mount: Mount) -> bool:
-        return not mount.is_virtual and os.path.isdir(mount.point) and self._is_entered(mount.point)
+        """Only what a backup enters is looked at, and that too not where a look may hang."""
+        if mount.is_virtual or not self._is_entered(mount.point):
+            return False
+        return mount.may_hang or os.path.isdir(mount.point)
 
     def _is_entered(self, folder: bytes) -> bool:
         """Whether it is in a path that crosses, and neither it nor a folder on the way is left out."""

@@ -20,6 +20,7 @@ from phoenix_core.domain.names import shown
 COMING_S = 3600.0
 """So long after it was asked for a snapshot may come: what makes it lives on where the agent was killed, or gave it up
 since it took too long."""
+TOLD_MAX = 10
 Log = Callable[[str, str], None]
 """Takes a level (`info`, `warning`) and a text, for the job's log."""
 
@@ -103,6 +104,7 @@ class SourceSnapshots:
         if required and plan.live:
             raise SourceSnapshotNotMade(places=_reasons(plan.live))
         self._tell(plan)
+        self._tell_closed(places.closed)
         return Views(self._views(places, plan)) if self._made else LIVE
 
     def check(self) -> None:
@@ -145,11 +147,7 @@ class SourceSnapshots:
 
     def _make_nested(self, places: Places, plan: Plan, table: MountTable) -> None:
         """After those above them, of which they are no part."""
-        try:
-            nested = places.nested(plan)
-        except OSError as error:
-            self._log("warning", f"Nested Btrfs subvolumes can't be listed ({error.strerror}): they are read live.")
-            return
+        nested = places.nested(plan, self._marks.places())
         for place in nested[NESTED_MAX:]:
             plan.live[place.live] = f"no more than {NESTED_MAX} nested subvolumes get snapshots of their own"
         for place in nested[:NESTED_MAX]:
@@ -196,22 +194,27 @@ class SourceSnapshots:
         return Mark(volume.kind, self._job, name, volume.name, volume.folder, volume.parent, volume.place)
 
     def _views(self, places: Places, plan: Plan) -> list[View]:
-        """Raises nothing: a seam that can't be listed is met as an empty folder."""
+        """Raises nothing. What turned out to be read live has none, whatever was made of it."""
         views = {}
         for made in self._made:
             device = os.fstat(made.fd).st_dev
             for place in made.places:
                 real = made.root if place.below == b"/" else made.root + place.below
+                if place.live in plan.live:
+                    continue
                 with suppress(OSError):
                     live_device = os.lstat(place.live).st_dev
                     views[place.live] = View(place.live, real, device, live_device, made.made_from_ns, made.made_by_ns)
-        for seam in places.seams(set(views), plan):
+        for seam in places.seams(set(views)):
             views.setdefault(seam, View(seam, seam))
         return list(views.values())
 
     def _tell(self, plan: Plan) -> None:
         self.said.snapshots += [
-            f"{shown(place.live)} ({made.volume.kind})" for made in self._made for place in made.places
+            f"{shown(place.live)} ({made.volume.kind})"
+            for made in self._made
+            for place in made.places
+            if place.live not in plan.live
         ]
         self.said.snapshots += [f"{shown(live)} (can't change)" for live in plan.unchanging]
         self.said.live += [shown(live) for live in plan.live]
@@ -221,6 +224,15 @@ class SourceSnapshots:
             self._log("info", f"{shown(made.volume.live)} is read from the {what}, made in {took_s:.1f} s.")
         for live, why in sorted(plan.live.items()):
             self._log("warning", f"{shown(live)} is read live: {why}.")
+
+    def _tell_closed(self, closed: Sequence[bytes]) -> None:
+        if not closed:
+            return
+        more = f" and {len(closed) - TOLD_MAX} more" if len(closed) > TOLD_MAX else ""
+        named = ", ".join(map(shown, closed[:TOLD_MAX])) + more
+        self._log(
+            "warning", f"Empty in this backup, since no rule crosses into nested subvolumes (cross_mounts): {named}."
+        )
 
     def _delete(self, made: _Made) -> bool:
         if made.fd >= 0:

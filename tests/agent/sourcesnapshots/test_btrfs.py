@@ -1,5 +1,6 @@
 """Backups from snapshots of a real Btrfs file system."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -148,9 +149,10 @@ def test_nested_subvolumes_are_entered_only_where_file_systems_are_crossed(rig: 
             if (root / "file").exists() and (root / "file").read_bytes() == path.read_bytes():
                 path.write_bytes(b"too late")
 
-    closed, _ = back_up(rig, home)
+    closed, ports = back_up(rig, home)
     entries = rig.entries(closed.snapshot_id)
     assert os.fsencode(nested / "file") not in entries
+    assert any(f"they are empty folders in this backup: {nested}." in text for text in ports.logged())
     assert entries[os.fsencode(nested)].mode == 0o700  # as it is live, not as its place in the snapshot
     crossed, _ = back_up(rig, home, cross_mounts=True, then=meddle)
     assert content(rig, crossed, nested / "file") == b"nested"
@@ -158,6 +160,25 @@ def test_nested_subvolumes_are_entered_only_where_file_systems_are_crossed(rig: 
     assert set(crossed.source_snapshots) == {f"{path} (Btrfs)" for path in (home, nested, deeper)}
     without, _ = back_up(rig, home, cross_mounts=True, excludes=(f"{nested}/",))
     assert without.source_snapshots == (f"{home} (Btrfs)",)
+
+
+def test_where_nested_subvolumes_cannot_be_listed_all_is_read_live_or_there_is_no_backup(
+    rig: VaultRig, home: Path, btrfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested = subvolumes.make(home / "nested")
+    (nested / "file").write_bytes(b"nested")
+
+    def refused(self: BtrfsSnapshots, live: bytes) -> list[bytes]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(BtrfsSnapshots, "nested", refused)
+    with pytest.raises(SourceSnapshotNotMade, match="nested subvolumes can't be listed: Input/output error"):
+        back_up(rig, home, cross_mounts=True)
+    result, ports = back_up(rig, home, cross_mounts=True, source_snapshot=IF_AVAILABLE)
+    assert content(rig, result, nested / "file") == b"nested"
+    assert result.source_snapshots == ()
+    assert any(f"{home} is read live: its nested subvolumes" in text for text in ports.logged())
+    assert nothing_is_left(rig, btrfs)
 
 
 def test_what_is_mounted_below_is_read_live_and_said(rig: VaultRig, home: Path) -> None:

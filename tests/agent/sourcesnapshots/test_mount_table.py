@@ -50,3 +50,19 @@ def test_what_is_mounted_over_is_not_seen(nested: Path) -> None:
     outer = table.of(os.fsencode(nested))
     assert outer is not None
     assert outer.id != mount.id
+
+
+def test_what_a_path_lies_on_is_told_by_the_table_alone() -> None:
+    """As where `/` is in a mount of its own, one is mounted in another, and one over both."""
+    table = MountTable(
+        (
+            b"1 1 0:2 / / rw - rootfs rootfs rw",
+            b"20 1 8:1 / / rw - ext4 /dev/sda1 rw",
+            b"21 20 8:2 / /a rw - xfs /dev/sdb1 rw",
+            b"22 21 8:3 / /a/b rw - xfs /dev/sdc1 rw",
+            b"23 20 8:4 / /ab rw - xfs /dev/sdd1 rw",
+        )
+    )
+    found = {path: getattr(table.of(path), "id", None) for path in (b"/", b"/a", b"/a/b/x", b"/a/bc", b"/abc", b"/ab")}
+    assert found == {b"/": 20, b"/a": 21, b"/a/b/x": 22, b"/a/bc": 21, b"/abc": 20, b"/ab": 23}
+    assert [mount.id for mount in table.visible_below(b"/")] == [21, 22, 23]

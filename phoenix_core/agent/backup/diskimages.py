@@ -36,8 +36,8 @@ class Named(Protocol):
 class DiskImages:
     """Raises PatternInvalid."""
 
-    def __init__(self, images: Sequence[Images]) -> None:
-        self._images = [(Patterns(each.patterns), each.below) for each in images]
+    def __init__(self, images: Sequence[Images], *, ignore_case: bool = False) -> None:
+        self._images = [(Patterns(each.patterns, ignore_case=ignore_case), each.below) for each in images]
 
     def match(self, path: bytes) -> bool:
         """Whether the file of this absolute path is one."""

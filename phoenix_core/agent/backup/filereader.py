@@ -15,6 +15,7 @@ from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, R
 from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.stamps import may_change_unseen
 from phoenix_core.agent.backup.views import LIVE, Views
 from phoenix_core.agent.backup.windows import Windows
 from phoenix_core.vault.chunker import WHOLE_FILE_MAX
@@ -78,11 +79,14 @@ class FileReader:
             if not stat.S_ISREG(status.st_mode):
                 return self._not_a_file(item)
             restless = not frozen and _age_ns(status) < SETTLE_NS
+            unsure = not frozen and may_change_unseen(status.st_ctime_ns, time.time_ns(), SETTLE_NS)
             self._opened(item, fd)
             result = self._content(item, fd, status)
             if frozen and self._views.may_have_changed_since(item.folder, status.st_ctime_ns):
                 return _read_again(result)
-            return _never_unchanged(result) if restless else result
+            if restless:
+                return _never_unchanged(result)
+            return _read_again(result) if unsure else result
         finally:
             os.close(fd)
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from phoenix_core.agent.backup.stamps import step_ns
+
 STAMPS_NS = 20_000_000
-"""How coarse a kernel's time stamps are, at most."""
+"""How coarse a kernel's own time stamps are, at most."""
 
 
 class View(msgspec.Struct, frozen=True, array_like=True):
@@ -54,7 +56,7 @@ class Views:
         view = self._of(folder)
         if view is None or not view.made_by_ns:
             return False
-        return view.made_from_ns - STAMPS_NS <= ctime_ns <= view.made_by_ns
+        return view.made_from_ns - step_ns(ctime_ns, STAMPS_NS) <= ctime_ns <= view.made_by_ns
 
     def is_snapshot(self, path: bytes) -> bool:
         view = self._of(path)

@@ -10,6 +10,7 @@ from phoenix_core.agent.backup.cutting import Cutter
 from phoenix_core.agent.backup.diskimages import DiskImages
 from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.records import ReadItem
+from phoenix_core.agent.backup.stamps import may_change_unseen, step_ns
 from phoenix_core.agent.backup.workerbody import ReaderParts
 from phoenix_core.agent.windows.attributes import is_folder, is_link
 from phoenix_core.agent.windows.entries import file_entry, link_entry, stream_entry
@@ -58,15 +59,18 @@ class WindowsReader:
         roots: Mapping[str, str],
         parts: ReaderParts,
         failed: Callable[[str, WindowsFailure], None] = lambda path, failure: None,
+        made_ns: Mapping[str, tuple[int, int]] = {},
     ) -> None:
         """`roots` by drive letter. `failed` is told of each call that failed, with the volume's letter; what it raises
-        ends the worker."""
+        ends the worker. `made_ns`: of the volumes that are read from shadow copies, when these were asked for, and when
+        they were there."""
         self._windows = windows
         self._roots = roots
         self._parts = parts
         self._failed = failed
+        self._made_ns = made_ns
         self._cutter = Cutter(parts.add, parts.chunker_seed)
-        self._fixed = DiskImages(parts.images)
+        self._fixed = DiskImages(parts.images, ignore_case=True)
         self._content = Content(parts.tick)
 
     def read(self, item: ReadItem) -> FileResult:
@@ -98,13 +102,22 @@ class WindowsReader:
             before, restless = _settled(file)
             if expected not in {0, before.facts.file_id}:  # a link took its place, and was followed
                 return FileResult(reason=CHANGED_TYPE, path=item.path)
+            unsure = self._may_change_unseen(item, before)
             result = self._entry(item, file, before)
-            if not restless or result.entry is None:
+            if not unsure or result.entry is None:
                 return result
             entry = msgspec.structs.replace(result.entry, ctime_ns=NEVER_UNCHANGED)
-            return msgspec.structs.replace(result, entry=entry, changed=True)
+            return msgspec.structs.replace(result, entry=entry, changed=result.changed or restless)
         finally:
             file.close()
+
+    def _may_change_unseen(self, item: ReadItem, details: Details) -> bool:
+        """Whether the live file may get other content under the stamp that was just read."""
+        stamp_ns = _stamp_ns(details)
+        made = self._made_ns.get(item.path[1:2].decode())
+        if made is None:
+            return may_change_unseen(stamp_ns, time.time_ns(), SETTLE_NS)
+        return made[0] - step_ns(stamp_ns, SETTLE_NS) <= stamp_ns <= made[1]
 
     def _entry(self, item: ReadItem, file: InFile, before: Details) -> FileResult:
         self._parts.opened(item)
@@ -127,9 +140,14 @@ def _settled(file: InFile) -> tuple[Details, bool]:
     """The file's facts, at a time when any later change will show, and whether it changes on and on."""
     details = file.details()
     for _ in range(SETTLE_TRIES):
-        age_ns = time.time_ns() - details.facts.changed_ns
+        age_ns = time.time_ns() - _stamp_ns(details)
         if not 0 <= age_ns < SETTLE_NS:
             return details, False
         time.sleep((SETTLE_NS - age_ns) / 1e9)
         details = file.details()
-    return details, 0 <= time.time_ns() - details.facts.changed_ns < SETTLE_NS
+    return details, 0 <= time.time_ns() - _stamp_ns(details) < SETTLE_NS
+
+
+def _stamp_ns(details: Details) -> int:
+    """FAT keeps no time of change."""
+    return details.facts.changed_ns or details.facts.modified_ns

@@ -42,6 +42,9 @@ class Made(msgspec.Struct, frozen=True):
     letter: str
     id: str
     device: str
+    asked_ns: int
+    """When it was asked for, and when it was there."""
+    made_ns: int
 
 
 class NotMade(Exception):
@@ -81,14 +84,16 @@ class ShadowCopies:
             write_atomic(mark_path, msgspec.json.encode(mark))
         except (WindowsFailure, OSError) as error:
             raise NotMade(f"its shadow copies could not be listed and marked: {error}") from error
+        asked_ns = time.time_ns()
         try:
             made = self._windows.create_shadow_copy(volume.device_id, note)
+            made_ns = time.time_ns()
             device = next((copy.device for copy in self._windows.shadow_copies() if copy.id == made), "")
         except WindowsFailure as failure:
             if failure.code in REFUSED and not note.exists():
                 mark_path.unlink(missing_ok=True)
             raise NotMade(str(failure)) from failure
-        return Made(volume.letter, made, device)
+        return Made(volume.letter, made, device, asked_ns, made_ns)
 
     def is_there(self, made: Made) -> bool:
         """Whether Windows still lists the copy (WF4.6). Raises WindowsFailure."""

@@ -65,7 +65,8 @@ class WindowsVolumes:
     @property
     def _roots(self) -> Roots:
         shadows = {letter: made.device for letter, made in self._made.items()}
-        return Roots(shadows, {letter: live_root(letter) for letter in self._live})
+        made_ns = {letter: (made.asked_ns, made.made_ns) for letter, made in self._made.items()}
+        return Roots(shadows, {letter: live_root(letter) for letter in self._live}, made_ns)
 
     def prepared(self, rules: Sequence[RuleOrder]) -> tuple[RuleOrder, ...]:
         """`/` stands for all local disks."""

@@ -16,6 +16,8 @@ class Roots(msgspec.Struct, frozen=True):
 
     shadows: dict[str, str]
     live: dict[str, str]
+    made_ns: dict[str, tuple[int, int]] = {}
+    """When each shadow copy was asked for, and when it was there."""
 
     @property
     def all(self) -> dict[str, str]:
@@ -35,5 +37,9 @@ def _reader(windows: Windows, parts: ReaderParts) -> Reader:
     windows.take_rights()
     roots = msgspec.msgpack.decode(parts.source, type=Roots)
     return WindowsReader(
-        windows, roots.all, parts, lambda letter, failure: raise_if_lost(windows, roots.shadows, letter, failure)
+        windows,
+        roots.all,
+        parts,
+        lambda letter, failure: raise_if_lost(windows, roots.shadows, letter, failure),
+        roots.made_ns,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_core.agent.backup import cutting, filereader
+from phoenix_core.agent.backup import cutting, filereader, stamps
 from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.fileresult import FileResult, pack_ref, unpack_refs
 from phoenix_core.agent.backup.parenttree import is_unchanged
@@ -340,3 +340,20 @@ def test_a_file_that_never_settles_is_told_and_read_again(
     assert result.changed
     assert result.entry is not None
     assert not is_unchanged(result.entry, path.stat())
+
+
+def test_a_file_that_changed_within_the_step_of_a_coarse_time_stamp_is_read_again(
+    read: Read, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT, which keeps times in steps of two seconds; here every stamp is taken for one of whole seconds."""
+    path = source / "fresh"
+    path.write_bytes(b"content")
+    monkeypatch.setattr(stamps, "_SECOND_NS", 1)
+    result = read(path)
+    assert not result.changed
+    assert result.entry is not None
+    assert not is_unchanged(result.entry, path.stat())
+    monkeypatch.setattr(stamps, "COARSE_NS", 1)
+    settled = read(path).entry
+    assert settled is not None
+    assert is_unchanged(settled, path.stat())

@@ -51,6 +51,8 @@ def test_what_changed_while_the_snapshot_was_made_may_change_unseen() -> None:
     assert not VIEWS.may_have_changed_since(b"/home", 1_000_000_000 - 3 * tick_ns)
     assert not VIEWS.may_have_changed_since(b"/home", 2_000_000_001)
     assert not VIEWS.may_have_changed_since(b"/home/nfs", 1_500_000_000)
+    assert VIEWS.may_have_changed_since(b"/home", -1_000_000_000)  # in steps of two seconds
+    assert not VIEWS.may_have_changed_since(b"/home", -2_000_000_000)
 
 
 def test_a_file_is_read_at_its_real_place_and_kept_under_its_live_one(tmp_path: Path) -> None:

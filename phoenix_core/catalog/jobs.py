@@ -15,6 +15,8 @@ from phoenix_core.domain.states import TRANSITIONS, JobKind, JobState
 
 ACTIVE = frozenset(state for state in JobState if not state.is_final)
 FINISHED = frozenset(state for state in JobState if state.is_final)
+HINT_CHARS_MAX = 10_000
+"""SQLite takes no longer patterns than 50,000 bytes."""
 
 
 class Jobs:
@@ -56,12 +58,7 @@ class Jobs:
         if kind is not None:
             query = query.where(jobs.c.kind == kind)
         if before is not None:
-            query = query.where(
-                sa.or_(
-                    jobs.c.created_at < before.created_at,
-                    sa.and_(jobs.c.created_at == before.created_at, jobs.c.id < before.id),
-                )
-            )
+            query = query.where(_is_older_than(before))
         async with self._catalog.reading() as connection:
             return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
 
@@ -104,8 +101,11 @@ class Jobs:
         """The newest backup of the server that made a snapshot."""
         return next(iter(await self.recorded_backups(server_id, 1)), None)
 
-    async def recorded_backups(self, server_id: str, limit: int) -> list[JobRow]:
-        """The server's backups that made a snapshot, newest first."""
+    async def recorded_backups(
+        self, server_id: str, limit: int, *, hint: str = "", before: JobRow | None = None
+    ) -> list[JobRow]:
+        """The server's backups that made a snapshot, newest first. `hint`: only those with this text in their request;
+        an unusually long one is passed over."""
         query = (
             sa.select(jobs)
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.server_id == server_id, jobs.c.snapshot_id != "")
@@ -113,6 +113,10 @@ class Jobs:
             .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
             .limit(limit)
         )
+        if 0 < len(hint) <= HINT_CHARS_MAX:
+            query = query.where(jobs.c.request.contains(hint, autoescape=True))
+        if before is not None:
+            query = query.where(_is_older_than(before))
         async with self._catalog.reading() as connection:
             return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
 
@@ -282,3 +286,7 @@ async def _saw(connection: AsyncConnection, job_id: str, report: int | None) -> 
 
 def _columns(row: JobRow | StepRow | LogRow | DamageRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__struct_fields__}
+
+
+def _is_older_than(job: JobRow) -> sa.ColumnElement[bool]:
+    return sa.or_(jobs.c.created_at < job.created_at, sa.and_(jobs.c.created_at == job.created_at, jobs.c.id < job.id))

@@ -3,15 +3,18 @@
 It goes by the backups that made a restore point: one that was cancelled or failed has not had its turn.
 """
 
+from collections.abc import AsyncIterator
+
 import msgspec
 
 from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.engine.requests import BackupJob
 
 READ_ALL = "read_all"
 """In a job's result: whether the backup read every file, as the first of its folders does."""
-LOOKED_AT_MAX = 4000
+PAGE = 200
 
 
 class Rereads:
@@ -24,15 +27,25 @@ class Rereads:
         if not every or request.dry_run:
             return ""
         since = 0
-        recorded = await self._jobs.recorded_backups(request.server_id, min(4 * every, LOOKED_AT_MAX))
-        for job in recorded:
-            if since >= every - 1:
+        async for job in self._of_the_same_paths(request):
+            if since >= every - 1 or job.result.get(READ_ALL):
                 break
-            if msgspec.json.decode(job.request, type=_Paths).paths == request.paths:
-                if job.result.get(READ_ALL):
-                    return ""
-                since += 1
+            since += 1
         return f"re-read, {_nth(every)}" if since >= every - 1 else ""
+
+    async def _of_the_same_paths(self, request: BackupJob) -> AsyncIterator[JobRow]:
+        """The server's backups of these folders that made a restore point, newest first, however many others are
+        between."""
+        hint = f'"paths":{msgspec.json.encode(request.paths).decode()}'
+        before: JobRow | None = None
+        while True:
+            page = await self._jobs.recorded_backups(request.server_id, PAGE, hint=hint, before=before)
+            for job in page:
+                if msgspec.json.decode(job.request, type=_Paths).paths == request.paths:
+                    yield job
+            if len(page) < PAGE:
+                return
+            before = page[-1]
 
 
 class _Paths(msgspec.Struct):

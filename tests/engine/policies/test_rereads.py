@@ -1,5 +1,7 @@
 """A policy's scan mode: which backups read all files again."""
 
+import pytest
+
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.requests import BackupRequest
@@ -65,6 +67,19 @@ async def test_backups_of_other_folders_have_turns_of_their_own(rig: Rig) -> Non
     await run(rig)
     await run(rig)
     assert why_full(agent) == ["first", "parent", "parent", "re-read, every 2nd run"]
+
+
+async def test_a_turn_comes_however_many_backups_of_other_folders_lie_between(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phoenix_core.engine.rereads.PAGE", 2)
+    agent = await protect(rig, 2)
+    await run(rig)
+    await run(rig)
+    for _ in range(9):
+        await run(rig, "/srv", "/etc")
+    assert (await run(rig)).result["read_all"] is True
+    assert why_full(agent)[-1] == "re-read, every 2nd run"
 
 
 async def test_by_metadata_none_is_read_again_and_with_one_every_run_is(rig: Rig) -> None:

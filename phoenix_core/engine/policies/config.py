@@ -126,6 +126,7 @@ class ConfigDesk:
                 rule_ids=self._references.rule_ids(group, rules),
                 server_ids=self._references.server_ids(group, groups),
             )
+            self._references.abilities.check_group(made, policies, rules)
             groups.append(self._dated(made, row, anew, self._clock.now()))
         return policies, rules, groups
 

@@ -61,9 +61,11 @@ class PolicyDesk:
         self._references.check_policy(policy)
         async with self.turn:
             row = row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
+            users = [group for group in await self._stored.groups() if row and group.policy_id == row.id]
+            self._references.abilities.check_policy(policy, users)
             await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))
-            for group in await self._stored.groups():
-                if row and group.policy_id == row.id and not same_times(row.body, policy):
+            for group in users:
+                if row and not same_times(row.body, policy):
                     await self._stored.considered(group.id, self._clock.now())
         self._done("policy changed", policy.name, who)
         return policy
@@ -90,6 +92,8 @@ class PolicyDesk:
         rule = check_rule(rule)
         async with self.turn:
             row = row_for("Rule", await self._stored.rules(), name, rule.name, new=new)
+            users = [group for group in await self._stored.groups() if row and row.id in group.rule_ids]
+            self._references.abilities.check_rule(rule, users)
             await self._stored.put_rule(RuleRow(row.id if row else new_id("r"), rule.name, rule))
         self._done("rule changed", rule.name, who)
         return rule
@@ -126,7 +130,7 @@ class PolicyDesk:
 
     async def put_group(self, name: str, group: ServerGroup, who: str, *, new: bool = False) -> ServerGroup:
         """As `put_policy`; a ready-made rule that it names becomes a rule. Raises FieldInvalid also for what isn't
-        there, and for a server of another group."""
+        there, and for a server of another group or that can't do what is wanted."""
         check_name("Group", group.name)
         async with self.turn:
             rows = await self._stored.groups()
@@ -135,16 +139,18 @@ class PolicyDesk:
             rules = await self._stored.rules()
             added = [RuleRow(new_id("r"), rule.name, rule) for rule in with_ready_made((), [group])]
             added = [rule for rule in added if all(rule.name != known.name for known in rules)]
+            policies = await self._stored.policies()
             wanted = GroupRow(
                 id=row.id if row else new_id("g"),
                 name=group.name,
-                policy_id=self._references.policy_id(group, await self._stored.policies()),
+                policy_id=self._references.policy_id(group, policies),
                 considered_until=row.considered_until if row else now,
                 rule_ids=self._references.rule_ids(group, [*rules, *added]),
                 server_ids=self._references.server_ids(
                     group, [other for other in rows if row is None or other.id != row.id]
                 ),
             )
+            self._references.abilities.check_group(wanted, policies, [*rules, *added])
             if row is None or row.policy_id != wanted.policy_id:
                 wanted = msgspec.structs.replace(wanted, considered_until=now)
             for rule in added:

@@ -10,6 +10,7 @@ from phoenix_core.domain.errors import NotFound, PhoenixError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.readymade import ready_made
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.abilities import Abilities
 from phoenix_core.engine.policies.errors import FieldInvalid
 
 
@@ -52,6 +53,8 @@ class References:
 
     def __init__(self, directory: PeerDirectory) -> None:
         self._directory = directory
+        self.abilities = Abilities(directory)
+        """What of it the servers' agents can do at all."""
 
     def check_policy(self, policy: BackupPolicy) -> None:
         """What of a policy names a server."""

@@ -4,14 +4,15 @@ import os
 import threading
 from pathlib import Path
 
-from phoenix_core.agent.backup.content import Content, content_of, remarks
+from phoenix_core.agent.backup.content import content_of
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.ruletestscan import RuleTestScan
-from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
+from phoenix_core.agent.backup.ruleverdicts import totals_of
+from phoenix_core.agent.backup.saidofscan import nothing_there
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.ruletests import Pages
-from phoenix_core.agentlink.ruletest import RuleTestOrder, RuleTestTotals
+from phoenix_core.agentlink.ruletest import RuleTestOrder
 
 
 def run_test(order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: threading.Event) -> None:
@@ -28,17 +29,4 @@ def run_test(order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: thre
     scan.run()
     if not scan.sources_found:
         raise nothing_there(scan.left_out.source_problems)
-    pages.finish(_totals(order, content, scan))
-
-
-def _totals(order: RuleTestOrder, content: Content, scan: RuleTestScan) -> RuleTestTotals:
-    counts = scan.counts
-    said = [text for level, text in said_of(scan.left_out, counts, content.rules) if level == "warning"]
-    return RuleTestTotals(
-        files=counts.files,
-        folders=counts.folders,
-        others=counts.others,
-        bytes=counts.bytes,
-        left_out=scan.left_out_reasons(),
-        notes=(*remarks(content, order.core_time_ns), *said),
-    )
+    pages.finish(totals_of(order, content, scan))

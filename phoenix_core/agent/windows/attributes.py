@@ -3,6 +3,9 @@
 Source: Microsoft's "File Attribute Constants" and [MS-FSCC] 2.1.2.1, "Reparse Tags".
 """
 
+import os
+import stat
+
 from phoenix_core.agent.windows.seam import FileFacts
 
 READONLY, HIDDEN, SYSTEM, DIRECTORY, ARCHIVE, NORMAL = 0x1, 0x2, 0x4, 0x10, 0x20, 0x80
@@ -34,3 +37,12 @@ def is_link(facts: FileFacts) -> bool:
 def is_elsewhere(facts: FileFacts) -> bool:
     """Reading its content would fetch it from a cloud or a tape."""
     return bool(facts.attributes & (OFFLINE | RECALL_ON_OPEN | RECALL_ON_DATA))
+
+
+def as_status(facts: FileFacts) -> os.stat_result:
+    """Type, size and time of the last write, for what is the same on all systems."""
+    kind = stat.S_IFLNK if is_link(facts) else stat.S_IFDIR if is_folder(facts) else stat.S_IFREG
+    modified_s = facts.modified_ns / 1e9
+    return os.stat_result(
+        (kind, 0, 0, 0, 0, 0, facts.size, *(0, int(modified_s), 0), *(0.0, modified_s, 0.0), *(0, facts.modified_ns, 0))
+    )

@@ -86,12 +86,6 @@ class ScriptsNotOnWindows(AgentError):
     hint = "Give this server's group a policy without scripts."
 
 
-class RuleTestNotOnWindows(AgentError):
-    code = "rule_test_not_on_windows"
-    template = "An agent on Windows can't test content rules."
-    hint = "Make a trial backup, `phoenix backup SERVER --dry-run`: its job says what is left out, and by which field."
-
-
 class DrillNotOnWindows(AgentError):
     code = "drill_not_on_windows"
     template = "An agent on Windows does no restore drills."

@@ -1,6 +1,8 @@
 """The jobs of an agent on a Windows server, and what it does when it starts."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -12,11 +14,11 @@ from phoenix_core.agent.ruletests import Pages
 from phoenix_core.agent.windows.errors import (
     CompareNotOnWindows,
     DrillNotOnWindows,
-    RuleTestNotOnWindows,
     ScriptsNotOnWindows,
     WindowsCallFailed,
 )
 from phoenix_core.agent.windows.restore.job import WindowsRestoreJob
+from phoenix_core.agent.windows.ruletest import run_test
 from phoenix_core.agent.windows.running import RunningJobs
 from phoenix_core.agent.windows.seam import Windows, WindowsFailure
 from phoenix_core.agent.windows.shadows import remove_orphans
@@ -55,8 +57,9 @@ class WindowsJobs:
         return _Told(BackupJob(order, ports, files))
 
     def test_rules(self, order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: threading.Event) -> None:
-        """Raises `RuleTestNotOnWindows`."""
-        raise RuleTestNotOnWindows
+        """As those of other hosts; raises `WindowsCallFailed`, too."""
+        with _told():
+            run_test(order, state_dir, self._windows, pages, stopping)
 
     def started(self) -> None:
         """Nothing."""
@@ -80,13 +83,20 @@ class _Told:
         self._job = job
 
     def run(self) -> BackupResult | RestoreResult:
-        try:
+        with _told():
             return self._job.run()
-        except WindowsFailure as failure:
-            raise WindowsCallFailed(call=failure.call, number=failure.code, path=failure.path or "-") from failure
 
     def after(self) -> None:
         self._job.after()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Failed calls of Windows come out as errors with words."""
+    try:
+        yield
+    except WindowsFailure as failure:
+        raise WindowsCallFailed(call=failure.call, number=failure.code, path=failure.path or "-") from failure
 
 
 def _tell(level: str, text: str) -> None:

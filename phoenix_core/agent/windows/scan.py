@@ -20,8 +20,8 @@ from phoenix_core.agent.backup.records import Keep, Link, Lost, Read, ReadItem, 
 from phoenix_core.agent.backup.ruleset import NOBODY, Takers
 from phoenix_core.agent.backup.scanrules import ScanCounts
 from phoenix_core.agent.backup.sources import SourceNode
-from phoenix_core.agent.backup.spool import Spool
-from phoenix_core.agent.windows.attributes import ENCRYPTED, is_elsewhere, is_folder, is_link
+from phoenix_core.agent.backup.spool import Sink
+from phoenix_core.agent.windows.attributes import ENCRYPTED, as_status, is_elsewhere, is_folder, is_link
 from phoenix_core.agent.windows.entries import folder_entry, is_unchanged, link_entry
 from phoenix_core.agent.windows.errors import EFS, OFFLINE, reason_of
 from phoenix_core.agent.windows.foldermerge import FolderMerge
@@ -46,7 +46,7 @@ _NO_STATUS = os.stat_result((0,) * 10)
 
 
 @dataclass(slots=True)
-class _Folder:
+class Folder:
     """A level's other half."""
 
     native: str
@@ -64,8 +64,8 @@ class WindowsScan:
         volumes: Mapping[bytes, VolumeSource],
         rules: WindowsRules,
         parent: ParentTrees | None,
-        records: Spool[Record],
-        reads: Spool[ReadItem],
+        records: Sink[Record],
+        reads: Sink[ReadItem],
         tick: Callable[[bytes], None],
         failed: Callable[[bytes, WindowsFailure], None] = lambda path, failure: None,
     ) -> None:
@@ -73,7 +73,7 @@ class WindowsScan:
         entries; what it raises ends the scan. `failed` is told of each call that failed; what it raises ends the
         scan too."""
         self.counts = ScanCounts()
-        self.left_out = LeftOut(self._lose)
+        self.left_out = self._new_left_out()
         self._fates = Fates(rules.content, self.left_out)
         self.sources_found = 0
         self._windows = windows
@@ -88,8 +88,11 @@ class WindowsScan:
         self._links = HardLinks()
         self._levels = Levels(records.append, parent, self.counts.amounts)
         self._stack = self._levels.stack
-        self._folders: list[_Folder] = []
+        self._folders: list[Folder] = []
         self._seen = 0
+
+    def _new_left_out(self) -> LeftOut:
+        return LeftOut(self._lose)
 
     def run(self) -> None:
         """Raises what `tick`, `failed` and the spools raise, and WindowsFailure for trouble that isn't about a file."""
@@ -98,7 +101,7 @@ class WindowsScan:
         root = Level(b"/", -1, _NO_STATUS, iter(()), parent, self._sources, partial=True)
         root.takers = self._rules.content.at(self._sources.rules)
         self._stack.append(root)
-        self._folders.append(_Folder("", FolderMerge(drives, parent)))
+        self._folders.append(Folder("", FolderMerge(drives, parent)))
         while self._stack:
             level, folder = self._stack[-1], self._folders[-1]
             found = folder.merge.next()
@@ -116,7 +119,7 @@ class WindowsScan:
             else:
                 self._visit(level, folder, name, there, known)
 
-    def _only_parent(self, level: Level, folder: _Folder, known: Entry | None) -> None:
+    def _only_parent(self, level: Level, folder: Folder, known: Entry | None) -> None:
         """An entry of the parent without a counterpart: a stream of something unchanged, or gone."""
         if known is not None and folder.merge.stays(known) and self._usable(known):
             self.counts.files += 1
@@ -174,7 +177,7 @@ class WindowsScan:
         if not entry.partial:
             listing = self._sifted(new, native, listing)
         self._levels.enter(new)
-        self._folders.append(_Folder(native, FolderMerge(listing, parent)))
+        self._folders.append(Folder(native, FolderMerge(listing, parent)))
         if not entry.partial:
             self.counts.folders += 1
             self.sources_found += node is not None and node.is_source
@@ -195,7 +198,7 @@ class WindowsScan:
         level.suspects = content.sieve.suspects(level.path, [to_bytes(each.name) for each in listing])
         return listing
 
-    def _visit(self, level: Level, folder: _Folder, name: bytes, facts: FileFacts, known: Entry | None) -> None:
+    def _visit(self, level: Level, folder: Folder, name: bytes, facts: FileFacts, known: Entry | None) -> None:
         self._seen += 1
         path = join(level.path, name)
         if self._seen % TICK_ENTRIES == 0:
@@ -209,7 +212,7 @@ class WindowsScan:
     def _look(
         self,
         level: Level,
-        folder: _Folder,
+        folder: Folder,
         name: bytes,
         path: bytes,
         facts: FileFacts,
@@ -224,7 +227,7 @@ class WindowsScan:
             if not (node.is_source or level.is_taken):
                 return
             node = node if node.is_source else None
-        fate = self._fates.of(level, name, node, _NO_STATUS, is_folder=is_branch)
+        fate = self._fates.of(level, name, node, as_status(facts), is_folder=is_branch)
         if fate is Fate.OUT:
             return
         native = below(folder.native, facts.name)
@@ -258,7 +261,7 @@ class WindowsScan:
         takers = self._takers(level, node)
         field = takers.objection(level.path, name, facts.size, facts.modified_ns)
         if field:
-            self.left_out.filtered(level, name, _NO_STATUS, node, takers, field)
+            self.left_out.filtered(level, name, as_status(facts), node, takers, field)
         return bool(field)
 
     def _takers(self, level: Level, node: SourceNode | None) -> Takers:
@@ -269,7 +272,7 @@ class WindowsScan:
 
     def _visit_link(
         self,
-        folder: _Folder,
+        folder: Folder,
         name: bytes,
         native: str,
         facts: FileFacts,
@@ -287,7 +290,7 @@ class WindowsScan:
 
     def _visit_folder(
         self,
-        folder: _Folder,
+        folder: Folder,
         name: bytes,
         path: bytes,
         native: str,
@@ -316,7 +319,7 @@ class WindowsScan:
     def _visit_file(
         self,
         level: Level,
-        folder: _Folder,
+        folder: Folder,
         name: bytes,
         path: bytes,
         native: str,
@@ -354,7 +357,7 @@ class WindowsScan:
         self._reads.append(item)
         self._levels.record(Read(identity))
 
-    def _add_streams(self, folder: _Folder, name: bytes, path: bytes, streams: list[StreamFacts]) -> None:
+    def _add_streams(self, folder: Folder, name: bytes, path: bytes, streams: list[StreamFacts]) -> None:
         fitting = [each for each in streams if len(name) + 1 + len(to_bytes(each.name)) <= MAX_NAME_BYTES]
         for each in streams:
             if each not in fitting:

@@ -3,22 +3,19 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from phoenix_core.agent.backup.filesource import ScanParts, StepIds
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agent.windows.canonical import canonical
 from phoenix_core.agent.windows.errors import ShadowCopyLost
 from phoenix_core.agent.windows.firstestimate import first_estimate
 from phoenix_core.agent.windows.lostcopies import raise_if_lost
-from phoenix_core.agent.windows.names import folded_bytes
-from phoenix_core.agent.windows.paths import in_vault, live_root
+from phoenix_core.agent.windows.paths import live_root
 from phoenix_core.agent.windows.running import RunningJobs
 from phoenix_core.agent.windows.scan import WindowsScan
-from phoenix_core.agent.windows.scanrules import VolumeSource, WindowsRules
+from phoenix_core.agent.windows.scanrules import VolumeSource, WindowsRules, own_folders
 from phoenix_core.agent.windows.seam import Volume, Windows, WindowsFailure
 from phoenix_core.agent.windows.shadows import Made, NotMade, ShadowCopies, remove_orphans, start_service
-from phoenix_core.agent.windows.volumes import ALL, all_drives, wanted_volumes
+from phoenix_core.agent.windows.volumes import wanted_volumes, with_all_drives
 from phoenix_core.agent.windows.workersetup import Roots, encode_roots
 from phoenix_core.agent.workerpool import Main
 from phoenix_core.agentlink.messages import BackupOrder
@@ -71,15 +68,7 @@ class WindowsVolumes:
     def prepared(self, rules: Sequence[RuleOrder]) -> tuple[RuleOrder, ...]:
         """`/` stands for all local disks."""
         self._known = self._windows.volumes()
-        return tuple(
-            msgspec.structs.replace(
-                rule,
-                paths=tuple(
-                    each for path in rule.paths for each in (all_drives(self._known) if path == ALL else [path])
-                ),
-            )
-            for rule in rules
-        )
+        return with_all_drives(rules, self._known)
 
     def canonical(self, path: bytes) -> bytes:
         """As it is written on the disk, without junctions above the last name. Raises `NoDriveInPath`,
@@ -150,7 +139,7 @@ class WindowsVolumes:
         volumes = {
             letter.encode(): VolumeSource(root, file_systems[letter]) for letter, root in self._roots.all.items()
         }
-        rules = WindowsRules(parts.content.rules, self._own_folders())
+        rules = WindowsRules(parts.content.rules, own_folders(self._order.never_write_under, self._state_dir))
         return WindowsScan(
             self._windows,
             parts.content.sources,
@@ -162,13 +151,6 @@ class WindowsVolumes:
             parts.tick,
             lambda path, failure: self._after_failure(path[1:2].decode(), failure),
         )
-
-    def _own_folders(self) -> frozenset[bytes]:
-        own = [*self._order.never_write_under]
-        state = str(self._state_dir)
-        if not state.startswith("/"):
-            own.append(in_vault(state))
-        return frozenset(map(folded_bytes, own))
 
     def _after_failure(self, letter: str, failure: WindowsFailure) -> None:
         raise_if_lost(self._windows, self._roots.shadows, letter, failure)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from phoenix_core.agent.windows.errors import NoSuchDrive
 from phoenix_core.agent.windows.paths import split
 from phoenix_core.agent.windows.seam import Volume
+from phoenix_core.agentlink.ruleorder import RuleOrder
 
 ALL = b"/"
 
@@ -12,6 +15,17 @@ ALL = b"/"
 def all_drives(volumes: Iterable[Volume]) -> list[bytes]:
     """The paths that `/` stands for: every local disk that has a drive letter and a file system."""
     return sorted(b"/" + each.letter.encode() for each in volumes if each.letter and each.is_fixed and each.file_system)
+
+
+def with_all_drives(rules: Sequence[RuleOrder], volumes: Sequence[Volume]) -> tuple[RuleOrder, ...]:
+    """The rules, with all local disks in place of `/`."""
+    drives = all_drives(volumes)
+    return tuple(
+        msgspec.structs.replace(
+            rule, paths=tuple(each for path in rule.paths for each in (drives if path == ALL else [path]))
+        )
+        for rule in rules
+    )
 
 
 def wanted_volumes(paths: Sequence[bytes], volumes: Sequence[Volume]) -> list[Volume]:

@@ -204,7 +204,9 @@ class Parts(WorkflowParts):
             self.server_news.changed,
             self._clock,
         )
-        self.rule_tests = RuleTests(self.agents, self.directory, self.own_folders, self.settings, self._clock)
+        self.rule_tests = RuleTests(
+            self.agents, self.directory, self.own_folders, self.settings, self._clock, self.attached
+        )
         self.workflows = self._make_workflows()
         self.runner = Runner(self.ledger, self.progress, self.workflows)
         self.queue = JobQueue(

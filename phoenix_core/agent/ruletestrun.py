@@ -12,6 +12,8 @@ from phoenix_core.agent.backup.saidofscan import nothing_there
 from phoenix_core.agent.backup.scanrules import ScanRules
 from phoenix_core.agent.errors import AgentStopping
 from phoenix_core.agent.ruletests import Pages
+from phoenix_core.agent.sourcesnapshots.marks import Marks
+from phoenix_core.agent.sourcesnapshots.trial import told_of
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 
 
@@ -25,8 +27,11 @@ def run_test(order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: thre
             raise AgentStopping()
         pages.tick()
 
-    scan = RuleTestScan(content, ScanRules(content.rules, Mounts.current(), never), pages.add, tick)
+    notes = told_of(order.source_snapshot, content, state_dir)
+    snapshots = frozenset(Marks(state_dir).places())
+    rules = ScanRules(content.rules, Mounts.current(), never, snapshots=snapshots)
+    scan = RuleTestScan(content, rules, pages.add, tick)
     scan.run()
     if not scan.sources_found:
         raise nothing_there(scan.left_out.source_problems)
-    pages.finish(totals_of(order, content, scan))
+    pages.finish(totals_of(order, content, scan, notes))

@@ -4,6 +4,7 @@ import msgspec
 
 from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.ruleorder import RuleOrder
+from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.errors import ErrorView
 
 
@@ -18,6 +19,8 @@ class RuleTestOrder(Message, frozen=True):
     """Which verdicts are wanted: `all`, `in`, `out` or `none`."""
     nice: int = 0
     core_time_ns: int = 0
+    source_snapshot: SourceSnapshotOrder | None = None
+    """As a backup's order would have it: what it would mean is told in the notes."""
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True):

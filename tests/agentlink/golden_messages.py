@@ -188,7 +188,13 @@ EXAMPLES: dict[str, Message] = {
     ),
     "OwnRestoreAnswer": OwnRestoreAnswer(number=8, job="j3", error=_ERROR),
     "RuleTestOrder": RuleTestOrder(
-        test="t1", rules=(_RULE,), never_write_under=(b"/var/lib/phoenix",), show="out", nice=10, core_time_ns=_AT_NS
+        test="t1",
+        rules=(_RULE,),
+        never_write_under=(b"/var/lib/phoenix",),
+        show="out",
+        nice=10,
+        core_time_ns=_AT_NS,
+        source_snapshot=SourceSnapshotOrder(SourceSnapshot.REQUIRED, 20),
     ),
     "RuleTestPage": RuleTestPage(
         number=9,

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -92,17 +92,15 @@ class SourceSnapshots:
             return self._without(f"of an error: {error}", required=required)
         if required and plan.live:
             raise SourceSnapshotNotMade(places=_reasons(plan.live))
-        if trial:
-            could = [
-                f"{shown(place.live)} ({kind})" for (kind, _), (_, found) in plan.volumes.items() for place in found
-            ]
-            self._log("info", f"A trial reads live files; a backup makes snapshots of {', '.join(could) or 'nothing'}.")
-            self._tell(plan)
-            return LIVE
-        self._make_all(plan)
-        self._make_nested(places, plan, table)
+        if not trial:
+            self._make_all(plan)
+        for volume, place in self._nested(places, plan, table):
+            if not trial:
+                self._make_group([(volume, [place])], plan)
         if required and plan.live:
             raise SourceSnapshotNotMade(places=_reasons(plan.live))
+        if trial:
+            self._tell_trial(plan)
         self._tell(plan)
         self._tell_closed(places.closed)
         return Views(self._views(places, plan)) if self._made else LIVE
@@ -145,7 +143,7 @@ class SourceSnapshots:
             self._tick()
             self._make_group(group, plan)
 
-    def _make_nested(self, places: Places, plan: Plan, table: MountTable) -> None:
+    def _nested(self, places: Places, plan: Plan, table: MountTable) -> Iterator[tuple[Volume, Place]]:
         """After those above them, of which they are no part."""
         nested = places.nested(plan, self._marks.places())
         for place in nested[NESTED_MAX:]:
@@ -158,7 +156,7 @@ class SourceSnapshots:
                 plan.live[place.live] = str(error)
                 continue
             plan.take(volume, place)
-            self._make_group([(volume, [place])], plan)
+            yield volume, place
 
     def _make_group(self, group: list[tuple[Volume, list[Place]]], plan: Plan) -> None:
         made: list[_Made] = []
@@ -224,6 +222,15 @@ class SourceSnapshots:
             self._log("info", f"{shown(made.volume.live)} is read from the {what}, made in {took_s:.1f} s.")
         for live, why in sorted(plan.live.items()):
             self._log("warning", f"{shown(live)} is read live: {why}.")
+
+    def _tell_trial(self, plan: Plan) -> None:
+        could = [
+            f"{shown(place.live)} ({kind})"
+            for (kind, _), (_, found) in plan.volumes.items()
+            for place in found
+            if place.live not in plan.live
+        ]
+        self._log("info", f"A trial reads live files; a backup makes snapshots of {', '.join(could) or 'nothing'}.")
 
     def _tell_closed(self, closed: Sequence[bytes]) -> None:
         if not closed:

@@ -7,16 +7,19 @@ import structlog
 
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage, RuleTestTotals
+from phoenix_core.agentlink.sourcesnapshots import SourceSnapshotOrder
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError, RemoteError
 from phoenix_core.domain.ids import new_id
 from phoenix_core.domain.names import shown
 from phoenix_core.domain.ruletest import RuleTestLine, RuleTestReason, RuleTestRequest, RuleTestSummary, RuleVerdict
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.content import ordered
 from phoenix_core.engine.errors import BadRequest
 from phoenix_core.engine.own_folders import OwnFolders
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.errors import RuleTestAgentAway, RuleTestAgentLost, RuleTestAgentOld
 from phoenix_core.engine.policies.rule_checks import check_rule
 from phoenix_core.engine.settings import Settings
@@ -47,6 +50,7 @@ class RuleTests:
         own_folders: OwnFolders,
         settings: Settings,
         clock: Clock,
+        attached: Attached,
         *,
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -55,6 +59,7 @@ class RuleTests:
         self._own_folders = own_folders
         self._settings = settings
         self._clock = clock
+        self._attached = attached
         self._silence_s = silence_s
         self._tests: dict[str, _Test] = {}
 
@@ -77,6 +82,7 @@ class RuleTests:
             show=request.show,
             nice=self._settings.whole("backup.nice"),
             core_time_ns=int(self._clock.now().timestamp() * 1e9),
+            source_snapshot=await self._source_snapshot(server.id),
         )
         test = self._tests[order.test] = _Test(server.id)
         try:
@@ -93,6 +99,14 @@ class RuleTests:
         finally:
             del self._tests[order.test]
             test.room.release()  # a page that waits for room learns that nobody wants it
+
+    async def _source_snapshot(self, server_id: str) -> SourceSnapshotOrder | None:
+        """As a backup of the server would have it."""
+        policy = (await self._attached.policies_by_server()).get(server_id)
+        mode = policy.source_snapshot if policy is not None else SourceSnapshot.OFF
+        if mode is SourceSnapshot.OFF or not self._agents.knows(server_id, features.SOURCE_SNAPSHOTS):
+            return None
+        return SourceSnapshotOrder(mode, self._settings.whole("backup.lvm_snapshot_percent"))
 
     async def page(self, peer_id: str, page: RuleTestPage) -> RuleTestAnswer:
         """A page of an agent; answered once there is room for the next."""

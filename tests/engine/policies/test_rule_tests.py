@@ -17,6 +17,7 @@ from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.ruletest import RuleTestRequest, RuleTestSummary, RuleVerdict
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 
@@ -222,3 +223,16 @@ async def test_backup_now_of_a_server_in_a_group_goes_by_its_rules(rig: Rig) -> 
     assert [(each.name, each.paths, each.skip_caches) for each in by_hand.rules] == [("", (b"/opt",), False)]
     assert by_hand.core_time_ns
     assert os.fspath(b"/srv") in by_rules.paths
+
+
+async def test_what_snapshots_as_the_source_of_a_backup_would_mean_is_told(
+    rig: Rig, agent: FakeAgent, source: Path
+) -> None:
+    rule = ContentRule(name="web", paths=(str(source),))
+    await rig.client.put_rule("web", rule)
+    for wanted in (SourceSnapshot.OFF, SourceSnapshot.REQUIRED):
+        await rig.client.put_policy("nightly", BackupPolicy(name="nightly", source_snapshot=wanted))
+        await rig.client.put_group("web", ServerGroup("web", policy="nightly", rules=("web",), servers=("web1",)))
+        _, summary = await tried(rig, rule)
+        told = [note for note in summary.notes if note.startswith(("A trial reads live files", "A backup would fail"))]
+        assert len(told) == (wanted is SourceSnapshot.REQUIRED), summary.notes

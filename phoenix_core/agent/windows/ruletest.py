@@ -96,7 +96,7 @@ class WindowsRuleTestScan(WindowsScan):
 
 
 def run_test(order: RuleTestOrder, state_dir: Path, windows: Windows, pages: Pages, stopping: threading.Event) -> None:
-    """Raises what a backup by these rules would raise before it reads a file, what `pages` raises, and WindowsFailure."""
+    """Raises what a backup by these rules would before it reads a file, what `pages` raises, and WindowsFailure."""
     windows.take_rights()
     known = windows.volumes()
     in_one_form = partial(canonical, windows)

@@ -23,11 +23,11 @@ from phoenix_core.agent.backup.sources import SourceNode
 from phoenix_core.agent.backup.spool import Sink
 from phoenix_core.agent.windows.attributes import ENCRYPTED, as_status, is_elsewhere, is_folder, is_link
 from phoenix_core.agent.windows.entries import folder_entry, is_unchanged, link_entry
-from phoenix_core.agent.windows.errors import EFS, OFFLINE, reason_of
+from phoenix_core.agent.windows.errors import ABSENT, EFS, OFFLINE, reason_of
 from phoenix_core.agent.windows.foldermerge import FolderMerge
 from phoenix_core.agent.windows.marks import is_cache, is_half_restored, is_tag
 from phoenix_core.agent.windows.names import folded_bytes, to_bytes
-from phoenix_core.agent.windows.paths import below
+from phoenix_core.agent.windows.paths import below, live_root
 from phoenix_core.agent.windows.scanrules import VolumeSource, WindowsRules
 from phoenix_core.agent.windows.seam import Details, FileFacts, ReadFiles, StreamFacts, WindowsFailure
 from phoenix_core.vault.entry import Entry
@@ -329,7 +329,7 @@ class WindowsScan:
     ) -> None:
         facts = details.facts
         is_kept = known is not None and known.is_file and is_unchanged(known, facts) and known.links == details.links
-        is_kept = is_kept and known is not None and self._usable(known)
+        is_kept = is_kept and known is not None and self._usable(known) and not self._may_be_stale(path, native, facts)
         if not is_kept and (facts.attributes & ENCRYPTED or is_elsewhere(facts)):
             self._lose(path, EFS if facts.attributes & ENCRYPTED else OFFLINE)
             return
@@ -356,6 +356,17 @@ class WindowsScan:
         self.counts.changed_bytes += data_bytes
         self._reads.append(item)
         self._levels.record(Read(identity))
+
+    def _may_be_stale(self, path: bytes, native: str, facts: FileFacts) -> bool:
+        """Whether a program may have written to the file under times that don't show it: it has it open still, or has
+        closed it since the shadow copy was made."""
+        letter = path[1:2]
+        live = live_root(letter.decode()) + native[len(self._volumes[letter].root) :]
+        try:
+            use = self._windows.use(live)
+        except WindowsFailure as failure:
+            return failure.code in ABSENT
+        return use.open_elsewhere or (use.modified_ns, use.changed_ns) != (facts.modified_ns, facts.changed_ns)
 
     def _add_streams(self, folder: Folder, name: bytes, path: bytes, streams: list[StreamFacts]) -> None:
         fitting = [each for each in streams if len(name) + 1 + len(to_bytes(each.name)) <= MAX_NAME_BYTES]

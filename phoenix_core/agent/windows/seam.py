@@ -65,6 +65,16 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     volume_serial: int
 
 
+class Use(msgspec.Struct, frozen=True, gc=False):
+    """What tells whether a file may have been written to under times that don't show it: those move for sure only once
+    the handle is closed that wrote."""
+
+    modified_ns: int
+    changed_ns: int
+    open_elsewhere: bool
+    """Another process has it open; also where it only reads."""
+
+
 class Volume(msgspec.Struct, frozen=True):
     letter: str
     """`C`; empty: it has no drive letter."""
@@ -140,6 +150,9 @@ class ReadFiles(Protocol):
         """Without `.` and `..`, in no order."""
 
     def details(self, path: str) -> Details: ...
+
+    def use(self, path: str) -> Use:
+        """Of a live file, now. Where its file system doesn't say who has it open, nobody has."""
 
     def streams(self, path: str) -> list[StreamFacts]:
         """The named ones of a file or folder, in no order."""

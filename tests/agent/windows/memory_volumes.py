@@ -37,6 +37,8 @@ class MemoryVolumes:
         self.service = Service("Stopped", "Manual")
         self.locked: set[str] = set()
         """Folded live paths, `C:\\x`, that another program holds open."""
+        self.in_use: set[str] = set()
+        """The same for files that one holds open without locking them."""
         self.denied: set[str] = set()
         """The same for paths that even a backup may not read."""
         self.faults: dict[str, Fault] = {}

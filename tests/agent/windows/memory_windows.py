@@ -21,6 +21,7 @@ from phoenix_core.agent.windows.seam import (
     Service,
     ShadowCopy,
     StreamFacts,
+    Use,
     Volume,
     WindowsFailure,
 )
@@ -110,6 +111,11 @@ class MemoryWindows(MemoryVolumes):
         self.call("details", path)
         plain, _, _ = split_stream(path)
         return self.details_of(self._readable(plain), plain)
+
+    def use(self, path: str) -> Use:
+        self.call("use", path)
+        node = self._readable(path)
+        return Use(node.modified_ns, node.changed_ns, folded(path.removeprefix(LIVE)) in self.in_use)
 
     def streams(self, path: str) -> list[StreamFacts]:
         self.call("streams", path)

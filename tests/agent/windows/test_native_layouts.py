@@ -105,6 +105,14 @@ def test_facts_of_an_open_handle() -> None:
     assert facts.changed_ns == NS + 600
 
 
+def test_processes_that_have_a_file_open() -> None:
+    """FILE_PROCESS_IDS_USING_FILE_INFORMATION: a count of four bytes, then each as wide as a pointer."""
+    buffer = struct.pack("<I4xQQ", 2, 4, 70_000).ljust(1024, b"\xcc")
+    assert layouts.process_ids(buffer, 8) == [4, 70_000]
+    assert layouts.process_ids(struct.pack("<III", 2, 4, 8), 4) == [4, 8]
+    assert layouts.process_ids(bytes(1024), 8) == []
+
+
 def test_allocated_ranges() -> None:
     assert layouts.ranges(struct.pack("<4q", 0, 65536, 2**30, 4096)) == [(0, 65536), (2**30, 4096)]
 

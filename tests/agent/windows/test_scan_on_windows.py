@@ -1,6 +1,7 @@
 """WF4.7: what of a Windows volume gets into a snapshot, compared with the parent, under Windows' own rules of names."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,43 @@ def change(rig: WindowsRig, chance: random.Random, names: list[str]) -> None:
             windows.touch(parent.children[name])
         case _ if key is None or not parent.children[key].is_folder:
             windows.file(f"{folder}\\{key or name}", chance.randbytes(chance.randrange(20)))
+
+
+def test_a_file_that_a_program_has_open_is_read_though_its_times_say_it_did_not_change(rig: WindowsRig) -> None:
+    """Windows moves them for sure only when the handle is closed that wrote."""
+    node = rig.windows.file("C:\\Data\\mail.pst", b"first!", stream=b"1")
+    rig.windows.file("C:\\Data\\quiet", b"quiet")
+    first = rig.backup(b"/C/Data")
+    node.data[:], node.streams["stream"][:] = b"second", b"2"
+    rig.windows.in_use.add("C:\\DATA\\MAIL.PST")
+    second = rig.backup(b"/C/Data", parent=first)
+    entries = rig.entries(second)
+    assert rig.vault.content(entries["/C/Data/mail.pst"]) == b"second"
+    assert rig.vault.content(entries["/C/Data/mail.pst:stream"]) == b"2"
+    assert second.changed_files == 2
+
+
+def test_a_file_that_was_closed_after_its_shadow_copy_was_made_is_read(
+    rig: WindowsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the copy its times are still those of before it was written to."""
+    windows = rig.windows
+    node = windows.file("C:\\Data\\mail.pst", b"first!")
+    gone = windows.file("C:\\Data\\gone.pst", b"first!")
+    first = rig.backup(b"/C/Data")
+    node.data[:], gone.data[:] = b"second", b"second"
+    make = windows.create_shadow_copy
+
+    def create(volume: str, note: Path) -> str:
+        made = make(volume, note)
+        windows.touch(node)
+        windows.remove("C:\\Data\\gone.pst")
+        return made
+
+    monkeypatch.setattr(windows, "create_shadow_copy", create)
+    entries = rig.entries(rig.backup(b"/C/Data", parent=first))
+    assert rig.vault.content(entries["/C/Data/mail.pst"]) == b"second"
+    assert rig.vault.content(entries["/C/Data/gone.pst"]) == b"second"
 
 
 def test_hard_links_are_one_file_with_all_names(rig: WindowsRig) -> None:

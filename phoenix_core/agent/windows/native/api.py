@@ -1,4 +1,4 @@
-"""Calls of kernel32 and advapi32 through ctypes, with their types; a call that fails raises WindowsFailure.
+"""Calls of kernel32, advapi32 and ntdll through ctypes, with their types; a call that fails raises WindowsFailure.
 
 Nothing here runs but on Windows; what it hands on is checked by tests in `layouts`.
 """
@@ -27,6 +27,12 @@ class Overlapped(ctypes.Structure):
     @classmethod
     def at(cls, offset: int) -> "Overlapped":
         return cls(None, None, offset & 0xFFFFFFFF, offset >> 32, None)
+
+
+class IoStatus(ctypes.Structure):
+    """IO_STATUS_BLOCK of wdm.h."""
+
+    _fields_ = (("status", _VOID), ("information", _VOID))
 
 
 class SecurityAttributes(ctypes.Structure):
@@ -70,16 +76,21 @@ _SECURITY_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "LookupPrivilegeValueW": (_BOOL, (_WIDE, _WIDE, _VOID)),
     "AdjustTokenPrivileges": (_BOOL, (_HANDLE, _BOOL, _VOID, _DWORD, _VOID, _VOID)),
 }
+_NATIVE_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "NtQueryInformationFile": (_DWORD, (_HANDLE, _VOID, _VOID, _DWORD, ctypes.c_int)),
+}
+"""Of ntdll: what they give is a status, 0 for success."""
+_LIBRARIES = (("kernel32", _SIGNATURES), ("advapi32", _SECURITY_SIGNATURES), ("ntdll", _NATIVE_SIGNATURES))
 
 
 class Api:
-    """The two libraries. One for all threads: the last error is kept per thread."""
+    """The libraries. One for all threads: the last error is kept per thread."""
 
     def __init__(self) -> None:
         load: Any = getattr(ctypes, "WinDLL")  # noqa: B009 - there is none on other systems
         self._last_error: Any = getattr(ctypes, "get_last_error")  # noqa: B009
         self._calls: dict[str, Any] = {}
-        for library, signatures in (("kernel32", _SIGNATURES), ("advapi32", _SECURITY_SIGNATURES)):
+        for library, signatures in _LIBRARIES:
             loaded = load(library, use_last_error=True)
             for name, (result, arguments) in signatures.items():
                 call = getattr(loaded, name)

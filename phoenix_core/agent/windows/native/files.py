@@ -19,7 +19,7 @@ from phoenix_core.agent.windows.native.handles import (
     SET_SPARSE,
     Handle,
 )
-from phoenix_core.agent.windows.seam import Details, FileFacts, StreamFacts
+from phoenix_core.agent.windows.seam import Details, FileFacts, StreamFacts, Use
 
 READ_ATTRIBUTES, WRITE_ATTRIBUTES, LIST_FOLDER = 0x80, 0x100, 0x1
 READ_CONTROL, WRITE_DAC, WRITE_OWNER, SYSTEM_SECURITY = 0x20000, 0x40000, 0x80000, 0x01000000
@@ -109,6 +109,10 @@ class NativeFiles:
     def details(self, path: str) -> Details:
         with self._open(path, READ_ATTRIBUTES) as entry:
             return entry.details()
+
+    def use(self, path: str) -> Use:
+        with self._open(path, READ_ATTRIBUTES) as entry:
+            return entry.use()
 
     def streams(self, path: str) -> list[StreamFacts]:
         with self._open(path, READ_ATTRIBUTES) as entry:

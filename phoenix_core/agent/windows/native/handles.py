@@ -1,21 +1,25 @@
 """Open files and folders of Windows by their handles."""
 
 import ctypes
+import os
 from typing import Any
 
 from phoenix_core.agent.windows.attributes import REPARSE_POINT, SPARSE
 from phoenix_core.agent.windows.native import layouts
-from phoenix_core.agent.windows.native.api import HANDLE_EOF, MORE_DATA, NO_MORE_FILES, Api, Overlapped
-from phoenix_core.agent.windows.seam import Details, FileFacts, StreamFacts, WindowsFailure
+from phoenix_core.agent.windows.native.api import HANDLE_EOF, MORE_DATA, NO_MORE_FILES, Api, IoStatus, Overlapped
+from phoenix_core.agent.windows.seam import Details, FileFacts, StreamFacts, Use, WindowsFailure
 
 BASIC_INFO, STANDARD_INFO, END_OF_FILE_INFO, STREAM_INFO, TAG_INFO, ID_INFO = 0, 1, 6, 7, 9, 18
 BOTH_DIRECTORY, BOTH_DIRECTORY_RESTART, EXTENDED_DIRECTORY, EXTENDED_DIRECTORY_RESTART = 10, 11, 19, 20
 """FILE_INFO_BY_HANDLE_CLASS of minwinbase.h."""
+PROCESSES_USING, TOO_SHORT = 47, 0xC0000004
+"""FileProcessIdsUsingFileInformation of FILE_INFORMATION_CLASS (wdm.h); STATUS_INFO_LENGTH_MISMATCH."""
 GET_REPARSE, SET_REPARSE, SET_SPARSE, SET_COMPRESSION = 0x900A8, 0x900A4, 0x900C4, 0x9C040
 QUERY_RANGES = 0x940CF
 OWNER, GROUP, DACL, SACL = 1, 2, 4, 8
 _LISTING_BYTES = 2**16
 _REPARSE_BYTES = 16384
+_PROCESSES_BYTES = 1024
 _RANGES_AT_ONCE = 4096
 _NOT_KNOWN_HERE = frozenset({1, 50, 87, 124})
 """Errors of a file system that doesn't know a call: invalid function, not supported, invalid parameter or level."""
@@ -72,6 +76,20 @@ class Handle:
             serial, id128 = 0, bytes(16)
         facts = layouts.details_of(basic, standard, tag, id128)
         return Details(facts, layouts.STANDARD.unpack(standard)[2], serial)
+
+    def use(self) -> Use:
+        facts = self.details().facts
+        return Use(facts.modified_ns, facts.changed_ns, bool(self._processes() - {os.getpid()}))
+
+    def _processes(self) -> set[int]:
+        """That have the file open; another one than this where there are too many to be listed."""
+        buffer, status = ctypes.create_string_buffer(_PROCESSES_BYTES), IoStatus()
+        answer = self._api.plain(
+            "NtQueryInformationFile", self._handle, ctypes.byref(status), buffer, _PROCESSES_BYTES, PROCESSES_USING
+        )
+        if answer == TOO_SHORT:
+            return {0}
+        return set(layouts.process_ids(buffer.raw, ctypes.sizeof(ctypes.c_void_p))) if answer == 0 else set()
 
     def listing(self) -> list[FileFacts]:
         try:

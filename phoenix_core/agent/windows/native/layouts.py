@@ -104,6 +104,13 @@ def named_streams(buffer: bytes) -> Iterator[StreamFacts]:
         at += following
 
 
+def process_ids(buffer: bytes, pointer_bytes: int) -> list[int]:
+    """Those in a FILE_PROCESS_IDS_USING_FILE_INFORMATION: how many, then each as wide as a pointer."""
+    count = int.from_bytes(buffer[:4], "little")
+    ends = range(2 * pointer_bytes, len(buffer) + 1, pointer_bytes)
+    return [int.from_bytes(buffer[end - pointer_bytes : end], "little") for end in ends[:count]]
+
+
 def ranges(buffer: bytes) -> list[tuple[int, int]]:
     """What FSCTL_QUERY_ALLOCATED_RANGES gave."""
     return [(offset, length) for offset, length in RANGE.iter_unpack(buffer)]

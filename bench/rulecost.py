@@ -1,5 +1,5 @@
-"""What content rules cost a scan: `python -m bench.rulecost [FILES]` walks a tree by a rule of a dozen filters and by one
-without, in turn, and prints the medians and their ratio. The tree lies in memory, so that nothing but the walk counts."""
+"""What content rules cost a scan: `python -m bench.rulecost [FILES]` walks a tree by a rule of a dozen filters and by
+one without, in turn, and prints the medians and their ratio. The tree lies in memory: nothing but the walk counts."""
 
 import statistics
 import sys

@@ -31,7 +31,7 @@ class Collected:
         self.totals = totals
 
 
-def tested(rig: WindowsRig, *rules: RuleOrder) -> tuple[dict[str, Verdict], RuleTestTotals]:
+def verdicts_of(rig: WindowsRig, *rules: RuleOrder) -> tuple[dict[str, Verdict], RuleTestTotals]:
     pages = Collected()
     rig.jobs.test_rules(RuleTestOrder(test="t1", rules=rules), rig.vault.state_dir, pages, threading.Event())
     assert pages.totals is not None
@@ -53,7 +53,7 @@ def test_each_entry_is_told_with_the_field_that_decides(rig: WindowsRig) -> None
     windows.file("C:\\Data\\cache\\a.jpg", b"x")
     windows.junction("C:\\Data\\up", "C:\\")
     fields: dict[str, Any] = {"only_extensions": ("jpg",), "largest_bytes": 100, "excludes": ("temp/",)}
-    verdicts, totals = tested(rig, rule(skip_caches=True, **fields))
+    verdicts, totals = verdicts_of(rig, rule(skip_caches=True, **fields))
     told = {path.removeprefix("/C/Data"): (each.type, each.taken, each.field) for path, each in verdicts.items()}
     assert told == {
         "": ("folder", True, "paths"),
@@ -80,7 +80,7 @@ def test_a_backup_by_the_same_rules_takes_the_same(rig: WindowsRig) -> None:
         rule(b"/C/Data", b"/C/Data/way/named", excludes=("*.tmp", "out/", "!/C/Data/out/named")),
         RuleOrder((b"/C/Data/Out/named",), "more"),
     )
-    verdicts, totals = tested(rig, *rules)
+    verdicts, totals = verdicts_of(rig, *rules)
     result = rig.backup(*(path for each in rules for path in each.paths), rules=rules)
     partial = {"/C", "/C/Data/Out"}
     assert {path for path, each in verdicts.items() if each.taken} == set(rig.entries(result)) - partial
@@ -89,9 +89,9 @@ def test_a_backup_by_the_same_rules_takes_the_same(rig: WindowsRig) -> None:
 
 def test_what_a_backup_would_refuse_is_refused(rig: WindowsRig) -> None:
     with pytest.raises(PathNotFound):
-        tested(rig, rule(b"/C/nothing"))
+        verdicts_of(rig, rule(b"/C/nothing"))
     with pytest.raises(NoSuchDrive):
-        tested(rig, rule(b"/X/Data"))
+        verdicts_of(rig, rule(b"/X/Data"))
     rig.windows.faults["volumes"] = Fault(5)
     with pytest.raises(WindowsCallFailed, match="volumes"):
-        tested(rig, rule())
+        verdicts_of(rig, rule())

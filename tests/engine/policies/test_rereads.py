@@ -1,8 +1,12 @@
 """A policy's scan mode: which backups read all files again."""
 
+from datetime import timedelta
+
+import msgspec
 import pytest
 
 from phoenix_core.agentlink.messages import BackupOrder
+from phoenix_core.domain.ids import new_job_id
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
@@ -76,8 +80,14 @@ async def test_a_turn_comes_however_many_backups_of_other_folders_lie_between(
     agent = await protect(rig, 2)
     await run(rig)
     await run(rig)
-    for _ in range(9):
-        await run(rig, "/srv", "/etc")
+    other = await run(rig, "/srv", "/etc")
+    assert rig.core is not None
+    jobs = rig.core._parts.jobs
+    row = await jobs.get(other.id)
+    assert row is not None
+    for number in range(8):
+        at = row.created_at + timedelta(microseconds=number + 1)
+        await jobs.add(msgspec.structs.replace(row, id=new_job_id(), created_at=at), ())
     assert (await run(rig)).result["read_all"] is True
     assert why_full(agent)[-1] == "re-read, every 2nd run"
 

@@ -160,9 +160,10 @@ async def test_neither_end_holds_more_than_some_pages_of_a_reader_that_is_slow(
 
 
 async def test_an_agent_that_goes_while_it_tests_is_told_of(rig: Rig, agent: FakeAgent, source: Path) -> None:
-    agent.test_rules = lambda order: None  # type: ignore[method-assign]
+    came = asyncio.Event()
+    agent.test_rules = lambda order: came.set()  # type: ignore[method-assign]
     asked = asyncio.create_task(refused(rig, RuleTestRequest("web1", (ContentRule(name="r", paths=("/srv",)),))))
-    await rig.until(lambda: agent.rule_tests)
+    await asyncio.wait_for(came.wait(), 10)
     await agent.stop()
     assert (await asked).view().code == "rule_test_agent_lost"
     error = await refused(rig, RuleTestRequest("web1", (ContentRule(name="r", paths=("/srv",)),)))

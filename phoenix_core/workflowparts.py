@@ -100,7 +100,16 @@ class WorkflowParts:
                 self.annotations,
             ),
             FileRestore(self.seat, self.directory, self.snapshots, self.sources, self.jobs, self.agents, access),
-            FileCompare(self.seat, self.directory, self.snapshots, self.sources, self.jobs, self.agents, access),
+            FileCompare(
+                self.seat,
+                self.directory,
+                self.snapshots,
+                self.sources,
+                self.jobs,
+                self.settings,
+                self.agents,
+                access,
+            ),
             RestoreDrill(
                 self.seat,
                 self.directory,

@@ -4,11 +4,14 @@ import time
 
 import msgspec
 
+from phoenix_core.agent.backup.content import content_of
 from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.watch import Watch
-from phoenix_core.agent.comparelive import Findings, LiveWalk, Rules
+from phoenix_core.agent.comparefindings import Findings
+from phoenix_core.agent.comparelive import LiveWalk
+from phoenix_core.agent.comparesieve import CompareSieve, taken
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.restore.snapshottrees import SnapshotTrees
@@ -16,8 +19,9 @@ from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.comparemessages import CompareTerms
 from phoenix_core.agentlink.messages import RestoreOrder
 from phoenix_core.agentlink.reports import RestoreResult
+from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.amounts import amount
-from phoenix_core.domain.patterns import Patterns
+from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.kinds import PackKind
 
 STEP = "compare"
@@ -60,17 +64,26 @@ class CompareJob:
     def _compare(self, node: PatientNode) -> Findings:
         self._watch.enter(STEP)
         order, terms = self._order, self._terms
-        rules = Rules(
+        trees = SnapshotTrees(node, self._ports, order.domain)
+        content = content_of(self._rules(trees.source), now_ns=terms.made_ns)
+        walk = LiveWalk(
+            trees.source,
+            trees.hint,
+            CompareSieve(content, Mounts.current(), terms.folder),
+            self._looked_at,
             folder=terms.folder,
             id_key=domain_keys(order.domain).id_key(PackKind.DATA) if terms.content else b"",
-            excludes=Patterns(terms.excludes),
-            mounts=Mounts.current(),
-            cross_mounts=terms.cross_mounts,
         )
-        trees = SnapshotTrees(node, self._ports, order.domain)
-        walk = LiveWalk(trees.source, trees.hint, rules, self._looked_at)
         walk.run(order.root, order.paths)
         return walk.findings
+
+    def _rules(self, source: ChunkSource) -> tuple[RuleOrder, ...]:
+        """The backup's; of a core that sends none, what it says instead."""
+        terms = self._terms
+        if terms.rules:
+            return terms.rules
+        paths = taken(source, self._order.root) or (b"/",)
+        return (RuleOrder(paths, excludes=terms.excludes, cross_mounts=terms.cross_mounts),)
 
     def _looked_at(self, path: bytes, entries: int, read_bytes: int) -> None:
         self._watch.files_done, self._watch.bytes_done, self._watch.current = entries, read_bytes, path

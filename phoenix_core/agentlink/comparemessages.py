@@ -3,6 +3,8 @@ there."""
 
 import msgspec
 
+from phoenix_core.agentlink.ruleorder import RuleOrder
+
 COMPARE_DESTINATION = b"comparison"
 """As a RestoreOrder's destination: not absolute, so refused by whoever doesn't know comparisons."""
 
@@ -15,8 +17,13 @@ class CompareTerms(msgspec.Struct, frozen=True):
     content: bool = False
     """Read all files; else what has the same size and time counts as equal."""
     excludes: tuple[str, ...] = ()
-    """What the backup left out: it is no difference that it is there."""
+    """Of all rules together, for agents that know no more: it is no difference that such a thing is there."""
     cross_mounts: bool = False
+    rules: tuple[RuleOrder, ...] = ()
+    """As in the order of the backup: what they leave out, and file systems that they don't go into, are no difference.
+    None: the core knows no rules, or not which they were; then what `excludes` and `cross_mounts` say."""
+    made_ns: int = 0
+    """When the snapshot was made, which ages are counted from; 0: not told."""
 
 
 class Difference(msgspec.Struct, frozen=True, array_like=True):
@@ -41,8 +48,8 @@ class CompareFindings(msgspec.Struct, frozen=True):
     metadata: int = 0
     type: int = 0
     not_compared: int = 0
-    """Entries that could not be read, there or in the vault, and mount points; the result's `missing` names the
-    first."""
+    """Entries that could not be read, there or in the vault, or that lie below what the backup doesn't go into now; the
+    result's `missing` names the first."""
     read_bytes: int = 0
     differences: tuple[Difference, ...] = ()
     """The first ten thousand, by path."""

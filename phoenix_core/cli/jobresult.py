@@ -103,7 +103,10 @@ def compared(result: Mapping[str, int | float | str | bool]) -> str:
     counts = {name: int(result.get(name, 0)) for name in ("added", "removed", "content", "metadata", "type")}
     differ = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     same = int(result.get("same", 0))
-    return f"{differ}; {same} the same." if differ else f"No difference; {amount(same, 'entry', 'entries')} compared."
+    if not differ:
+        some = "No difference in what was compared" if result.get("not_compared") else "No difference"
+        return f"{some}; {amount(same, 'entry', 'entries')} compared."
+    return f"{differ}; {same} the same."
 
 
 def _of_maintenance(job: JobView) -> str:

@@ -12,6 +12,7 @@ _TEXTS: Final = {
     "filtered": "its content rule takes no such file",
     "virtual_file_system": "it is on a file system that the kernel makes up",
     "own_data": "it is Phoenix's own data",
+    "other_file_system": "another file system is mounted there, which the backup doesn't go into",
     "too_deep": "it lies too deep",
     "damaged": "its data in the vault is damaged",
     "in_the_way": "something else is in its place",

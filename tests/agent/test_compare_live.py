@@ -1,20 +1,26 @@
 """Comparing a snapshot with what is there: by size and time, by content, and with what can't be read."""
 
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from phoenix_core.agent.backup.mounts import Mounts
+from phoenix_core.agent.comparefindings import LISTED_MAX
 from phoenix_core.agent.comparejob import CompareJob
-from phoenix_core.agent.comparelive import LISTED_MAX
 from phoenix_core.agent.restore.errors import DestinationNotAbsolute
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.comparemessages import COMPARE_DESTINATION, CompareFindings, CompareTerms
 from phoenix_core.agentlink.reports import BackupResult, RestoreResult
+from phoenix_core.agentlink.ruleorder import RuleOrder
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.vault.errors import PathNotInSnapshot
+from tests.agent.backup.test_scan import mount_line
+from tests.agent.restore.other_user import NOBODY, as_nobody, open_folder
 from tests.agent.restore.rig import RestoreRig, restore_rig
 
 Found = dict[str, tuple[str, str]]
@@ -44,8 +50,15 @@ def snapshot(rig: RestoreRig) -> BackupResult:
     return rig.backup()
 
 
+def rule(*paths: Path, **fields: Any) -> RuleOrder:
+    return RuleOrder(tuple(map(os.fsencode, paths)), "web", **fields)
+
+
 def compared(rig: RestoreRig, snapshot: BackupResult, paths: tuple[Path, ...] = (), **terms: Any) -> RestoreResult:
+    """By rules as the core sends them: by default one that names the source. An earlier core sends `excludes` alone."""
     order, ports = rig.order(snapshot, paths=paths, destination=COMPARE_DESTINATION)
+    if "excludes" not in terms:
+        terms.setdefault("rules", (rule(rig.source),))
     wanted = CompareTerms(**terms)
     try:
         return CompareJob(order, wanted, ports).run()
@@ -145,6 +158,130 @@ def test_what_the_backup_left_out_is_no_difference(rig: RestoreRig, snapshot: Ba
     (rig.source / "y.tmp").touch()
     found, _ = findings(rig, compared(rig, snapshot, excludes=("*.tmp", "cache/")))
     assert found == {}
+
+
+# --- by the backup's rules -------------------------------------------------------------------------------------------
+
+
+def test_what_the_rules_leave_out_is_no_difference(rig: RestoreRig) -> None:
+    """As the backup asks them: by name, extension, size and pattern, and of a folder that is tagged as a cache."""
+    source = rig.source
+    rules = (rule(source, excludes=("*.tmp",), not_extensions=("iso",), largest_bytes=1000, skip_caches=True),)
+    (source / "cache").mkdir()
+    (source / "cache" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
+    for name in ("kept", "a.tmp", "b.iso", "cache/left"):
+        (source / name).write_bytes(b"x")
+    (source / "large").write_bytes(b"x" * 1001)
+    snapshot = rig.backup(rules=rules)
+    found, counts = findings(rig, compared(rig, snapshot, rules=rules))
+    assert found == {}
+    assert counts.not_compared == 0
+    for name in ("new", "new.iso", "new.tmp", "cache/new"):
+        (source / name).write_bytes(b"x")
+    found, _ = findings(rig, compared(rig, snapshot, rules=rules))
+    assert {path: change for path, (change, _) in found.items() if change != "metadata"} == {"new": "added"}
+
+
+def test_what_a_rule_takes_below_another_one_is_a_difference(rig: RestoreRig) -> None:
+    (rig.source / "deep").mkdir()
+    rules = (rule(rig.source, only_extensions=("txt",)), rule(rig.source / "deep"))
+    snapshot = rig.backup(rules=rules)
+    for name in ("new", "new.txt", "deep/new"):
+        (rig.source / name).touch()
+    found, _ = findings(rig, compared(rig, snapshot, rules=rules))
+    assert found == {"new.txt": ("added", ""), "deep/new": ("added", "")}
+
+
+def test_ages_count_from_when_the_snapshot_was_made(rig: RestoreRig) -> None:
+    young = rig.source / "young"
+    young.touch()
+    rules = (rule(rig.source, older_than_s=3600),)
+    snapshot = rig.backup(rules=rules)
+    made_ns = time.time_ns()
+    os.utime(young, ns=(made_ns - 1_800_000_000_000,) * 2)
+    found, _ = findings(rig, compared(rig, snapshot, rules=rules, made_ns=made_ns))
+    assert found == {}
+    found, _ = findings(rig, compared(rig, snapshot, rules=rules, made_ns=made_ns + 3_600_000_000_000))
+    assert found == {"young": ("added", "")}
+
+
+def test_a_source_on_another_file_system_is_compared(rig: RestoreRig) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        other = Path(folder)
+        assert other.stat().st_dev != Path("/").stat().st_dev
+        (other / "file").write_bytes(b"before")
+        snapshot = rig.backup(other)
+        (other / "file").write_bytes(b"after it")
+        (other / "new").touch()
+        result = compared(rig, snapshot, rules=(rule(other),))
+    assert result.compare is not None
+    found = {each.path: each.change for each in result.compare.differences}
+    assert found == {f"{folder}/file": "content", f"{folder}/new": "added"}
+    assert result.compare.not_compared == 0
+
+
+@pytest.fixture
+def mounted(rig: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as a mount point, as one of a bind mount does."""
+    point = rig.source / "mount point"
+    point.mkdir()
+    (point / "file").write_bytes(b"x")
+    mounts = Mounts([mount_line(point, rig.source.stat().st_dev)])
+    monkeypatch.setattr(Mounts, "current", lambda: mounts)
+    return point
+
+
+def test_what_is_mounted_below_a_source_is_no_difference(rig: RestoreRig, mounted: Path) -> None:
+    snapshot = rig.backup()
+    found, counts = findings(rig, compared(rig, snapshot))
+    assert found == {}
+    assert counts.not_compared == 0
+    for crossing in ((rule(rig.source, cross_mounts=True),), (rule(rig.source), rule(mounted))):
+        snapshot = rig.backup(rules=crossing)
+        (mounted / "new").touch()
+        found, _ = findings(rig, compared(rig, snapshot, rules=crossing))
+        assert found["mount point/new"] == ("added", "")
+        (mounted / "new").unlink()
+
+
+def test_what_lies_below_a_mount_that_came_since_is_told_as_not_compared(
+    rig: RestoreRig, snapshot: BackupResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it is still there; it was neither removed, nor is all of it as it was."""
+    mounts = Mounts([mount_line(rig.source / "deep", rig.source.stat().st_dev)])
+    monkeypatch.setattr(Mounts, "current", lambda: mounts)
+    result = compared(rig, snapshot)
+    found, counts = findings(rig, result)
+    assert found == {}
+    assert counts.not_compared == 1
+    assert [(each.path, each.reason) for each in result.missing] == [(str(rig.source / "deep"), "other_file_system")]
+    assert result.missing_count == 1
+
+
+def test_what_cannot_be_read_is_told_so_and_not_as_removed() -> None:
+    with open_folder() as folder, restore_rig(folder) as rig:
+        for name in ("closed", "listed"):
+            (rig.source / name / "sub").mkdir(parents=True)
+            (rig.source / name / "sub" / "file").write_bytes(b"x")
+        snapshot = rig.backup()
+        (rig.source / "closed").chmod(0)
+        (rig.source / "listed").chmod(0o444)
+        if os.geteuid() == 0:
+            for path in (rig.vault.folder, *rig.vault.folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+        with as_nobody():
+            result = compared(rig, snapshot)
+            below = compared(rig, snapshot, paths=(rig.source / "closed" / "sub" / "file",))
+    found, counts = findings(rig, result)
+    assert found == {"listed": ("metadata", "mode")}
+    assert counts.removed == 0
+    unread = [(each.path.removeprefix(f"{rig.source}/"), each.reason) for each in result.missing]
+    assert unread == [("closed", "EACCES"), ("listed/sub", "EACCES")]
+    assert findings(rig, below)[0] == {}
+    assert [each.path for each in below.missing] == [str(rig.source / "closed")]
+
+
+# --- around it -------------------------------------------------------------------------------------------------------
 
 
 def test_a_link_in_the_place_of_a_folder_is_not_followed(rig: RestoreRig, snapshot: BackupResult) -> None:

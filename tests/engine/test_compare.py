@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms, Difference
-from phoenix_core.agentlink.messages import RestoreOrder
+from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
 from phoenix_core.agentlink.reports import MissingFile, RestoreResult
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import PhoenixError, RemoteError
@@ -49,7 +49,9 @@ async def test_what_the_agent_found_is_counted_and_read_in_pages(rig: Rig) -> No
     agent.on_restore = compare
     job = await rig.ended((await rig.client.compare(CompareRequest(server="web1", content=True, folder="/r"))).id)
     assert (job.kind, job.state) == (JobKind.FILE_COMPARE, JobState.SUCCESSFUL_WITH_ERRORS)
-    assert told[0].compare == CompareTerms(folder=b"/r", content=True, excludes=("*.tmp",))
+    terms = told[0].compare
+    assert terms is not None
+    assert (terms.folder, terms.content, terms.excludes) == (b"/r", True, ("*.tmp",))
     assert (told[0].destination, told[0].check_only) == (b"comparison", True)
     counts = {name: job.result[name] for name in ("same", "added", "removed", "content", "not_compared", "listed")}
     assert counts == {"same": 3, "added": 1, "removed": 0, "content": 2, "not_compared": 1, "listed": 3}
@@ -107,3 +109,22 @@ async def test_bad_comparisons_are_refused(rig: Rig) -> None:
     job = await rig.ended((await rig.client.compare(CompareRequest(server="web1", paths=("/nothing",)))).id)
     assert job.error is not None
     assert job.error.code == "path_not_in_snapshot"
+
+
+async def test_the_agent_gets_the_rules_of_the_backup(rig: Rig) -> None:
+    agent = await backed_up(rig)
+    (backup,) = agent.orders
+    assert isinstance(backup, BackupOrder)
+    snapshot = await rig.client.snapshot("latest")
+    terms: list[CompareTerms] = []
+
+    async def compare(agent: FakeAgent, order: object) -> None:
+        assert isinstance(order, RestoreOrder)
+        assert order.compare is not None
+        terms.append(order.compare)
+        await agent.report(order.job, RestoreResult(compare=CompareFindings()))
+
+    agent.on_restore = compare
+    await rig.ended((await rig.client.compare(CompareRequest(server="web1"))).id)
+    assert terms[0].rules == backup.rules
+    assert terms[0].made_ns == int(snapshot.created_at.timestamp() * 1e9)

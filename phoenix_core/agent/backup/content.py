@@ -43,14 +43,20 @@ def rules_of(order: BackupOrder) -> tuple[RuleOrder, ...]:
 
 
 def content_of(
-    rules: Sequence[RuleOrder], canonical: Callable[[bytes], bytes] = canonical, *, ignore_case: bool = False
+    rules: Sequence[RuleOrder],
+    canonical: Callable[[bytes], bytes] = canonical,
+    *,
+    ignore_case: bool = False,
+    now_ns: int = 0,
 ) -> Content:
-    """`canonical`: a path in its one form. Raises what it raises, NothingToBackUp, PatternInvalid."""
+    """`canonical`: a path in its one form. `now_ns`: what ages are counted from; 0: now. Raises what `canonical`
+    raises, NothingToBackUp, PatternInvalid."""
     named: dict[bytes, int] = {}
     for at, rule in enumerate(rules):
         for path in map(canonical, rule.paths):
             named[path] = named.get(path, 0) | 1 << at
-    return Content(tuple(sorted(named)), source_tree(named), RuleSet(rules, time.time_ns(), ignore_case=ignore_case))
+    ruleset = RuleSet(rules, now_ns or time.time_ns(), ignore_case=ignore_case)
+    return Content(tuple(sorted(named)), source_tree(named), ruleset)
 
 
 def remarks(content: Content, core_time_ns: int) -> Iterator[str]:

@@ -12,13 +12,16 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import parse_shown
+from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.claims import VAULT, Claim
+from phoenix_core.engine.content import by_hand, excludes_of, ordered
 from phoenix_core.engine.errors import AgentCannotCompare, JobAborted
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import BackupJob, CompareJob
 from phoenix_core.engine.restore_access import RestoreAccess
+from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
@@ -45,6 +48,7 @@ class FileCompare(Workflow):
         snapshots: Snapshots,
         sources: Sources,
         jobs: Jobs,
+        settings: Settings,
         agents: AgentJobs,
         access: RestoreAccess,
     ) -> None:
@@ -53,6 +57,7 @@ class FileCompare(Workflow):
         self._snapshots = snapshots
         self._sources = sources
         self._jobs = jobs
+        self._settings = settings
         self._agents = agents
         self._access = access
 
@@ -98,16 +103,20 @@ class FileCompare(Workflow):
         return await agents_outcome(run, self._agents, make_order)
 
     async def _terms(self, request: CompareJob, snapshot: SnapshotRow) -> CompareTerms:
-        """What the backup left out is known as long as its job is."""
+        """By the rules of the backup, which are known as long as its job is; else by the paths of the snapshot."""
         made_by = await self._jobs.get(snapshot.job_id)
-        backup = None
+        rules: tuple[ContentRule, ...] = (by_hand(snapshot.paths),)
+        all_cross = self._settings.flag("backup.cross_mounts")
         if made_by is not None and made_by.kind is JobKind.FILE_BACKUP:
             backup = msgspec.json.decode(made_by.request, type=BackupJob)
+            rules, all_cross = backup.content(), all_cross or backup.cross_mounts
         return CompareTerms(
             folder=parse_shown(request.folder),
             content=request.content,
-            excludes=backup.excludes if backup else (),
-            cross_mounts=backup.cross_mounts if backup else False,
+            excludes=excludes_of(rules),
+            cross_mounts=all_cross or any(rule.cross_mounts for rule in rules),
+            rules=ordered(rules, all_cross=all_cross),
+            made_ns=int(snapshot.created_at.timestamp() * 1e9),
         )
 
     async def _conclude(self, run: JobRun, request: CompareJob, outcome: ReportBody) -> Finish:

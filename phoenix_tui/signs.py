@@ -5,6 +5,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from phoenix_core.domain.alerts import AlertView, Severity
+from phoenix_core.domain.changes import UNKNOWN_MARK, Change, change_of, mark_of
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.domain.versions import Standing
 from phoenix_tui.i18n import _
@@ -49,6 +50,14 @@ _SEVERITY = {
     Severity.CRITICAL: Sign("✗", _("critical"), BAD),
 }
 
+_CHANGE = {
+    Change.ADDED: (_("added"), GOOD),
+    Change.REMOVED: (_("removed"), BAD),
+    Change.CONTENT: (_("content"), WARN),
+    Change.METADATA: (_("metadata"), DIM),
+    Change.TYPE: (_("type"), WARN),
+}
+
 CONNECTED = Sign("●", _("connected"), GOOD)
 AWAY = Sign("○", _("away"), WARN)
 LOST_AGENT = Sign("…", _("agent away"), WARN)
@@ -86,3 +95,9 @@ def alert_sign(alert: AlertView) -> Sign:
 
 def step_sign(state: StepState) -> Sign:
     return _STEP[state]
+
+
+def change_sign(word: str) -> Sign:
+    """Of an entry that differs; of a kind that only a later core knows, its word."""
+    change = change_of(word)
+    return Sign(UNKNOWN_MARK, word, PLAIN) if change is None else Sign(mark_of(word), *_CHANGE[change])

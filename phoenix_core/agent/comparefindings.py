@@ -5,18 +5,20 @@ from dataclasses import dataclass, field
 
 from phoenix_core.agentlink.comparemessages import CompareFindings, Difference
 from phoenix_core.agentlink.reports import MissingFile, RestoreResult
+from phoenix_core.domain.changes import Change
 from phoenix_core.domain.names import shown
 
 LISTED_MAX = 10_000
 LISTED_BYTES = 4 * 2**20
 """Of paths: a result travels as one message."""
 UNREAD_MAX = 1000
-CHANGES = ("same", "added", "removed", "content", "metadata", "type")
+SAME = "same"
+COUNTED = (SAME, *Change)
 
 
 @dataclass
 class Findings:
-    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CHANGES, 0)))
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED, 0)))
     listed: list[Difference] = field(default_factory=list)
     unread: list[MissingFile] = field(default_factory=list)
     not_compared: int = 0
@@ -25,7 +27,7 @@ class Findings:
 
     def add(self, path: bytes, change: str, before: int = 0, after: int = 0, what: str = "") -> None:
         self.counts[change] += 1
-        if change == "same" or len(self.listed) >= LISTED_MAX or self._listed_bytes >= LISTED_BYTES:
+        if change == SAME or len(self.listed) >= LISTED_MAX or self._listed_bytes >= LISTED_BYTES:
             return
         text = shown(path)
         self._listed_bytes += len(text)
@@ -39,7 +41,7 @@ class Findings:
 
     def result(self) -> RestoreResult:
         found = CompareFindings(
-            **{name: self.counts[name] for name in CHANGES},
+            **{name: self.counts[name] for name in COUNTED},
             not_compared=self.not_compared,
             read_bytes=self.read_bytes,
             differences=tuple(self.listed),

@@ -9,7 +9,7 @@ from phoenix_core.agent.backup.mounts import Mounts
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.watch import Watch
-from phoenix_core.agent.comparefindings import Findings
+from phoenix_core.agent.comparefindings import SAME, Findings
 from phoenix_core.agent.comparelive import LiveWalk
 from phoenix_core.agent.comparesieve import CompareSieve, taken
 from phoenix_core.agent.domainaccess import domain_keys
@@ -99,7 +99,7 @@ class CompareJob:
 
 
 def _told(findings: Findings) -> str:
-    counts = {name: count for name, count in findings.counts.items() if name != "same" and count}
+    counts = {name: count for name, count in findings.counts.items() if name != SAME and count}
     differ = ", ".join(f"{count} {name}" for name, count in counts.items()) or "no difference"
-    same = amount(findings.counts["same"], "entry", "entries")
+    same = amount(findings.counts[SAME], "entry", "entries")
     return f"{differ}; {same} the same" + (f", {findings.not_compared} not compared" if findings.not_compared else "")

@@ -12,12 +12,13 @@ from phoenix_core.agent.backup.filesystem_errors import VANISHED, reason_of
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.metadata import TYPES, xattrs_of
 from phoenix_core.agent.backup.records import join
-from phoenix_core.agent.comparefindings import Findings
+from phoenix_core.agent.comparefindings import SAME, Findings
 from phoenix_core.agent.comparesieve import OTHER_FILE_SYSTEM, CompareSieve
 from phoenix_core.agent.restore.content import extents_of, has_content, has_holes
 from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.folders import Descent, open_root, proc_path
 from phoenix_core.agent.restore.selection import uncovered
+from phoenix_core.domain.changes import Change
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkreader import ChunkSource
@@ -181,26 +182,26 @@ class LiveWalk:
         return None
 
     def _removed(self, path: bytes, entry: Entry) -> _Frame | None:
-        self.findings.add(path, "removed", entry.size)
+        self.findings.add(path, Change.REMOVED, entry.size)
         return self._frame(path, entry.tree, None) if entry.is_directory else None
 
     def _added(self, above: Level, path: bytes, name: bytes, status: os.stat_result) -> _Frame | None:
         if self._sieve.leaves_out(above, name, status):
             return None
         if not stat.S_ISDIR(status.st_mode):
-            self.findings.add(path, "added", 0, status.st_size)
+            self.findings.add(path, Change.ADDED, 0, status.st_size)
             return None
         level = self._enter(above, name, status, None)
         if level is None:
             return None
-        self.findings.add(path, "added")
+        self.findings.add(path, Change.ADDED)
         return self._frame(path, b"", level)
 
     def _other_type(
         self, above: Level, path: bytes, name: bytes, entry: Entry, status: os.stat_result
     ) -> _Frame | None:
         is_folder = stat.S_ISDIR(status.st_mode)
-        self.findings.add(path, "type", entry.size, 0 if is_folder else status.st_size)
+        self.findings.add(path, Change.TYPE, entry.size, 0 if is_folder else status.st_size)
         if entry.is_directory:
             return self._frame(path, entry.tree, None)
         level = self._enter(above, name, status, None) if is_folder else None
@@ -213,7 +214,7 @@ class LiveWalk:
         if level is None:
             return None
         what = [] if entry.partial else self._metadata(proc_path(self._at.fd), entry, status, follow=True)
-        self.findings.add(path, "metadata" if what else "same", what=", ".join(what))
+        self.findings.add(path, Change.METADATA if what else SAME, what=", ".join(what))
         return self._frame(path, entry.tree, level)
 
     # --- folders -----------------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ class LiveWalk:
             self._damaged(path, error)
             return
         if is_empty:
-            self.findings.add(path, "same")
+            self.findings.add(path, SAME)
         else:
             self.findings.cannot_compare(path, OTHER_FILE_SYSTEM)
 
@@ -287,7 +288,7 @@ class LiveWalk:
         except OSError as error:
             reason = reason_of(error)
             if reason == VANISHED:
-                self.findings.add(path, "removed", entry.size)
+                self.findings.add(path, Change.REMOVED, entry.size)
             else:
                 self.findings.cannot_compare(path, reason)
             return
@@ -304,11 +305,11 @@ class LiveWalk:
         else:
             is_other = (os.major(status.st_rdev), os.minor(status.st_rdev)) != (entry.rdev_major, entry.rdev_minor)
         if is_other:
-            return "content", []
+            return Change.CONTENT, []
         what = self._metadata(b"%s/%s" % (proc_path(self._at.fd), name), entry, status)
         if status.st_mtime_ns != entry.mtime_ns:
             what.append("time")
-        return "metadata" if what else "same", what
+        return Change.METADATA if what else SAME, what
 
     def _has_content(self, name: bytes, entry: Entry, status: os.stat_result) -> bool:
         if not self._id_key:

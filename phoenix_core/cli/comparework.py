@@ -9,17 +9,17 @@ from phoenix_core.cli.instead import naming
 from phoenix_core.cli.jobresult import compared, print_result
 from phoenix_core.cli.output import print_json, say, warn
 from phoenix_core.cli.progress import job_display
-from phoenix_core.cli.snapshotwork import SIGNS
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.changes import Change, mark_of
 from phoenix_core.domain.comparing import CompareRequest, DifferenceView
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
 from phoenix_core.host.datadir import DataDirectory
 
 _DONE = {JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS}
-COUNTS = ("same", "added", "removed", "content", "metadata", "type", "not_compared")
+COUNTS = ("same", *map(str, Change), "not_compared")
 
 
 async def compare(
@@ -75,7 +75,7 @@ async def _show(client: CoreClient, job: JobView) -> None:
         say(_line(each))
     result = job.result
     say(compared(result))
-    if sum(int(result.get(name, 0)) for name in COUNTS[1:-1]) > count:
+    if sum(int(result.get(name, 0)) for name in Change) > count:
         warn(f"Only the first {count} differences are listed.")
     if result.get("not_compared"):
         what = amount(int(result["not_compared"]), "entry", "entries")
@@ -83,4 +83,4 @@ async def _show(client: CoreClient, job: JobView) -> None:
 
 
 def _line(each: DifferenceView) -> str:
-    return f"{SIGNS.get(each.change, '?')} {each.path}{f'  ({each.what})' if each.what else ''}"
+    return f"{mark_of(each.change)} {each.path}{f'  ({each.what})' if each.what else ''}"

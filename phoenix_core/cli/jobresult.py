@@ -6,6 +6,7 @@ from datetime import datetime
 from phoenix_core.cli.output import duration, print_error, print_json, say, size, when
 from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.changes import Change
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.states import JobKind, JobState
@@ -100,7 +101,7 @@ def _numbers(job: JobView) -> str:
 
 def compared(result: Mapping[str, int | float | str | bool]) -> str:
     """What a comparison counted."""
-    counts = {name: int(result.get(name, 0)) for name in ("added", "removed", "content", "metadata", "type")}
+    counts = {name: int(result.get(name, 0)) for name in Change}
     differ = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     same = int(result.get("same", 0))
     if not differ:

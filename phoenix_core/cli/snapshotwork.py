@@ -14,11 +14,10 @@ from phoenix_core.cli.output import print_facts, print_json, print_table, say, s
 from phoenix_core.cli.progress import job_display
 from phoenix_core.cli.waiting import exit_code, wait_for_job
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.changes import mark_of
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.views import ChangeView, EntryPage, EntryView, SnapshotView, VaultView
 from phoenix_core.host.datadir import DataDirectory
-
-SIGNS = {"added": "+", "removed": "-", "content": "M", "metadata": "m", "type": "T"}
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -188,7 +187,7 @@ async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool)
                 changes += page.changes
             else:
                 for change in page.changes:
-                    say(f"{SIGNS.get(change.change, '?')} {change.path}")
+                    say(f"{mark_of(change.change)} {change.path}")
             after = page.next_after
             if not after:
                 break

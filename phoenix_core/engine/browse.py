@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from phoenix_core.catalog.rows import SnapshotRow
+from phoenix_core.domain.changes import Change
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.names import parse_shown, shown
@@ -214,19 +215,20 @@ def _pairs(
             pending.append(folder(at, trees[0], trees[1]))
 
 
-def _change(old: Entry | None, new: Entry | None) -> str:
+def _change(old: Entry | None, new: Entry | None) -> Change | None:
     if old is None or new is None:
-        return "added" if old is None else "removed"
+        return Change.ADDED if old is None else Change.REMOVED
     if old.type is not new.type:
-        return "type"
+        return Change.TYPE
     content = (old.size, old.chunks, old.chunk_list, old.extents, old.target, old.rdev_major, old.rdev_minor)
     if content != (new.size, new.chunks, new.chunk_list, new.extents, new.target, new.rdev_major, new.rdev_minor):
-        return "content"
+        return Change.CONTENT
     if old.partial or new.partial:
-        return ""
+        return None
     metadata = (old.mode, old.uid, old.gid, old.owner, old.group, old.xattrs)
     times = old.mtime_ns != new.mtime_ns and not old.is_directory
-    return "metadata" if times or metadata != (new.mode, new.uid, new.gid, new.owner, new.group, new.xattrs) else ""
+    is_same = not times and metadata == (new.mode, new.uid, new.gid, new.owner, new.group, new.xattrs)
+    return None if is_same else Change.METADATA
 
 
 def matcher(pattern: str) -> Callable[[str, str], bool]:

@@ -4,6 +4,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from phoenix_core.domain.changes import Change
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.views import ChangeView, SnapshotView
 from phoenix_tui.actions import bindings
@@ -11,19 +12,12 @@ from phoenix_tui.context import Context
 from phoenix_tui.formats import number, short_id, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.screens.base import ConsoleScreen
-from phoenix_tui.signs import Sign
-from phoenix_tui.tones import BAD, DIM, GOOD, PLAIN, STRONG, WARN
+from phoenix_tui.signs import change_sign
+from phoenix_tui.tones import DIM, STRONG
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
-CHANGES = {
-    "added": Sign("+", _("added"), GOOD),
-    "removed": Sign("-", _("removed"), BAD),
-    "content": Sign("~", _("content"), WARN),
-    "metadata": Sign("m", _("metadata"), DIM),
-    "type": Sign("t", _("type"), WARN),
-}
 READ_AHEAD_ROWS = 50
 
 
@@ -107,7 +101,6 @@ class DiffScreen(ConsoleScreen):
             self._read_page()
 
     def _cells(self, change: ChangeView) -> list[Cell]:
-        sign = CHANGES.get(change.change, Sign("?", change.change, PLAIN))
-        before = "" if change.change == "added" else size(change.size_before)
-        after = "" if change.change == "removed" else size(change.size_after)
-        return [sign.content, change.path, before, after]
+        before = "" if change.change == Change.ADDED else size(change.size_before)
+        after = "" if change.change == Change.REMOVED else size(change.size_after)
+        return [change_sign(change.change).content, change.path, before, after]

@@ -13,7 +13,7 @@ from phoenix_tui.formats import number, short_id, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.signs import change_sign
-from phoenix_tui.tones import DIM, STRONG
+from phoenix_tui.tones import DIM, STRONG, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.row_table import Cell, RowTable
@@ -55,7 +55,7 @@ class DiffScreen(ConsoleScreen):
 
     def _read_page(self) -> None:
         if not self._reading:
-            self._reading = True
+            self._reading, self._problem = True, None
             self.run_worker(self._read(), name="read changes", group="read")
 
     async def _read(self) -> None:
@@ -73,9 +73,9 @@ class DiffScreen(ConsoleScreen):
     def face(self) -> Face | None:
         if self._problem is not None and not self._changes:
             return failed(self._problem)
-        if not self._read_once:
+        if not self._changes and (self._next or not self._read_once):
             return loading(_("Comparing …"))
-        if not self._changes and not self._next:
+        if not self._changes:
             return empty(_("Nothing changed"), _("Both snapshots hold the same. Escape goes back."))
         return None
 
@@ -83,15 +83,18 @@ class DiffScreen(ConsoleScreen):
         self.query_one(RowTable).show(self._changes)
         count = len(self._changes)
         more = "+" if self._next else ""
-        title = Content.assemble(
+        parts: list[Content | str | tuple[str, str]] = [
             (f"{self._after.server_name}: ", STRONG),
             (ngettext("{count} change", "{count} changes", count).format(count=number(count) + more), STRONG),
             "\n",
             self._named(self._before),
             (_("  until  "), DIM),
             self._named(self._after),
-        )
-        self.query_one("#title", Static).update(title)
+        ]
+        if self._problem is not None:
+            told = _("   broken off: {problem} Going down tries again.").format(problem=self._problem.message)
+            parts.append((told, WARN))
+        self.query_one("#title", Static).update(Content.assemble(*parts))
 
     def _named(self, snapshot: SnapshotView) -> Content:
         return Content.assemble(f"{short_id(snapshot.id)} ", (self.formats.time(snapshot.created_at), DIM))

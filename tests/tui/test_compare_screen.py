@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from textual.widgets import Static
 
 from phoenix_core.domain.comparing import DifferencePage, DifferenceView
 from phoenix_core.domain.errors import ErrorView
@@ -86,3 +87,57 @@ async def test_why_a_comparison_failed_is_told(core: ScriptedCore, open_console:
         end(core, job, JobState.FAILED, error=ErrorView("x", "The agent can't compare.", "Upgrade it."))
         await until(pilot, lambda: not pilot.app.screen.query_one("#body").display)
         assert pilot.app.screen.query_one(FaceView).display
+
+
+def face(pilot: ConsolePilot) -> str:
+    found = pilot.app.screen.query_one(FaceView)
+    return str(found.query_one(Static).render()) if found.display else ""
+
+
+async def test_no_difference_is_not_said_of_what_could_not_be_compared(
+    core: ScriptedCore, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.tree, "differences", lambda: DifferencePage(()))
+    async with open_console() as pilot:
+        job = await begin(pilot, core)
+        end(core, job, JobState.SUCCESSFUL_WITH_ERRORS, result={"same": 10, "not_compared": 2})
+        await until(pilot, lambda: "No difference in what could be compared" in face(pilot))
+        assert "2 entries could not be compared" in face(pilot)
+
+
+async def test_a_comparison_that_was_broken_off_is_not_taken_for_finished(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        job = await begin(pilot, core)
+        end(core, job, JobState.CANCELLED)
+        await until(pilot, lambda: "was not finished: it is cancelled" in face(pilot))
+
+
+async def test_while_the_core_is_away_nothing_is_said_of_a_comparison(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await begin(pilot, core)
+        await until(pilot, lambda: "Comparing" in face(pilot))
+        await core.stop()
+        await until(pilot, lambda: "isn't known" in face(pilot))
+
+
+async def test_reading_all_files_ends_the_comparison_that_runs(core: ScriptedCore, open_console: OpenConsole) -> None:
+    """What the first one would have found isn't taken for what the second one finds."""
+    async with open_console() as pilot:
+        first = await begin(pilot, core)
+        await until(pilot, lambda: "Comparing" in face(pilot))
+        await pilot.press("h")
+        await until(pilot, lambda: len(newest(core)) == 2)
+        await until(pilot, lambda: core.jobs[first.id].state is JobState.CANCELLED)
+        await pilot.pause()
+        assert "Comparing" in face(pilot)
+
+
+async def test_more_than_is_listed_is_told(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        end(core, await begin(pilot, core), result={"content": 10_000, "added": 5, "listed": 4})
+        await until(pilot, lambda: table(pilot).row_count == 4)
+        assert "the first 4 are listed" in str(pilot.app.screen.query_one("#title", Static).render())

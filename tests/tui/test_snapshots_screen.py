@@ -1,7 +1,9 @@
 """The list of snapshots: what each holds, and with which it is compared."""
 
 import msgspec
+import pytest
 
+from phoenix_core.domain.views import ChangePage
 from phoenix_tui.screens.diff import DiffScreen
 from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
@@ -51,3 +53,21 @@ async def test_lists_say_which_folders_a_snapshot_holds(core: ScriptedCore, open
         await pilot.press("escape")
         await until(pilot, lambda: "/home" in shown(pilot))
         assert "/etc, /srv" in shown(pilot)
+
+
+async def test_changes_that_could_not_be_read_to_the_end_say_so(
+    core: ScriptedCore, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core.snapshots = [NEWEST, OLDEST]
+    first = msgspec.structs.replace(core.tree.changes(), next_after="/srv/www/old.html")
+
+    def only_the_first_page() -> ChangePage:
+        core.refuse[f"/v1/snapshots/{OLDEST.id}/diff/{NEWEST.id}"] = sample.NO_SPACE
+        return first
+
+    monkeypatch.setattr(core.tree, "changes", only_the_first_page)
+    async with open_console() as pilot:
+        await open_list(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: "broken off" in shown(pilot))
+        assert "4+ changes" in shown(pilot)

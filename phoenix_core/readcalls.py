@@ -38,6 +38,15 @@ class DownloadCut(PhoenixError):
     retryable = True
 
 
+class SearchCut(PhoenixError):
+    """The connection ended in the middle of a search, and nobody knows why."""
+
+    code = "search_cut"
+    template = "The search for {pattern} was cut short: there may be more than what was found so far."
+    hint = "See whether the core runs with `phoenix doctor`, then search again."
+    retryable = True
+
+
 class ReadCalls(ABC):
     """What `client.CoreClient` inherits."""
 
@@ -60,18 +69,22 @@ class ReadCalls(ABC):
         """Each version of what fits, over all snapshots, and how far the search is, as they come. The last line has
         `end`. `since`, `until`: times of snapshots in RFC 3339. `limit` 0: all. Closing the generator ends the search.
 
-        Raises RemoteError also in the middle."""
+        Raises RemoteError and SearchCut also in the middle."""
         query = {"pattern": pattern, "server": server, "path": path, "since": since, "until": until, "limit": limit}
         async with self._streamed("/v1/find", query) as response:
             ended = False
-            async for line in response.content:
-                found = msgspec.json.decode(line, type=SearchLine)
-                if found.error is not None:
-                    raise RemoteError(found.error)
-                ended = found.end is not None
-                yield found
+            try:
+                async for line in _lines(response.content):
+                    found = msgspec.json.decode(line, type=SearchLine)
+                    if found.error is not None:
+                        raise RemoteError(found.error)
+                    ended = found.end is not None
+                    yield found
+            except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as error:
+                if not ended:
+                    raise SearchCut(pattern=pattern) from error
             if not ended:
-                raise DownloadCut(path=f"what fits {pattern}", bytes=response.content.total_bytes)
+                raise SearchCut(pattern=pattern)
 
     # --- comparing ---------------------------------------------------------------------------------------------------
 
@@ -157,6 +170,17 @@ class ReadCalls(ABC):
                 return await response.read()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise DownloadCut(path=path, bytes=0) from error
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+    """However long they are; what comes after the last end of a line isn't given."""
+    held: list[bytes] = []
+    async for block in content.iter_any():
+        first, *more = block.split(b"\n")
+        held.append(first)
+        for rest in more:
+            yield b"".join(held)
+            held = [rest]
 
 
 def _mount(name: str, rest: str = "") -> str:

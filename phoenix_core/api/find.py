@@ -41,16 +41,21 @@ class FindResource:
         parts(path)
         limit = whole(request, "limit", 1000, high=LIMIT_MAX) or LIMIT_MAX
         since, until = _time(request, "since"), _time(request, "until")
-        rows = [
-            row
-            for row in await self._sources.listed(request.query.get("server", ""))
-            if row.readable and not (since and row.created_at < since) and not (until and row.created_at > until)
-        ]
-        searches = [VersionSearch(vault, of_server, fits) for of_server in await asyncio.to_thread(_by_server, rows)]
+        rows = await self._sources.listed(request.query.get("server", ""))
+
+        def in_time(row: SnapshotRow) -> bool:
+            return not (since and row.created_at < since) and not (until and row.created_at > until)
+
+        def wanted(row: SnapshotRow) -> bool:
+            return row.readable and in_time(row)
+
+        lost = sum(in_time(row) and not row.readable for row in rows)
+        by_server = await asyncio.to_thread(_by_server, rows)
+        searches = [VersionSearch(vault, of_server, fits, wanted) for of_server in by_server]
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
         answer.enable_chunked_encoding()
         await answer.prepare(request)
-        await send(request, answer, _lines(searches, path, limit), soon_s=SOON_S)
+        await send(request, answer, _lines(searches, path, limit, lost), soon_s=SOON_S)
         return answer
 
 
@@ -60,9 +65,9 @@ def _by_server(rows: Sequence[SnapshotRow]) -> list[list[SnapshotRow]]:
     return [list(group) for _, group in groupby(ordered, key=lambda row: row.server_name)]
 
 
-def _lines(searches: Sequence[VersionSearch], path: bytes, limit: int) -> Iterator[bytes]:
+def _lines(searches: Sequence[VersionSearch], path: bytes, limit: int, lost: int) -> Iterator[bytes]:
     count = 0
-    done = SearchProgress(0, 0)
+    done = SearchProgress(0, 0, lost=lost)
     try:
         for search in searches:
             for each in search.run(path):
@@ -83,7 +88,11 @@ def _lines(searches: Sequence[VersionSearch], path: bytes, limit: int) -> Iterat
 
 def _sum(one: SearchProgress, two: SearchProgress) -> SearchProgress:
     return SearchProgress(
-        one.folders + two.folders, one.entries + two.entries, two.current, one.unreadable + two.unreadable
+        one.folders + two.folders,
+        one.entries + two.entries,
+        two.current,
+        one.unreadable + two.unreadable,
+        one.lost + two.lost,
     )
 
 

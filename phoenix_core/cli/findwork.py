@@ -50,10 +50,10 @@ async def find(data: DataDirectory, wanted: Wanted, *, as_json: bool) -> int:
     shown.progress(None)
     done = last.end or SearchProgress(0, 0)
     if as_json:
-        print_json({"versions": found, "truncated": last.truncated, "unreadable": done.unreadable})
+        print_json({"versions": found, "truncated": last.truncated, "unreadable": done.unreadable, "lost": done.lost})
     else:
         shown.end(last, done)
-    return EXIT_MISSING_FILES if done.unreadable else EXIT_DONE
+    return EXIT_MISSING_FILES if done.unreadable or done.lost else EXIT_DONE
 
 
 class Shown:
@@ -90,6 +90,9 @@ class Shown:
         if done.unreadable:
             what = amount(done.unreadable, "folder")
             warn(f"{what} can't be read, since the vault is damaged there: `phoenix vault verify` tells more.")
+        if done.lost:
+            what = amount(done.lost, "snapshot")
+            warn(f"{what} can't be searched, since the vault lost what it needs: `phoenix snapshot list` shows which.")
         if self._first is None:
             say("Nothing fits." if not self._path else "")
             return

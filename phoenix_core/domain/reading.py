@@ -34,7 +34,8 @@ class FileVersion(msgspec.Struct, frozen=True):
     target: str = ""
     """A symbolic link's."""
     gone: bool = False
-    """The server's newest snapshot that covers the path holds another version, or none."""
+    """The server's newest snapshot that covers the path holds another version, or none. False also where that one is
+    lost, damaged there, or not searched."""
 
 
 class SearchProgress(msgspec.Struct, frozen=True):
@@ -44,6 +45,8 @@ class SearchProgress(msgspec.Struct, frozen=True):
     current: str = ""
     unreadable: int = 0
     """Folders whose tree is damaged: what they held isn't found."""
+    lost: int = 0
+    """Snapshots that are lost: they aren't searched."""
 
 
 class SearchLine(msgspec.Struct, frozen=True, omit_defaults=True):

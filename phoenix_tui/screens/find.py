@@ -109,6 +109,11 @@ class FindScreen(ConsoleScreen):
         if end.unreadable:
             told = ngettext("{count} folder can't be read", "{count} folders can't be read", end.unreadable)
             parts.append(("   " + told.format(count=number(end.unreadable)) + _("; verify the vault."), WARN))
+        if end.lost:
+            told = ngettext(
+                "{count} snapshot is lost and not searched", "{count} snapshots are lost and not searched", end.lost
+            )
+            parts.append(("   " + told.format(count=number(end.lost)) + ".", WARN))
         self._say(Content.assemble(*parts))
 
     def _tell(self, text: str, tone: str = DIM) -> None:

@@ -125,6 +125,7 @@ async def test_a_damaged_folder_is_counted_and_the_rest_is_found(rig: Rig, agent
     assert [line.version.path for line in found if line.version] == ["/srv/a/notes"]
     assert found[-1].end is not None
     assert found[-1].end.unreadable > 0
+    assert [line.version.gone for line in found if line.version] == [False]
 
 
 async def test_who_has_seen_enough_ends_it(rig: Rig, history: list[str]) -> None:
@@ -132,3 +133,35 @@ async def test_who_has_seen_enough_ends_it(rig: Rig, history: list[str]) -> None
     async with aclosing(rig.client.find_versions("*", limit=0)) as search:
         assert (await anext(search)).version is not None
     assert (await rig.client.status()).servers == 1
+
+
+async def test_a_lost_snapshot_is_told_and_nothing_is_called_gone_by_it(rig: Rig, history: list[str]) -> None:
+    """What the newest held isn't known any more."""
+    assert [each.gone for each in await versions(rig, "notes")] == [False, True, True]
+    (rig.data.vault / "snapshots" / history[-1]).unlink()
+    found = await lines(rig, "notes")
+    assert found[-1].end is not None
+    assert found[-1].end.lost == 1
+    assert [(each.version.newest, each.version.gone) for each in found if each.version] == [
+        (history[2], False),
+        (history[1], False),
+        (history[2], False),
+    ]
+
+
+async def test_what_the_search_leaves_out_calls_nothing_gone(rig: Rig, history: list[str]) -> None:
+    third = await rig.client.snapshot(history[2])
+    until = (third.created_at + timedelta(microseconds=1)).isoformat()
+    found = await versions(rig, "notes", until=until)
+    assert [(each.newest, each.gone) for each in found] == [
+        (history[2], False),
+        (history[1], False),
+        (history[2], False),
+    ]
+
+
+async def test_a_path_of_any_length_is_found(rig: Rig, agent: FakeAgent) -> None:
+    """Longer than what a reader of lines takes."""
+    path = "/srv/" + "/".join(["d" * 250] * 600) + "/notes"
+    await backed_up(rig, agent, {path: b"x"})
+    assert [each.path for each in await versions(rig, "notes")] == [path]

@@ -85,7 +85,7 @@ async def test_versions_are_json_for_programs(rig: Rig, capsys: Said) -> None:
         ("/srv/docs/a.txt", 2),
         ("/srv/docs/new.txt", 1),
     ]
-    assert (found["truncated"], found["unreadable"]) == (True, 0)
+    assert (found["truncated"], found["unreadable"], found["lost"]) == (True, 0, 0)
 
 
 async def test_nothing_found_is_said(rig: Rig, capsys: Said) -> None:

@@ -1,10 +1,14 @@
 """Finding a file in all snapshots, and the way from a version to its restore."""
 
+from collections.abc import Iterator
+
 import msgspec
+import pytest
 from textual.widgets import Input, Static
 
-from phoenix_core.domain.reading import FileVersion
+from phoenix_core.domain.reading import FileVersion, SearchLine, SearchProgress
 from phoenix_core.domain.states import JobState
+from phoenix_core.domain.views import SnapshotView
 from phoenix_tui.screens.find import FindScreen
 from phoenix_tui.screens.restore import RestoreScreen
 from phoenix_tui.widgets.row_table import RowTable
@@ -94,3 +98,32 @@ async def test_another_search_is_begun_with_a_slash(core: ScriptedCore, open_con
         await find(pilot, *"hosts")
         await pilot.press("slash")
         assert isinstance(pilot.app.focused, Input)
+
+
+async def test_a_search_that_is_cut_short_says_so(
+    core: ScriptedCore, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = core.tree.versions("hosts", core.snapshots)
+
+    def cut(pattern: str, snapshots: list[SnapshotView]) -> Iterator[SearchLine]:
+        yield whole[0]
+        raise ConnectionResetError
+
+    monkeypatch.setattr(core.tree, "versions", cut)
+    async with open_console() as pilot:
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(pilot.app.focused, Input))
+        await pilot.press(*"hosts", "enter")
+        await until(pilot, lambda: "was cut short" in told(pilot))
+        assert pilot.app.screen.query_one(RowTable).row_count == 1
+
+
+async def test_lost_snapshots_are_told(
+    core: ScriptedCore, open_console: OpenConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        core.tree, "versions", lambda pattern, snapshots: [SearchLine(end=SearchProgress(1, 1, unreadable=0, lost=2))]
+    )
+    async with open_console() as pilot:
+        await find(pilot, *"hosts")
+        assert "2 lost snapshots aren't searched" in told(pilot)

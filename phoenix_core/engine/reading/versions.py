@@ -55,16 +55,24 @@ Found = dict[bytes, dict[_Version, tuple[int, int]]]
 class VersionSearch:
     """One search in the snapshots of one server. Used by one thread."""
 
-    def __init__(self, vault: OpenVault, rows: Sequence[SnapshotRow], fits: Fits) -> None:
-        """`rows`: newest first."""
+    def __init__(
+        self, vault: OpenVault, rows: Sequence[SnapshotRow], fits: Fits, wanted: Callable[[SnapshotRow], bool]
+    ) -> None:
+        """`rows`: all that the server has, newest first, lost ones too. `wanted`: whether one is to be searched."""
         self._vault = vault
         self._rows = rows
         self._fits = fits
         self._sources: dict[tuple[str, int], AheadSource] = {}
         self._covers: dict[tuple[str, ...], tuple[int, tuple[bytes, ...]]] = {}
+        self._searched = 0
+        """The snapshots that are looked into."""
         for number, row in enumerate(rows):
-            mask, paths = self._covers.get(row.paths, (0, tuple(map(_folder_path, row.paths))))
-            self._covers[row.paths] = (mask | 1 << number, paths)
+            mask, tops = self._covers.get(row.paths, (0, tuple(map(_folder_path, row.paths)) or (b"/",)))
+            self._covers[row.paths] = (mask | 1 << number, tops)
+            if wanted(row):
+                self._searched |= 1 << number
+        self._damaged: dict[bytes, int] = {}
+        """Folders with the snapshots that can't tell what is in them."""
         self.folders = 0
         self.entries = 0
         self.unreadable = 0
@@ -74,11 +82,13 @@ class VersionSearch:
         and then how far the search is. Raises `PathNotInSnapshot` for no path, and what the storage node raises."""
         roots: Trees = {}
         for number, row in enumerate(self._rows):
+            if not self._searched >> number & 1:
+                continue
             root = _Tree(row.domain, row.epoch, row.root)
             roots[root] = roots.get(root, 0) | 1 << number
         at = b"/" + b"/".join(parts(path))
         pending: list[tuple[bytes, Iterator[tuple[bytes, Trees]]]] = []
-        below = yield from self._folder(at.rstrip(b"/"), self._down(roots, parts(path)))
+        below = yield from self._folder(at.rstrip(b"/"), self._down(roots, at))
         pending.append((at.rstrip(b"/"), iter(sorted(below.items()))))
         while pending:
             above, rest = pending[-1]
@@ -91,15 +101,15 @@ class VersionSearch:
             if below:
                 pending.append((where, iter(sorted(below.items()))))
 
-    def _down(self, trees: Trees, names: Sequence[bytes]) -> Trees:
+    def _down(self, trees: Trees, path: bytes) -> Trees:
         """The trees that the folder with this path had."""
-        for name in names:
+        for name in parts(path):
             below: Trees = {}
             for tree, mask in trees.items():
                 try:
                     found = find_entry(self._source(tree), tree.tree, name)
                 except DAMAGE:
-                    self.unreadable += 1
+                    self._damage(path.rstrip(b"/"), mask)
                     continue
                 if found is not None and found.is_directory:
                     child = _Tree(tree.domain, tree.epoch, found.tree)
@@ -120,10 +130,11 @@ class VersionSearch:
                     if self._is_due(len(page)):
                         yield self.progress(path)
             except DAMAGE:
-                self.unreadable += 1
+                self._damage(path, mask)
+        known = self._searched & ~self._unknown_in(path)
         for name in sorted(found):
             for version, (mask, mtime_ns) in sorted(found[name].items(), key=lambda each: each[1][0] & -each[1][0]):
-                yield self._view(path + b"/" + name, version, mask, mtime_ns)
+                yield self._view(path + b"/" + name, version, mask, mtime_ns, known)
         self._hint(below)
         return below
 
@@ -147,10 +158,12 @@ class VersionSearch:
     def progress(self, path: bytes = b"") -> SearchProgress:
         return SearchProgress(self.folders, self.entries, shown(path), self.unreadable)
 
-    def _view(self, path: bytes, version: _Version, mask: int, mtime_ns: int) -> FileVersion:
+    def _view(self, path: bytes, version: _Version, mask: int, mtime_ns: int, known: int) -> FileVersion:
+        """`known`: the snapshots that tell what is in its folder."""
         newest = self._rows[(mask & -mask).bit_length() - 1]
         oldest = self._rows[mask.bit_length() - 1]
         covering = self._covering(path)
+        last = covering & -covering
         return FileVersion(
             server_id=newest.server_id,
             server_name=newest.server_name,
@@ -164,7 +177,7 @@ class VersionSearch:
             oldest=oldest.id,
             oldest_at=oldest.created_at,
             target=shown(version.target),
-            gone=not covering & -covering & mask,
+            gone=bool(last & known) and not last & mask,
         )
 
     def _covering(self, path: bytes) -> int:
@@ -174,6 +187,18 @@ class VersionSearch:
             if any((path + b"/").startswith(top) for top in tops):
                 covering |= mask
         return covering
+
+    def _damage(self, path: bytes, mask: int) -> None:
+        self.unreadable += 1
+        self._damaged[path] = self._damaged.get(path, 0) | mask
+
+    def _unknown_in(self, path: bytes) -> int:
+        """The snapshots of which a folder on the way to this one, or it itself, can't be read."""
+        unknown = self._damaged.get(path, 0)
+        while self._damaged and path:
+            path = path.rpartition(b"/")[0]
+            unknown |= self._damaged.get(path, 0)
+        return unknown
 
     def _source(self, tree: _Tree) -> AheadSource:
         key = (tree.domain, tree.epoch)

@@ -3,6 +3,7 @@ also one that was refused."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import unquote_plus
 
 import structlog
@@ -25,6 +26,9 @@ SECRET = ".secret"  # noqa: S105 (a name's ending)
 """What a route takes whose name ends so is secret: the entry says that it was called, not with what."""
 PAGE_MAX = 1000
 INTERRUPTED = "interrupted"
+BEGUN = "begun"
+"""Of what hands data out: kept before the first byte goes. How it ended, another entry says."""
+_NOTE_BEGUN = "phoenix.audit.begun"
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ def audited(add: Add) -> Middleware:
             return await handler(request)
         action = name.replace(".", " ")
         who = await operator_of(request)  # while the connection that tells is there
+        request[_NOTE_BEGUN] = partial(_add, request, who, action, BEGUN)
         try:
             answer = await handler(request)
         except PhoenixError as error:
@@ -65,6 +70,14 @@ def audited(add: Add) -> Middleware:
             raise
         except StreamCut as cut:
             await _add(request, who, action, cut.error.code if cut.error else INTERRUPTED)
+            raise
+        except ConnectionError:
+            await _add(request, who, action, INTERRUPTED)
+            raise
+        except web.HTTPException:
+            raise
+        except Exception:
+            await _add(request, who, action, PhoenixError.code)
             raise
         except asyncio.CancelledError:
             await asyncio.shield(_add(request, who, action, INTERRUPTED))
@@ -80,6 +93,12 @@ def audited(add: Add) -> Middleware:
         await add(who, action, subject, detail, outcome)
 
     return middleware
+
+
+async def data_goes_out(request: web.Request) -> None:
+    """Keep that the request hands data out, before it does: so that it stands there however the request ends, and if
+    the core ends with it. Raises what keeps the entry from being kept."""
+    await request[_NOTE_BEGUN]()
 
 
 class AuditResource:

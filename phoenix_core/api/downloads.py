@@ -1,4 +1,5 @@
-"""Downloads: one file of a snapshot, in ranges too, or a folder as tar or zip. Each is in the audit log."""
+"""Downloads: one file of a snapshot, in ranges too, or a folder as tar or zip. Each is in the audit log,
+before its first byte goes out and at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from phoenix_core.api.audit import data_goes_out
 from phoenix_core.api.codec import json_answer, one_of
 from phoenix_core.api.streaming import StreamCut, send
 from phoenix_core.catalog.rows import SnapshotRow
@@ -112,6 +114,8 @@ class DownloadResource:
         answer.headers[ID_HEADER] = name
         state = DownloadState.INTERRUPTED
         try:
+            if request.method != "HEAD":
+                await data_goes_out(request)
             await answer.prepare(request)
             if request.method != "HEAD":
                 await send(request, answer, pieces, lambda count: self._downloads.sent(name, count))

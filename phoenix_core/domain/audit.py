@@ -18,4 +18,5 @@ class AuditEntry(msgspec.Struct, frozen=True):
     detail: str = ""
     """The request's body, cut at 2,000 characters."""
     outcome: str = "done"
-    """`done`, or the code of the error that it was answered with."""
+    """`done`, or the code of the error that it was answered with. A download has two entries: `begun` before the first
+    byte goes out, and how it ended, which lacks where the core ended with it."""

@@ -110,9 +110,11 @@ async def test_every_download_is_in_the_audit_log(rig: Rig, snapshot: str) -> No
     await archive(rig, snapshot, "/srv/deep", ArchiveFormat.ZIP)
     with pytest.raises(RemoteError):
         await whole(rig, snapshot, "/srv/none")
-    entries = (await rig.client.audit())[:3]
+    entries = (await rig.client.audit())[:5]
     assert [(each.action, each.subject, each.outcome) for each in reversed(entries)] == [
+        ("snapshot download", snapshot, "begun"),
         ("snapshot download", snapshot, "done"),
+        ("snapshot archive", snapshot, "begun"),
         ("snapshot archive", snapshot, "done"),
         ("snapshot download", snapshot, "path_not_in_snapshot"),
     ]
@@ -137,8 +139,8 @@ async def test_damage_cuts_the_answer_and_the_client_tells_why(rig: Rig, agent: 
         with pytest.raises(aiohttp.ClientPayloadError):
             await got.read()
     await rig.client.status()  # the core is well
-    outcomes = {each.outcome for each in await rig.client.audit() if each.action.startswith("snapshot ")}
-    assert outcomes == {"file_unreadable"}
+    told = {each.outcome for each in await rig.client.audit() if each.action.startswith("snapshot ")}
+    assert told == {"begun", "file_unreadable"}
 
 
 async def test_who_goes_in_the_middle_is_noted_and_leaves_no_hold(rig: Rig, agent: FakeAgent) -> None:
@@ -147,14 +149,19 @@ async def test_who_goes_in_the_middle_is_noted_and_leaves_no_hold(rig: Rig, agen
     snapshot = (await rig.ended(job.id)).snapshot_id
     async with aclosing(rig.client.download_file(snapshot, "/srv/large")) as blocks:
         await anext(blocks)
+        assert await outcomes(rig) == ["begun"]  # also where the core is killed now
         held = await asyncio.to_thread(rig.node().leases)
         assert [lease.parent for lease in held] == [snapshot]
-    outcomes: list[str] = []
     async with asyncio.timeout(20):
-        while not outcomes:  # the core notices at its next write
-            outcomes = [each.outcome for each in await rig.client.audit() if each.action == "snapshot download"]
-    assert outcomes == ["interrupted"]
+        while "interrupted" not in await outcomes(rig):  # the core notices at its next write
+            pass
+    assert await outcomes(rig) == ["interrupted", "begun"]
     assert not await asyncio.to_thread(rig.node().leases)
+
+
+async def outcomes(rig: Rig) -> list[str]:
+    """Of downloads, the newest first."""
+    return [each.outcome for each in await rig.client.audit() if each.action == "snapshot download"]
 
 
 async def test_a_snapshot_that_is_removed_while_it_is_downloaded_comes_whole(rig: Rig, agent: FakeAgent) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,6 +19,8 @@ from phoenix_core.domain.reading import ArchiveFormat
 from phoenix_core.host.datadir import DataDirectory
 
 STDOUT = Path("-")
+NAME_BYTES = 255
+"""Of the longest name on any common file system."""
 
 
 async def download(
@@ -79,20 +82,24 @@ async def _archive_needed(client: CoreClient, snapshot: str, path: str, server: 
 
 def _target(to: Path | None, path: str, archive: ArchiveFormat | None) -> Path:
     name = portable(parse_shown(path).rstrip(b"/").rpartition(b"/")[2]) or "snapshot"
-    if archive is not None:
-        name += f".{archive}"
+    name = _fitting(name, f".{archive}" if archive is not None else "")
     if to is None:
         return Path(name)
-    return to / name if to.is_dir() else to
+    return to / name if os.path.isdir(to) else to
+
+
+def _fitting(stem: str, ending: str) -> str:
+    """A name that file systems take: of one that is too long the end of its stem is left out."""
+    return stem.encode()[: NAME_BYTES - len(ending)].decode("utf-8", "ignore") + ending
 
 
 async def _save(blocks: AsyncGenerator[bytes, None], target: Path, *, overwrite: bool) -> int:
     """Beside its place until it is whole. Raises FileExists, FileUnwritable, and why it doesn't come whole."""
-    if not overwrite and await asyncio.to_thread(os.path.lexists, target):
-        raise FileExists(file=target)
-    part = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    part = target.with_name(f".phoenix-{secrets.token_hex(8)}.part")
     written = 0
     try:
+        if await asyncio.to_thread(_is_there, target) and not overwrite:
+            raise FileExists(file=target)
         with await asyncio.to_thread(part.open, "xb") as out:
             async for block in blocks:
                 await asyncio.to_thread(out.write, block)
@@ -108,12 +115,21 @@ async def _save(blocks: AsyncGenerator[bytes, None], target: Path, *, overwrite:
     return written
 
 
+def _is_there(target: Path) -> bool:
+    """Raises OSError for a name that no file can have there, before all of it has come for nothing."""
+    try:
+        target.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _sync(fd: int) -> None:
     os.fsync(fd)
 
 
 def _place(part: Path, target: Path, *, overwrite: bool) -> None:
-    """Give it its name; without `overwrite` if that is still free."""
+    """Give it its name; without `overwrite` only if that is still free. Raises OSError."""
     if overwrite:
         part.replace(target)
         return
@@ -122,7 +138,12 @@ def _place(part: Path, target: Path, *, overwrite: bool) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        part.rename(target)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        try:
+            part.replace(target)  # what is there is the empty file of the line above
+        except OSError:
+            target.unlink()
+            raise
 
 
 async def _print(blocks: AsyncGenerator[bytes, None]) -> None:

@@ -1,6 +1,7 @@
 """The commands that find, download, compare and mount, on a core with two snapshots of one server."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -135,6 +136,54 @@ async def test_a_download_that_fails_leaves_nothing(rig: Rig, tmp_path: Path) ->
     assert list(target.iterdir()) == []
     with pytest.raises(FileUnwritable, match="No such file"):
         await download(rig, "/srv/docs/a.txt", to=tmp_path / "no" / "folder")
+
+
+def files_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir() if each.is_file()]
+
+
+async def test_long_names_are_no_hindrance(rig: Rig, tmp_path: Path) -> None:
+    """Neither one that is as long as any, nor one that becomes longer as it is made safe for every system."""
+    long, odd = "ä" * 127, ":" * 255
+    agent = next(each for each in rig.agents if each.name == "web1")
+    agent.files = {f"/srv/{long}": b"long", f"/srv/{odd}": b"odd"}
+    await backed_up(rig, "web1")
+    await download(rig, f"/srv/{long}", to=tmp_path)
+    assert (tmp_path / long).read_bytes() == b"long"
+    await download(rig, f"/srv/{long}", to=tmp_path, kind="tar")
+    await download(rig, f"/srv/{odd}", to=tmp_path)
+    assert sorted(len(each.encode()) for each in files_in(tmp_path)) == [254, 254, 255]
+    with pytest.raises(FileUnwritable, match="too long"):
+        await download(rig, f"/srv/{long}", to=tmp_path / ("x" * 256))
+
+
+async def test_a_file_that_came_meanwhile_is_not_replaced(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where the file system has no hard links."""
+    target = tmp_path / "large"
+    sync = downloadwork._sync
+
+    def somebody_else_writes(fd: int) -> None:
+        sync(fd)
+        target.write_bytes(b"somebody else's")
+
+    def no_links(self: Path, other: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(downloadwork, "_sync", somebody_else_writes)
+    for links in (True, False):
+        if not links:
+            monkeypatch.setattr(Path, "hardlink_to", no_links)
+        target.unlink(missing_ok=True)
+        with pytest.raises(FileExists):
+            await download(rig, "/srv/large", to=target)
+        assert target.read_bytes() == b"somebody else's"
+    monkeypatch.setattr(downloadwork, "_sync", sync)
+    target.unlink()
+    await download(rig, "/srv/large", to=target)
+    assert target.read_bytes() == LARGE
+    assert files_in(tmp_path) == ["large"]
 
 
 async def test_standard_output_is_the_file(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

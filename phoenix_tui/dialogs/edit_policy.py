@@ -21,8 +21,7 @@ from phoenix_tui.dialogs.rule_test import open_rule_test
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD
 from phoenix_tui.widgets.controls import PushButton
-
-Item = ServerGroup | BackupPolicy | ContentRule
+from phoenix_tui.widgets.policy_facts import Item
 
 
 class Field(NamedTuple):
@@ -83,6 +82,7 @@ FIELDS: dict[type[Item], tuple[Field, ...]] = {
         Field("skip_caches", _("Skip caches"), _("yes, no: folders tagged by CACHEDIR.TAG")),
         Field("disk_images", _("Disk images"), "*.img; *.vhd"),
         Field("cross_mounts", _("File systems"), _("yes, no: enter those below")),
+        Field("streams", _("Streams"), "orders=dump-orders"),
     ),
 }
 _TITLES = {ServerGroup: _("Server group"), BackupPolicy: _("Backup policy"), ContentRule: _("Content rule")}

@@ -8,8 +8,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
-from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
-from phoenix_core.domain.quantities import typed_size, typed_time
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
 from phoenix_core.domain.readymade import READY_MADE
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
@@ -25,9 +24,9 @@ from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.facts import Fact, Facts
+from phoenix_tui.widgets.policy_facts import Item, facts_of, texts_of
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
-Item = ServerGroup | BackupPolicy | ContentRule
 _KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rule")}
 NEXT_RUNS = 2
 
@@ -95,11 +94,11 @@ class PoliciesScreen(SearchableScreen):
         return [*config.groups, *config.policies, *config.rules]
 
     def show_model(self) -> None:
-        self.query_one(RowTable).show([each for each in self._items() if self.holds(each.name, *_texts(each))])
+        self.query_one(RowTable).show([each for each in self._items() if self.holds(each.name, *texts_of(each))])
         self._show_detail()
 
     def _cells(self, item: Item) -> list[Cell]:
-        return [Content.styled(_KIND[type(item)], DIM), item.name, " · ".join(text for text in _texts(item) if text)]
+        return [Content.styled(_KIND[type(item)], DIM), item.name, " · ".join(text for text in texts_of(item) if text)]
 
     def _show_detail(self) -> None:
         item = self._item()
@@ -109,36 +108,9 @@ class PoliciesScreen(SearchableScreen):
 
     def _facts(self, item: Item) -> list[Fact]:
         if isinstance(item, ServerGroup):
-            return [
-                (_("Servers"), ", ".join(item.servers) or _("none yet")),
-                (_("Policy"), item.policy or _("none: backed up by hand only")),
-                (_("Content rules"), ", ".join(item.rules) or _("none: a schedule has nothing to back up")),
-                (_("Next run"), self._next_runs(item.policy, 1)),
-            ]
+            return facts_of(item, "", self._next_runs(item.policy, 1))
         used = ", ".join(group.name for group in (self._config or Config()).groups if _uses(group, item))
-        if isinstance(item, ContentRule):
-            return [
-                (_("Folders"), ", ".join(item.paths)),
-                (_("Without"), ", ".join(item.excludes) or _("nothing")),
-                (_("Files"), files_of(item)),
-                (_("Tagged caches"), _("left out") if item.skip_caches else _("taken")),
-                (_("File systems below"), _("entered") if item.cross_mounts else _("left out")),
-                (_("Groups"), used or _("none")),
-            ]
-        missed = _("made up for") if item.missed is MissedRun.RUN else _("skipped")
-        return [
-            (_("Schedule"), f"{'; '.join(item.schedule) or _('by hand only')} ({item.time_zone})"),
-            (_("Window"), "; ".join(item.window) or _("always")),
-            (_("Bandwidth"), "; ".join(item.bandwidth) or _("not limited")),
-            (_("Scripts"), ", ".join(filter(None, (item.pre_script, item.post_script))) or _("none")),
-            (_("Next runs"), self._next_runs(item.name, NEXT_RUNS)),
-            (_("Missed runs"), missed),
-            (_("Retries"), _("{count}, {delay} s later").format(count=item.retries, delay=item.retry_delay_s)),
-            (_("Scan"), scan_mode(item)),
-            (_("Keeps"), keeps(item.retention)),
-            (_("Restore drill"), _drill(item)),
-            (_("Groups"), used or _("none")),
-        ]
+        return facts_of(item, used or _("none"), self._next_runs(item.name, NEXT_RUNS))
 
     def _next_runs(self, policy: str, count: int) -> str:
         return "; ".join(self.formats.moment(run) for run in self._runs.get(policy, [])[:count]) or _("none")
@@ -213,54 +185,6 @@ class PoliciesScreen(SearchableScreen):
 
         question = _("Remove {kind} {name}?").format(kind=_KIND[type(item)], name=item.name)
         self.app.push_screen(Confirm(question, text, _("Remove it")), answered)
-
-
-def _drill(policy: BackupPolicy) -> str:
-    if not policy.drill:
-        return _("by hand only")
-    where = _(" on {server}").format(server=policy.drill_on) if policy.drill_on else ""
-    return f"{'; '.join(policy.drill)}{where}: {policy.drill_sample}"
-
-
-def keeps(retention: Retention) -> str:
-    if retention.keeps_all:
-        return _("all restore points")
-    counts = {
-        _("last {count}"): retention.last,
-        _("{count} daily"): retention.daily,
-        _("{count} weekly"): retention.weekly,
-        _("{count} monthly"): retention.monthly,
-        _("{count} yearly"): retention.yearly,
-    }
-    return ", ".join(text.format(count=count) for text, count in counts.items() if count)
-
-
-def scan_mode(policy: BackupPolicy) -> str:
-    if not policy.reread_every:
-        return _("by metadata")
-    return _("by metadata; each {count}th run reads all files again").format(count=policy.reread_every)
-
-
-def files_of(rule: ContentRule) -> str:
-    """Which files a rule takes, in words."""
-    said = {
-        _("matching {value}"): ", ".join(rule.includes),
-        _("only {value}"): ", ".join(rule.only_extensions),
-        _("no {value}"): ", ".join(rule.not_extensions),
-        _("from {value}"): typed_size(rule.smallest_bytes) if rule.smallest_bytes else "",
-        _("up to {value}"): typed_size(rule.largest_bytes) if rule.largest_bytes else "",
-        _("changed within {value}"): typed_time(rule.changed_within_s) if rule.changed_within_s else "",
-        _("older than {value}"): typed_time(rule.older_than_s) if rule.older_than_s else "",
-    }
-    return "; ".join(text.format(value=value) for text, value in said.items() if value) or _("all")
-
-
-def _texts(item: Item) -> tuple[str, ...]:
-    if isinstance(item, ServerGroup):
-        return (item.policy, ", ".join(item.rules), ", ".join(item.servers))
-    if isinstance(item, BackupPolicy):
-        return ("; ".join(item.schedule) or _("by hand"), keeps(item.retention))
-    return (", ".join(item.paths), *([_("without ") + ", ".join(item.excludes)] if item.excludes else []))
 
 
 def _uses(group: ServerGroup, item: BackupPolicy | ContentRule) -> bool:

@@ -1,5 +1,9 @@
 """Groups, policies and rules in the console."""
 
+from enum import StrEnum
+
+import msgspec
+import pytest
 from textual.widgets import Input, Static
 
 from phoenix_core.domain.errors import ErrorView
@@ -14,11 +18,12 @@ from phoenix_core.domain.policies import (
 from phoenix_core.domain.readymade import LINUX
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.dialogs.confirm import Confirm
-from phoenix_tui.dialogs.edit_policy import EditPolicy
+from phoenix_tui.dialogs.edit_policy import FIELDS, EditPolicy
 from phoenix_tui.dialogs.rule_test import RuleTest
 from phoenix_tui.screens.policies import PoliciesScreen
 from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.facts import Facts
+from phoenix_tui.widgets.policy_facts import Item, facts_of
 from phoenix_tui.widgets.row_table import RowTable
 from tests.tui import sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
@@ -153,3 +158,44 @@ async def test_a_ready_made_rule_begins_a_new_one(core: ScriptedCore, open_conso
         await pilot.press("enter")
         await until(pilot, lambda: core.asked("PUT", "/v1/rules/linux-server"))
         assert core.config.rules[-1] == LINUX
+
+
+ITEMS: tuple[Item, ...] = (
+    ServerGroup("web"),
+    BackupPolicy("nightly", pre_script="before", drill=("monthly on 1 at 05:00",)),
+    ContentRule("web"),
+)
+
+
+def fields_of(item: Item) -> set[str]:
+    names = set(item.__struct_fields__)
+    if isinstance(item, BackupPolicy):
+        names = names - {"retention"} | {f"retention.{name}" for name in Retention.__struct_fields__}
+    return names
+
+
+def with_another(item: Item, field: str) -> Item:
+    """The same with another value of the field."""
+    whole, _dot, part = field.partition(".")
+    if part and isinstance(item, BackupPolicy):
+        return msgspec.structs.replace(item, retention=Retention(**{part: 7}))
+    value = getattr(item, whole)
+    if isinstance(value, bool):
+        other: object = not value
+    elif isinstance(value, StrEnum):
+        other = next(each for each in type(value) if each is not value)
+    else:
+        other = {str: "other", int: 77_824, tuple: ("an other",)}[type(value)]
+    return msgspec.structs.replace(item, **{whole: other})
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: type(item).__name__)
+def test_the_form_has_all_that_there_is_to_set(item: Item) -> None:
+    assert {field.name for field in FIELDS[type(item)]} == fields_of(item)
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: type(item).__name__)
+def test_the_pane_tells_all_that_is_set(item: Item) -> None:
+    """Its name stands on its edge."""
+    for field in fields_of(item) - {"name"}:
+        assert facts_of(with_another(item, field), "", "") != facts_of(item, "", ""), field

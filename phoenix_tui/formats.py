@@ -21,6 +21,10 @@ class Formats:
         self._clock = clock
         self._zone = zone
 
+    @property
+    def zone(self) -> tzinfo | None:
+        return self._zone
+
     def now(self) -> datetime:
         return self._clock.now()
 

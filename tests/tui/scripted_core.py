@@ -26,23 +26,24 @@ from phoenix_core.domain.views import (
     MissingView,
     ServerView,
     SettingView,
-    SnapshotView,
     StatusView,
     VaultView,
 )
 from phoenix_core.host.unixsocket import listen_unix
 from tests.tui import sample, sample_policies
 from tests.tui.sample_tree import SampleTree
+from tests.tui.scripted_decisions import ScriptedDecisions
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOT_FOUND = 404
 
 
-class ScriptedCore:
+class ScriptedCore(ScriptedDecisions):
     """`requests` holds what the console asked for, as (method, path, body). `refuse` makes a path
     answer an error."""
 
     def __init__(self, socket_path: Path) -> None:
+        super().__init__()
         self.socket_path = socket_path
         self.status: StatusView = sample.STATUS
         self.vault: VaultView | None = sample.VAULT
@@ -51,7 +52,6 @@ class ScriptedCore:
         self.logs: dict[str, tuple[LogLineView, ...]] = {sample.RUNNING.id: sample.LOG}
         self.missing: dict[str, tuple[MissingView, ...]] = {sample.WITH_ERRORS.id: sample.MISSING}
         self.damages: dict[str, tuple[DamageView, ...]] = {}
-        self.snapshots: list[SnapshotView] = list(sample.SNAPSHOTS)
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
         self.config = sample_policies.CONFIG
         self.alerts: dict[str, AlertView] = {}
@@ -154,6 +154,7 @@ class ScriptedCore:
             web.get("/v1/snapshots", self._get_snapshots),
             web.get("/v1/snapshots/{snapshot}", self._get_snapshot),
             web.delete("/v1/snapshots/{snapshot}", self._remove_snapshot),
+            *self.decision_routes(),
             web.get("/v1/snapshots/{snapshot}/entries", self._entries),
             web.get("/v1/snapshots/{snapshot}/find", self._find),
             web.get("/v1/snapshots/{snapshot}/diff/{other}", self._diff),
@@ -263,14 +264,14 @@ class ScriptedCore:
 
     async def _get_snapshots(self, request: web.Request) -> web.Response:
         server = request.query.get("server", "")
-        return _json([each for each in self.snapshots if server in {"", each.server_id, each.server_name}])
+        listed = self.removed if request.query.get("removed") else self.snapshots
+        return _json([each for each in listed if server in {"", each.server_id, each.server_name}])
 
     async def _get_snapshot(self, request: web.Request) -> web.Response:
-        return _json(self._snapshot(request.match_info["snapshot"]))
+        return _json(self.snapshot(request.match_info["snapshot"]))
 
     async def _remove_snapshot(self, request: web.Request) -> web.Response:
-        gone = self._snapshot(request.match_info["snapshot"])
-        self.snapshots.remove(gone)
+        gone = self.take_away(request.match_info["snapshot"])
         return self._new_job(JobKind.SNAPSHOT_REMOVE, f"Removal of snapshot {gone.id[:12]} of {gone.server_name}")
 
     async def _entries(self, request: web.Request) -> web.Response:
@@ -347,12 +348,6 @@ class ScriptedCore:
         what, name = request.match_info["what"], request.match_info["name"]
         kept = [each for each in getattr(self.config, what) if each.name != name]
         self.config = msgspec.structs.replace(self.config, **{what: (*kept, *items)})
-
-    def _snapshot(self, name: str) -> SnapshotView:
-        found = [each for each in self.snapshots if each.id.startswith(name)]
-        if not found:
-            raise KeyError(name)
-        return found[0]
 
     def _new_job(self, kind: JobKind, title: str, server_id: str = "", **values: Any) -> web.Response:
         self._next_job += 1

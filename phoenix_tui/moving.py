@@ -85,7 +85,8 @@ class MovingApp(App[Leaving]):
     async def _open(self, screen: Screen[None]) -> None:
         """Put a screen in front. One of its kind makes room for it, and so do forms, whose work is done."""
         while len(self.screen_stack) > _BASE and (
-            isinstance(self.screen, type(screen) | ModalScreen) or getattr(self.screen, "is_form", False)
+            isinstance(self.screen, type(screen) | ModalScreen)
+            or (getattr(self.screen, "is_form", False) and not getattr(self.screen, "stays", False))
         ):
             await self.pop_screen()
         await self.push_screen(screen)

@@ -1,6 +1,6 @@
 """Asks why a snapshot is to be held, and until when."""
 
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -75,7 +75,7 @@ class HoldSnapshot(ModalScreen[HoldRequest | None]):
         """The end of that day. Raises ValueError, OverflowError."""
         if not text:
             return None
-        return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), self._zone).astimezone()
+        return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), self._zone).astimezone(UTC)
 
     def _complain(self, field: str, wrong: str) -> None:
         self.query_one("#wrong", Static).update(Content.styled(f"! {wrong}", BAD))

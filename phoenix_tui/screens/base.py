@@ -36,7 +36,9 @@ class ConsoleScreen(Screen[None]):
     """Which of the main screens the top bar marks; empty: `place`."""
     topics: ClassVar[frozenset[Topic]] = frozenset()
     is_form: ClassVar[bool] = False
-    """It goes once what it asked for has begun."""
+    """It goes once what it asked for has begun, unless it `stays`."""
+    stays: ClassVar[bool] = False
+    """What it shows is wanted again by who comes back to it."""
     AUTO_FOCUS: ClassVar[str | None] = "RowTable"
 
     def __init__(self, context: Context) -> None:

@@ -28,6 +28,7 @@ class FindScreen(ConsoleScreen):
     place = "find"
     top = "snapshots"
     is_form = True
+    stays = True
     AUTO_FOCUS = "#pattern"
 
     def compose_body(self) -> ComposeResult:

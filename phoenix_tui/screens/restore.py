@@ -114,6 +114,9 @@ class RestoreScreen(ConsoleScreen):
                 self.query_one(RestoreFiles).select(self._path)
                 self._take_files()
         else:
+            if self._snapshot_id:
+                told = _("Snapshot {id} is lost, or was removed meanwhile. Choose another one.")
+                self.notify(told.format(id=short_id(self._snapshot_id)), severity="error", markup=False)
             focus_now(source.query_one("#snapshots" if self._server_id else "#servers"))
 
     def _show_head(self) -> None:
@@ -138,7 +141,7 @@ class RestoreScreen(ConsoleScreen):
     @property
     def loss(self) -> str:
         selected = self.query_one(RestoreFiles).selected if self.is_whole else ()
-        if not selected:
+        if not selected or selected == (self._path,):
             return ""
         text = ngettext("{count} entry is selected", "{count} entries are selected", len(selected))
         return text.format(count=len(selected)) + _("; the selection is lost.")
@@ -195,10 +198,10 @@ class RestoreScreen(ConsoleScreen):
         self._go_to("files")
 
     def _take_files(self) -> None:
-        source = self._server()
-        if source is not None:
+        if self._snapshot is not None:
             as_set = self.model.settings.get(CONFLICT, "")
-            self.query_one(RestoreTarget).begin(source, self.model.servers_by_name(), as_set)
+            target = self.query_one(RestoreTarget)
+            target.begin(self._owner_id, self.model.servers_by_name(), as_set)
             self._go_to("target")
 
     def on_restore_target_ready(self) -> None:
@@ -209,8 +212,19 @@ class RestoreScreen(ConsoleScreen):
         self.query_one(RestoreCheck).show_plan(self._plan())
         self._check()
 
+    @property
+    def _owner_id(self) -> str:
+        """The server whose data it is: the one that has its name now, where it was enrolled anew."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return ""
+        in_use = [each for each in self.model.servers.values() if not each.revoked]
+        if any(each.id == snapshot.server_id for each in in_use):
+            return snapshot.server_id
+        return next((each.id for each in in_use if each.name == snapshot.server_name), snapshot.server_id)
+
     def _server(self) -> ServerView | None:
-        return self.model.servers.get(self._snapshot.server_id) if self._snapshot else None
+        return self.model.servers.get(self._owner_id)
 
     # --- check and run -----------------------------------------------------------------------------------------------
 
@@ -219,7 +233,7 @@ class RestoreScreen(ConsoleScreen):
         if snapshot is None:
             return None
         return RestoreRequest(
-            server=snapshot.server_id,
+            server=self._owner_id,
             snapshot=snapshot.id,
             paths=self.query_one(RestoreFiles).selected,
             destination=target.folder,
@@ -231,7 +245,7 @@ class RestoreScreen(ConsoleScreen):
     def _plan(self) -> list[Fact]:
         target = self.query_one(RestoreTarget)
         server = self.model.servers.get(target.to_server) or self._server()
-        name = server.name if server else ""
+        name = server.name if server else self._snapshot.server_name if self._snapshot else ""
         where = _("{folder} on {server}").format(folder=target.folder or _("the original place"), server=name)
         as_set = self.model.settings.get(CONFLICT, "")
         rule = (target.rule or as_set).replace("_", " ")

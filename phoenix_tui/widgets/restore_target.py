@@ -33,7 +33,9 @@ class RestoreTarget(VerticalScroll):
 
     def __init__(self) -> None:
         super().__init__(id="target", can_focus=False)
-        self._source: ServerView | None = None
+        self._source_id = ""
+        self._in_use = True
+        self._has_others = False
 
     def compose(self) -> ComposeResult:
         yield Label(_("Where to?"), classes="form-title")
@@ -62,23 +64,26 @@ class RestoreTarget(VerticalScroll):
     def on_mount(self) -> None:
         self._show_fields()
 
-    def begin(self, source: ServerView, servers: Sequence[ServerView], as_set: str) -> None:
-        """`as_set`: the rule that the setting holds."""
+    def begin(self, source_id: str, servers: Sequence[ServerView], as_set: str) -> None:
+        """`source_id`: the server whose data it is. Of one that isn't in use any more, or that the core doesn't know, it
+        can go to another one only. `as_set`: the rule that the setting holds."""
         rules = self.query_one("#rule", Select)
         chosen = rules.value
         rules.set_options(_offered_rules(as_set))
         for value in (ConflictRule.OVERWRITE, AS_SET, chosen):
             rules.value = value  # what is shown of it is drawn anew only where it changes
         others = [
-            (Content(server.name), server.id) for server in servers if server.id != source.id and not server.revoked
+            (Content(server.name), server.id) for server in servers if server.id != source_id and not server.revoked
         ]
-        if self._source is None or self._source.id != source.id:
+        if self._source_id != source_id:
             self.query_one("#to-server", Select).set_options(others)
-        self._source = source
+        self._source_id = source_id
+        self._in_use = any(server.id == source_id and not server.revoked for server in servers)
+        self._has_others = bool(others)
         self.query_one(f"#{SERVER}", RadioButton).disabled = not others
         for place in (ORIGINAL, FOLDER):
-            self.query_one(f"#{place}", RadioButton).disabled = source.revoked
-        if source.revoked and others:
+            self.query_one(f"#{place}", RadioButton).disabled = not self._in_use
+        if not self._in_use and others:
             self.query_one(f"#{SERVER}", RadioButton).value = True
 
     @property
@@ -103,6 +108,8 @@ class RestoreTarget(VerticalScroll):
         return None if value == AS_SET else ConflictRule(value)
 
     def what_is_wrong(self) -> str:
+        if not self._in_use and not self._has_others:
+            return _("The server isn't in use any more, and there is no other one to restore to: enrol one first.")
         if self.place == SERVER and not self.to_server:
             return _("Choose the server to restore to.")
         if self.place != ORIGINAL and not self.folder.startswith("/"):

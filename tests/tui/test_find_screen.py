@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input, Select, Static
 
 from phoenix_core.domain.reading import FileVersion, SearchLine, SearchProgress
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import SnapshotView
 from phoenix_tui.screens.find import FindScreen
 from phoenix_tui.screens.restore import RestoreScreen
+from phoenix_tui.widgets.restore_target import SERVER, RestoreTarget
 from phoenix_tui.widgets.row_table import RowTable
 from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
@@ -127,3 +128,61 @@ async def test_lost_snapshots_are_told(
     async with open_console() as pilot:
         await find(pilot, *"hosts")
         assert "2 lost snapshots aren't searched" in told(pilot)
+
+
+async def test_what_was_found_is_there_again_behind_the_restore(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await find(pilot, *"hosts")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen) and step(pilot) == "target")
+        for _step in ("files", "source", "found"):
+            await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FindScreen))
+        table = pilot.app.screen.query_one(RowTable)
+        assert (table.row_count, table.has_focus) == (2, True)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen) and step(pilot) == "target")
+
+
+async def test_a_file_of_a_server_that_is_gone_is_restored_to_another_one(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    """The core doesn't know it any more; its snapshots are there."""
+    gone = sample.SNAPSHOTS[0].server_id
+    del core.servers[gone]
+    async with open_console() as pilot:
+        await find(pilot, *"hosts")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen) and step(pilot) == "target")
+        target = pilot.app.screen.query_one(RestoreTarget)
+        await until(pilot, lambda: target.place == SERVER)
+        target.query_one("#to-server", Select).value = sample.DB1.id
+        target.query_one("#folder", Input).value = "/srv/restored"
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: core.asked("POST", "/v1/restores"))
+        (check,) = core.asked("POST", "/v1/restores")
+        assert (check["server"], check["to_server"], check["destination"]) == (gone, sample.DB1.id, "/srv/restored")
+
+
+async def test_a_server_that_was_enrolled_anew_gets_its_files_back(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    before = core.servers.pop(sample.SNAPSHOTS[0].server_id)
+    core.servers["anew"] = msgspec.structs.replace(before, id="anew")
+    async with open_console() as pilot:
+        await find(pilot, *"hosts")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen) and step(pilot) == "target")
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: core.asked("POST", "/v1/restores"))
+        (check,) = core.asked("POST", "/v1/restores")
+        assert (check["server"], check["to_server"], check["destination"]) == ("anew", "", "")
+
+
+async def test_a_version_whose_snapshot_went_meanwhile_says_so(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await find(pilot, *"hosts")
+        core.snapshots = core.snapshots[1:]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RestoreScreen))
+        await until(pilot, lambda: any("removed meanwhile" in each.message for each in pilot.app._notifications))

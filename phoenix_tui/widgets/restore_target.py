@@ -65,8 +65,8 @@ class RestoreTarget(VerticalScroll):
         self._show_fields()
 
     def begin(self, source_id: str, servers: Sequence[ServerView], as_set: str) -> None:
-        """`source_id`: the server whose data it is. Of one that isn't in use any more, or that the core doesn't know, it
-        can go to another one only. `as_set`: the rule that the setting holds."""
+        """`source_id`: the server whose data it is. If it isn't in use, or the core doesn't know it, the data can go
+        to another one only. `as_set`: the rule that the setting holds."""
         rules = self.query_one("#rule", Select)
         chosen = rules.value
         rules.set_options(_offered_rules(as_set))

@@ -162,6 +162,7 @@ async def test_what_the_search_leaves_out_calls_nothing_gone(rig: Rig, history: 
 
 async def test_a_path_of_any_length_is_found(rig: Rig, agent: FakeAgent) -> None:
     """Longer than what a reader of lines takes."""
-    path = "/srv/" + "/".join(["d" * 250] * 600) + "/notes"
-    await backed_up(rig, agent, {path: b"x"})
-    assert [each.path for each in await versions(rig, "notes")] == [path]
+    folders = ["\1" * 250] * 200
+    await backed_up(rig, agent, {"/".join(("/srv", *folders, "notes")): b"x"})
+    (found,) = await versions(rig, "notes")
+    assert found.path == "/".join(("/srv", *folders, "notes")).replace("\1", r"\x01")

@@ -1,5 +1,6 @@
 """What an operator decides about snapshots in the console: tags, notes, holds, removals, and that one is undone."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -69,6 +70,10 @@ async def test_tags_are_changed_as_one_line(core: ScriptedCore, open_console: Op
     assert core.asked("POST", f"{WHERE}/tags") == [{"add": ["month-end"], "remove": ["old"]}]
 
 
+def noted(core: ScriptedCore, text: str) -> Callable[[], bool]:
+    return lambda: core.snapshots[0].note == text
+
+
 async def test_a_note_is_written_and_taken_away(core: ScriptedCore, open_console: OpenConsole) -> None:
     async with open_console() as pilot:
         await open_list(pilot)
@@ -78,7 +83,7 @@ async def test_a_note_is_written_and_taken_away(core: ScriptedCore, open_console
             await until(pilot, lambda: isinstance(pilot.app.screen, AskText))
             pilot.app.screen.query_one(Input).value = text
             await pilot.press("enter")
-            await until(pilot, lambda text=text: core.snapshots[0].note == text)  # type: ignore[misc]
+            await until(pilot, noted(core, text))
 
 
 async def test_a_held_snapshot_says_so_before_it_is_removed(core: ScriptedCore, open_console: OpenConsole) -> None:

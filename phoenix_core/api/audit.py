@@ -28,7 +28,7 @@ PAGE_MAX = 1000
 INTERRUPTED = "interrupted"
 BEGUN = "begun"
 """Of what hands data out: kept before the first byte goes. How it ended, another entry says."""
-_NOTE_BEGUN = "phoenix.audit.begun"
+_NOTE_BEGUN: web.RequestKey[Callable[[], Awaitable[None]]] = web.RequestKey("note_begun")
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,8 @@ def audited(add: Add) -> Middleware:
             return await handler(request)
         action = name.replace(".", " ")
         who = await operator_of(request)  # while the connection that tells is there
-        request[_NOTE_BEGUN] = partial(_add, request, who, action, BEGUN)
+        note: Callable[[], Awaitable[None]] = partial(_add, request, who, action, BEGUN)
+        request[_NOTE_BEGUN] = note
         try:
             answer = await handler(request)
         except PhoenixError as error:

@@ -172,7 +172,8 @@ async def test_a_snapshot_that_is_removed_while_it_is_downloaded_comes_whole(rig
     received = bytearray()
     async with aclosing(rig.client.download_file(snapshot, "/srv/large")) as blocks:
         received += await anext(blocks)
-        removed = await rig.ended((await rig.client.remove_snapshot(snapshot)).id)
+        removal = await rig.client.remove_snapshot(snapshot, at_once=True, typed=snapshot[:12])
+        removed = await rig.ended(removal.id)
         assert removed.state is JobState.SUCCESSFUL
         prune = await rig.client.prune(PruneRequest(execute=True))
         await rig.until(lambda: waits(rig, prune.id))

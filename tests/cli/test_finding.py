@@ -145,7 +145,7 @@ def files_in(folder: Path) -> list[str]:
 async def test_long_names_are_no_hindrance(rig: Rig, tmp_path: Path) -> None:
     """Neither one that is as long as any, nor one that becomes longer as it is made safe for every system."""
     long, odd = "ä" * 127, ":" * 255
-    agent = next(each for each in rig.agents if each.name == "web1")
+    (agent,) = rig.agents
     agent.files = {f"/srv/{long}": b"long", f"/srv/{odd}": b"odd"}
     await backed_up(rig, "web1")
     await download(rig, f"/srv/{long}", to=tmp_path)

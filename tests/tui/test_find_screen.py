@@ -127,7 +127,7 @@ async def test_lost_snapshots_are_told(
     )
     async with open_console() as pilot:
         await find(pilot, *"hosts")
-        assert "2 lost snapshots aren't searched" in told(pilot)
+        assert "2 snapshots are lost and not searched" in told(pilot)
 
 
 async def test_what_was_found_is_there_again_behind_the_restore(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 
 from phoenix_core.domain.errors import ErrorView, PhoenixError
@@ -50,7 +50,7 @@ class PoliciesScreen(SearchableScreen):
                 key=lambda item: f"{_KIND[type(item)]} {item.name}",
                 cells=self._cells,
             )
-            with Vertical(id="detail-part", classes="part"):
+            with VerticalScroll(id="detail-part", classes="part"):
                 yield Facts(id="detail")
 
     def on_screen_resume(self) -> None:

@@ -42,15 +42,15 @@ def _of_policy(policy: BackupPolicy, runs: str) -> list[Fact]:
     missed = _("made up for") if policy.missed is MissedRun.RUN else _("skipped")
     return [
         (_("Schedule"), f"{'; '.join(policy.schedule) or _('by hand only')} ({policy.time_zone})"),
+        (_("Next runs"), runs),
+        (_("Keeps"), keeps(policy.retention)),
         (_("Window"), "; ".join(policy.window) or _("always")),
         (_("Bandwidth"), "; ".join(policy.bandwidth) or _("not limited")),
         (_("Scripts"), _scripts(policy)),
         (_("Snapshots"), _SNAPSHOTS[policy.source_snapshot]),
-        (_("Next runs"), runs),
         (_("Missed runs"), missed),
         (_("Retries"), _("{count}, {delay} s later").format(count=policy.retries, delay=policy.retry_delay_s)),
         (_("Scan"), scan_mode(policy)),
-        (_("Keeps"), keeps(policy.retention)),
         (_("Restore drill"), _drill(policy)),
     ]
 

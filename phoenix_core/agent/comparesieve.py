@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterable
 
 from phoenix_core.agent.backup.content import Content
+from phoenix_core.agent.backup.fate import Fate, Fates
 from phoenix_core.agent.backup.leftout import OWN_DATA, LeftOut
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.marks import is_own, is_own_way
 from phoenix_core.agent.backup.mounts import Mounts, is_virtual_folder
 from phoenix_core.agent.backup.records import join
+from phoenix_core.agent.backup.ruleset import NOBODY
 from phoenix_core.agent.backup.sift import Sift
 from phoenix_core.agent.restore.folders import proc_path
 from phoenix_core.vault.chunkreader import ChunkSource
@@ -27,7 +29,9 @@ class CompareSieve:
         self._content = content
         self._mounts = mounts
         self._folder = os.path.realpath(folder).rstrip(b"/") if folder else b""
-        self._sift = Sift(content.rules, LeftOut(lambda _path, _reason: None))
+        untold = LeftOut(lambda _path, _reason: None)
+        self._sift = Sift(content.rules, untold)
+        self._fates = Fates(content.rules, untold)
 
     def top(self, fd: int) -> Level:
         """The folder that stands for `/`, open."""
@@ -43,10 +47,10 @@ class CompareSieve:
         node = above.node.below.get(name) if above.node else None
         is_virtual = self._mounts.is_virtual_device(status.st_dev)
         is_mount = self._is_mount(above, path, status)
-        takers = self._sift.takers(above, node, beyond_mount=is_mount)
-        stays_out = is_mount and not takers.mask
-        is_way = node is not None and not node.is_source
-        if (is_virtual and not is_way) or (stays_out and node is None):
+        is_out = self._fates.of(above, name, node, status, is_folder=True) is Fate.WAY
+        takers = NOBODY if is_out else self._sift.takers(above, node, beyond_mount=is_mount)
+        is_way = node is not None and (is_out or not node.is_source)
+        if (is_virtual and not is_way) or (is_mount and not takers.mask and node is None):
             return None
         partial = not takers.mask or (is_way and (above.partial or is_virtual))
         level = Level(path, -1, status, iter(()), None, node, partial)
@@ -74,15 +78,16 @@ class CompareSieve:
 
     def leaves_out(self, above: Level, name: bytes, status: os.stat_result) -> bool:
         """Whether the backup would not take the entry. Of a folder's content nothing is said."""
-        path = join(above.path, name)
         node = above.node.below.get(name) if above.node else None
         is_folder = stat.S_ISDIR(status.st_mode)
-        if self._sift.is_excluded(above, name, path, node, is_folder=is_folder):
+        if node is not None and node.below and not is_folder:
+            if not (node.is_source or above.is_taken):
+                return True
+            node = node if node.is_source else None
+        if self._fates.of(above, name, node, status, is_folder=is_folder) is Fate.OUT:
             return True
         if is_folder:
             return False
-        if node is not None and not node.is_source:
-            return True
         if self._mounts.is_virtual_device(status.st_dev):
             return True
         if not stat.S_ISREG(status.st_mode):

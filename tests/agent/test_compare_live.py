@@ -182,6 +182,19 @@ def test_what_the_rules_leave_out_is_no_difference(rig: RestoreRig) -> None:
     assert {path: change for path, (change, _) in found.items() if change != "metadata"} == {"new": "added"}
 
 
+def test_what_leads_to_a_source_in_an_excluded_folder_is_no_difference(rig: RestoreRig) -> None:
+    source = rig.source
+    (source / "logs" / "kept").mkdir(parents=True)
+    for name in ("logs/left", "logs/kept/file"):
+        (source / name).touch()
+    rules = (rule(source, excludes=("logs/", "!**/logs/kept/")), rule(source / "logs" / "kept"))
+    snapshot = rig.backup(rules=rules)
+    (source / "logs" / "also-left").touch()
+    (source / "logs" / "kept" / "new").touch()
+    found, _ = findings(rig, compared(rig, snapshot, rules=rules))
+    assert found == {"logs/kept/new": ("added", "")}
+
+
 def test_what_a_rule_takes_below_another_one_is_a_difference(rig: RestoreRig) -> None:
     (rig.source / "deep").mkdir()
     rules = (rule(rig.source, only_extensions=("txt",)), rule(rig.source / "deep"))

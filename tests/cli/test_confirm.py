@@ -1,13 +1,19 @@
 """What deletes asks first."""
 
+import pytest
+
 from tests.cli.commands import Commands
 
 
 def test_without_a_terminal_nothing_is_deleted_without_yes(running: Commands) -> None:
     error = running.error("server", "remove", "web1", code=2)
-    assert error["code"] == "not_confirmed"
-    assert "--yes" in error["hint"]
+    assert error["code"] == "name_not_typed"
+    assert "--confirm" in error["hint"]
+    assert running.error("server", "remove", "web1", "--confirm", "web", code=2)["code"] == "name_not_typed"
     assert not running.json("server", "show", "web1")["revoked"]
+    running.run("server", "remove", "web1", "--confirm", "web1", code=0)
+    assert running.json("server", "show", "web1")["revoked"]
+    running.run("server", "undelete", "web1", code=0)
 
 
 def test_a_prune_asks_only_when_it_would_delete(running: Commands) -> None:
@@ -17,19 +23,26 @@ def test_a_prune_asks_only_when_it_would_delete(running: Commands) -> None:
 
 
 def test_no_is_the_answer_that_return_gives(running: Commands) -> None:
-    done = running.on_terminal("server", "remove", "web1", answers={"[y/N] ": ""})
+    done = running.on_terminal("vault", "prune", "--execute", answers={"[y/N] ": ""})
+    assert done.code == 2
+    assert "Nothing was done" in done.out
+
+
+@pytest.mark.parametrize("typed", ["", "y", "web"])
+def test_a_server_goes_only_by_its_name(running: Commands, typed: str) -> None:
+    done = running.on_terminal("server", "remove", "web1", answers={"to confirm: ": typed})
     assert done.code == 2
     assert "Nothing was done" in done.out
     assert not running.json("server", "show", "web1")["revoked"]
 
 
-def test_yes_at_the_terminal_does_it(running: Commands) -> None:
+def test_its_name_at_the_terminal_does_it(running: Commands) -> None:
     token = running.json("server", "token", "--name", "gone")["token"]
     state = running.root / "gone"
     running.environment["PHOENIX_DATA"], kept = str(state), running.environment["PHOENIX_DATA"]
     running.run("agent", "enroll", "-", stdin=token + "\n", code=0)
     running.environment["PHOENIX_DATA"] = kept
-    done = running.on_terminal("server", "remove", "gone", answers={"[y/N] ": "y"})
+    done = running.on_terminal("server", "remove", "gone", answers={"to confirm: ": "gone"})
     assert done.code == 0
     assert "gone" in done.out
     assert running.json("server", "show", "gone")["revoked"]

@@ -36,7 +36,7 @@ def test_ctrl_c_at_a_question_ends_the_core_inside_the_command_too(vault: Comman
     vault.run("agent", "enroll", "-", stdin=token + "\n", code=0)
     vault.run("core", "stop", code=0)
     core.communicate()
-    done = vault.on_terminal("server", "remove", "web1", answers={"[y/N] ": CTRL_C})
+    done = vault.on_terminal("server", "remove", "web1", answers={"to confirm: ": CTRL_C})
     assert done.code == 130, done.out
     assert not vault.json("server", "show", "web1")["revoked"]
 

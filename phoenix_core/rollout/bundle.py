@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from phoenix_core import __version__
+from phoenix_core.host.actingas import acting_as
 from phoenix_core.host.atomicfile import make_folders, sync_folder, write_atomic
 from phoenix_core.rollout.errors import BundleDamaged, BundleMissing, BundleOutdated, WheelUnknown
 
@@ -112,31 +113,26 @@ class BundleShelf:
         return descriptor, wheel.size
 
     def put(self, bundle: Bundle, files: Iterable[Path], owner: tuple[int, int] | None = None) -> None:
-        """Keep a bundle in place of the one before. `files`: its wheels, by their names. Raises OSError."""
+        """Keep a bundle in place of the one before. `files`: its wheels, by their names. `owner`: user and group whose
+        rights are used, where root runs. Raises OSError."""
         folder = self.folder / "wheels"
-        make_folders(folder)
-        _own(self.folder, owner)
-        _own(folder, owner)
+        with acting_as(owner):
+            make_folders(folder)
         for file in files:
-            place = self._wheel(bundle.wheels[file.name].sha256)
-            if not (place.is_file() and place.stat().st_size == bundle.wheels[file.name].size):
-                write_atomic(place, file.read_bytes())
-            _own(place, owner)
-        sync_folder(folder)
-        write_atomic(self._manifest, msgspec.json.encode(bundle))
-        _own(self._manifest, owner)
-        wanted = {self._wheel(wheel.sha256) for wheel in bundle.wheels.values()}
-        for old in set(folder.iterdir()) - wanted:
-            with suppress(OSError):
-                old.unlink()
+            content, place = file.read_bytes(), self._wheel(bundle.wheels[file.name].sha256)
+            with acting_as(owner):
+                if not (place.is_file() and place.stat().st_size == len(content)):
+                    write_atomic(place, content)
+        with acting_as(owner):
+            sync_folder(folder)
+            write_atomic(self._manifest, msgspec.json.encode(bundle))
+            wanted = {self._wheel(wheel.sha256) for wheel in bundle.wheels.values()}
+            for old in set(folder.iterdir()) - wanted:
+                with suppress(OSError):
+                    old.unlink()
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wheel(self, sha256: str) -> Path:
         return self.folder / "wheels" / f"{sha256}.whl"
-
-
-def _own(path: Path, owner: tuple[int, int] | None) -> None:
-    if owner is not None:
-        os.chown(path, *owner)

@@ -137,6 +137,15 @@ class UpgradeRolledBack(RolloutError):
     hint = "`journalctl -u phoenix-agent` and the agent's log say why. Nothing else was changed."
 
 
+class UpgradeUnconfirmed(RolloutError):
+    code = "upgrade_unconfirmed"
+    template = "Version {version} is in place, and {detail}."
+    hint = (
+        "`systemctl status phoenix-agent` and the agent's log say why. A version that its core doesn't greet gives way "
+        "to the one before at one of the agent's next starts."
+    )
+
+
 class NotNewer(RolloutError):
     code = "upgrade_not_newer"
     template = "The core offers version {offered}, older than this one, {version}. Nothing was changed."

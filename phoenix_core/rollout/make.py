@@ -1,12 +1,12 @@
 """Makes the set of wheels that a core serves to other servers."""
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from phoenix_core import __version__
+from phoenix_core.host.atomicfile import write_atomic
 from phoenix_core.rollout.bundle import Bundle, BundleShelf, Target, Wheel
 from phoenix_core.rollout.errors import BundleFailed
 from phoenix_core.rollout.gather import Installed, NoWheel, Pip, Source, gather, unpacked_bytes
@@ -23,7 +23,7 @@ def make_bundle(
     say: Callable[[str], None],
 ) -> Bundle:
     """Gather wheels for these kinds of servers (none: for servers like this host, of what is installed here) and keep
-    them in place of those before. `owner`: user and group that the files are to belong to. `only_from`: a folder with
+    them in place of those before. `owner`: user and group whose files they are to be. `only_from`: a folder with
     wheels, instead of pip's index. Blocks, for minutes.
 
     Raises BundleFailed, NotRepackable; what was kept before stays then."""
@@ -48,7 +48,7 @@ def save_wheels(place: Path, kinds: Sequence[Kind], say: Callable[[str], None]) 
         try:
             place.mkdir(parents=True, exist_ok=True)
             for file in files:
-                shutil.copyfile(file, place / file.name)
+                write_atomic(place / file.name, file.read_bytes(), 0o644)  # in place of a link, never through it
         except OSError as error:
             raise BundleFailed(detail=f"{place}: {error.strerror}", advice="Name another folder.") from error
     return bundle

@@ -12,7 +12,6 @@ from phoenix_core.rollout.onserver.versions import Versions
 COMMAND = "phoenix"
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 HIDDEN_FROM_SERVICES = ("/home", "/root", "/run/user")
-"""From those that set ProtectHome."""
 
 
 class Program:
@@ -38,6 +37,11 @@ def running_program() -> Program:
     return Program(environment / "bin" / COMMAND)
 
 
+def is_hidden_from_services(path: Path) -> bool:
+    """Whether services that set ProtectHome don't see it."""
+    return any(path.is_relative_to(home) for home in HIDDEN_FROM_SERVICES)
+
+
 def check_fit(program: Path, *, hidden_homes: bool) -> None:
     """That the program and its Python are there, that nobody but root can change them, and that the service can reach
     them.
@@ -45,7 +49,7 @@ def check_fit(program: Path, *, hidden_homes: bool) -> None:
     `hidden_homes`: the service doesn't see the users' own folders. Raises ProgramUnfit."""
     package = Path(phoenix_core.__file__).parent
     for path in (program, program.resolve(), package, Path(sys.executable).resolve()):
-        if hidden_homes and any(path.is_relative_to(home) for home in HIDDEN_FROM_SERVICES):
+        if hidden_homes and is_hidden_from_services(path):
             raise ProgramUnfit(path=program, detail=f"services don't see {path}, which is in a user's own folder")
         problem = _who_may_change(path)
         if problem:

@@ -11,7 +11,7 @@ from importlib import resources
 from phoenix_core.rollout import onserver
 
 SCRIPT_PATH = "/install/v1/script"
-ORDER = ("stop", "python", "core", "versions", "install")
+ORDER = ("stop", "python", "core", "targets", "versions", "unit", "install")
 """Of the files, each after those that it imports."""
 _BEGIN = '''"""Brings Phoenix onto this server, from its core; see phoenix_core/rollout/onserver."""
 import sys, types
@@ -49,11 +49,16 @@ class ServedScript:
 
 def install_line(token: str, url: str, content: bytes) -> str:
     """What to paste at the server, for any shell. The token goes through a pipe: as an argument, other users of the
-    server would see it in the list of processes, and sudo would write it to its log."""
+    server would see it in the list of processes, and sudo would write it to its log. Python runs isolated (-I), so that
+    no file of the folder where the line is pasted, and no variable, can pass for a part of its library."""
     digest = hashlib.sha256(content).hexdigest()
     source = ";".join(
         (
             "import sys,ssl,hashlib,urllib.request as u",
+            "sys.version_info>(3,6)and ssl.OPENSSL_VERSION_INFO>(1,1,1)or sys.exit('phoenix: Python '+"
+            "sys.version.split()[0]+' with '+ssl.OPENSSL_VERSION+' is too old for this line. Install Python 3.11 or"
+            " newer beside it, then put its name, such as python3.11, in place of python3 in the line. Nothing was"
+            " changed.')",
             "sys.excepthook=lambda t,e,b:print('phoenix: the core can not be asked:',e)",
             f"s=u.urlopen('{url}{SCRIPT_PATH}',timeout=60,context=ssl._create_unverified_context()).read()",
             f"hashlib.sha256(s).hexdigest()=='{digest}' or sys.exit('phoenix: what came is not the script of your core,"
@@ -61,4 +66,4 @@ def install_line(token: str, url: str, content: bytes) -> str:
             "exec(s)",
         )
     )
-    return f'echo {token} | sudo python3 -c "{source}"'
+    return f'echo {token} | sudo python3 -I -c "{source}"'

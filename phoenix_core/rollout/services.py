@@ -10,7 +10,7 @@ import msgspec
 from phoenix_core.host.config import read_config
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.rollout.errors import CommandFailed, DataUnfit, WriteFailed
-from phoenix_core.rollout.program import HIDDEN_FROM_SERVICES, Program
+from phoenix_core.rollout.program import Program, is_hidden_from_services
 from phoenix_core.rollout.system import UNITS, WANTS, Change, File, System
 from phoenix_core.rollout.units import ALLOWING, agent_unit, core_unit, unit_file
 
@@ -47,12 +47,13 @@ class CoreService:
     def files(self) -> list[File]:
         """Raises DataUnfit, and ConfigInvalid where the core's own file is wrong."""
         vault = read_config(DataDirectory(self._system.at(self._data)), embedded=False).vault_path
-        if vault is not None and any(vault.is_relative_to(home) for home in HIDDEN_FROM_SERVICES):
-            raise DataUnfit(
-                path=vault,
-                detail="the vault is in a user's own folder, which services don't see",
-                advice=f"Move the vault, for instance to /srv, and name its place in {self._data}/phoenix.toml.",
-            )
+        for path, what, advice in (
+            (self._data, "data directory", "Choose another with --data, for instance in /srv."),
+            (vault, "vault", f"Move the vault, for instance to /srv, and name its place in {self._data}/phoenix.toml."),
+        ):
+            if path is not None and is_hidden_from_services(path):
+                detail = f"the {what} is in a user's own folder, which services don't see"
+                raise DataUnfit(path=path, detail=detail, advice=advice)
         outside = vault if vault is not None and not vault.is_relative_to(self._data) else None
         return [
             File(USERS, unit_file("phoenix.sysusers.conf").replace("/var/lib/phoenix\n", f"{self._data}\n")),
@@ -166,7 +167,7 @@ class AgentService:
         versions = self._program.versions
         if versions is not None and not self._needed_by_others():
             prefix = self._system.at(Path(versions.prefix))
-            for name in ("current", "trial", "rolled-back", "before-start", ".lock"):
+            for name in ("current", "trial", "unit-before", "rolled-back", "before-start", ".lock", ".switching"):
                 prefix.joinpath(name).unlink(missing_ok=True)
             shutil.rmtree(prefix / "versions", ignore_errors=True)
             gone.append(f"{versions.prefix}/versions")
@@ -181,7 +182,7 @@ class AgentService:
     def _needed_by_others(self) -> bool:
         """Another service of this host that starts the same program."""
         units = self._system.at(UNITS).glob("phoenix-*.service")
-        return any(str(self._program.path) in unit.read_text("utf-8", "replace") for unit in units)
+        return any(f"ExecStart={self._program.path} " in unit.read_text("utf-8", "replace") for unit in units)
 
 
 def remove_data(system: System, data: Path) -> None:

@@ -1,21 +1,21 @@
 """A newer version from the core, beside the one that runs; the agent changes over by itself, between two jobs."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from phoenix_core import __version__
-from phoenix_core.domain.versions import parsed
 from phoenix_core.rollout.errors import NotInstalledHere, NotNewer, UpgradeFailed
 from phoenix_core.rollout.onserver.core import Core
-from phoenix_core.rollout.onserver.python import find_python
+from phoenix_core.rollout.onserver.python import find_pythons
 from phoenix_core.rollout.onserver.stop import Stop
-from phoenix_core.rollout.onserver.versions import Versions, target_for
+from phoenix_core.rollout.onserver.targets import choose
+from phoenix_core.rollout.onserver.unit import renew_unit
+from phoenix_core.rollout.onserver.versions import Versions
 from phoenix_core.rollout.program import Program
 from phoenix_core.rollout.services import AGENT_UNIT
 from phoenix_core.rollout.system import UNITS, System
@@ -42,14 +42,14 @@ def upgrade(
     try:
         core, bundle = _first(urls, ca_pem)
         offered = str(bundle["version"])
-        if (parsed(offered) or (0, 0, 0)) < (parsed(__version__) or (0, 0, 0)):
-            raise NotNewer(offered=offered, version=__version__)
-        python = _python()
-        target = target_for(bundle, python)
+        if versions.is_newer_than(offered):
+            raise NotNewer(offered=offered, version=versions.version)
+        python, target = choose(bundle, _pythons())
         with versions.alone():
             name = versions.build(core, bundle, target, str(python["path"]))
-            _renew_unit(versions.path(name, "bin", "phoenix"), data, system)
-            return Upgraded(offered, name, versions.switch(name))
+            command = versions.path(name, "bin", "phoenix")
+            previous = versions.switch(name, _unit(system), lambda: renew_unit(command, str(data)))
+            return Upgraded(offered, name, previous)
     except Stop as stop:
         raise UpgradeFailed(detail=stop.message, advice=stop.advice) from stop
 
@@ -68,19 +68,20 @@ def _first(urls: Sequence[str], ca_pem: str) -> tuple[Core, dict[str, Any]]:
     raise problem
 
 
-def _python() -> dict[str, Any]:
-    """The Python that this version was made with, if it is there still."""
+def _pythons() -> list[dict[str, Any]]:
+    """The Python that this version was made with comes first, if it is there still. Raises Stop."""
+    own: list[dict[str, Any]] = []
+    with suppress(Stop):
+        own = find_pythons(os.path.realpath(sys.executable))
     try:
-        return find_python(os.path.realpath(sys.executable))
+        return own + find_pythons(then="type the command again")
     except Stop:
-        return find_python()
+        if own:
+            return own
+        raise
 
 
-def _renew_unit(program: str, data: Path, system: System) -> None:
-    """As the new version wants it, where the agent is a service."""
-    if system.root is not None or os.geteuid() != 0 or not system.at(UNITS / AGENT_UNIT).exists():
-        return
-    command = [program, "agent", "install", "--no-start", "--data", str(data), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        raise Stop(f"The new version could not renew the agent's unit: {(done.stdout or done.stderr).strip()[-400:]}")
+def _unit(system: System) -> str:
+    """The agent's unit, where it is a service of this system that may be written; empty: there is none."""
+    unit = system.at(UNITS / AGENT_UNIT)
+    return str(unit) if system.root is None and os.geteuid() == 0 and unit.exists() else ""

@@ -103,3 +103,10 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
         check=False,
     )
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_an_agent_is_started_again_for_ever() -> None:
+    """A limit would also count the starts of versions that failed, and then keep the one before from starting."""
+    found = dict(directives(FOLDER / "phoenix-agent.service"))
+    assert (found["StartLimitIntervalSec"], found["Restart"]) == ("0", "on-failure")
+    assert float(found["RestartSec"]) >= 10

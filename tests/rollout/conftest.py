@@ -1,4 +1,4 @@
-"""A core without a vault, for what it serves to servers that don't run Phoenix yet."""
+"""A core without a vault, for what it serves to servers without Phoenix; and the versions on such a server."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.rollout.bundle import BundleShelf
+from phoenix_core.rollout.onserver.versions import Versions
 from tests.engine.rig import Rig, running_rig
 
 
@@ -18,3 +19,8 @@ async def core(short_path: Path) -> AsyncIterator[Rig]:
 @pytest.fixture
 def shelf(core: Rig) -> BundleShelf:
     return BundleShelf(core.data.bundle)
+
+
+@pytest.fixture
+def versions(short_path: Path) -> Versions:
+    return Versions(str(short_path / "opt"))

@@ -91,3 +91,46 @@ def test_a_name_in_the_list_leads_nowhere_else(shelf: BundleShelf, tmp_path: Pat
     (shelf.folder / MANIFEST).write_bytes(msgspec.json.encode(msgspec.structs.replace(bundle, wheels={"a": named})))
     with pytest.raises(BundleDamaged):
         shelf.open_wheel("../secret")
+
+
+# --- root, in the folder of the user that the core runs as -----------------------------------------------------------
+
+NOBODY = (65534, 65534)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user")
+
+
+@pytest.fixture
+def theirs(short_path: Path) -> Path:
+    """A data directory of somebody else, in a place that he can reach."""
+    short_path.chmod(0o755)
+    data = short_path / "data"
+    data.mkdir()
+    os.chown(data, *NOBODY)
+    return data
+
+
+@as_root
+def test_what_root_puts_into_somebodys_data_is_his(theirs: Path, tmp_path: Path) -> None:
+    file = phoenix(tmp_path, __version__)
+    shelf = BundleShelf(theirs / "bundle")
+    shelf.put(bundle_of(__version__, [file]), [file], NOBODY)
+    assert list(shelf.current().wheels) == [file.name]
+    assert {path.stat().st_uid for path in theirs.rglob("*")} == {NOBODY[0]}
+    assert os.geteuid() == 0
+
+
+@as_root
+@pytest.mark.parametrize("name", ["bundle", "bundle/wheels"])
+def test_a_link_of_his_leads_root_nowhere(theirs: Path, tmp_path: Path, name: str) -> None:
+    secret = theirs.with_name("etc")
+    secret.mkdir(mode=0o755)
+    link = theirs / name
+    if link.parent != theirs:
+        link.parent.mkdir()
+        os.chown(link.parent, *NOBODY)
+    link.symlink_to(secret)
+    file = phoenix(tmp_path, __version__)
+    with pytest.raises(PermissionError):
+        BundleShelf(theirs / "bundle").put(bundle_of(__version__, [file]), [file], NOBODY)
+    assert (secret.stat().st_uid, list(secret.iterdir())) == (0, [])
+    assert os.geteuid() == 0

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,18 @@ async def line_of(core: Rig, shelf: BundleShelf, folder: Path) -> str:
     return (await core.client.activation_token(INSTALL)).install_line
 
 
-async def paste(line: str, *options: str) -> "subprocess.CompletedProcess[str]":
+async def paste(line: str, *options: str, cwd: str = "/", **variables: str) -> "subprocess.CompletedProcess[str]":
     """At a server where the user is root already, without sudo."""
     command = " ".join((line.replace("| sudo ", "| "), *options))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return await asyncio.to_thread(
-        subprocess.run, ["sh", "-c", command], capture_output=True, text=True, check=False, env=environment
+        subprocess.run,
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, **variables},
+        cwd=cwd,
     )
 
 
@@ -67,6 +74,7 @@ async def test_the_line_has_the_token_in_a_pipe_and_nothing_that_a_shell_expands
     assert "phx1." not in command
     assert not set("$`!\\") & set(command)
     assert command.count('"') == 2
+    assert command.startswith("sudo python3 -I -c ")
     assert "\n" not in line
 
 
@@ -116,3 +124,52 @@ async def test_a_server_that_cannot_run_phoenix_is_told_before_the_core_is_asked
     assert done.returncode == 1
     assert "needs CPython 3.11 or newer" in done.stderr
     assert not (tmp_path / "opt").exists()
+
+
+async def test_what_lies_in_the_folder_where_it_is_pasted_passes_for_no_part_of_python(
+    core: Rig, shelf: BundleShelf, tmp_path: Path
+) -> None:
+    """Root pastes it, maybe in a folder that others may write to."""
+    line = await line_of(core, shelf, tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("hashlib", "ssl", "sitecustomize", "argparse"):
+        (here / f"{name}.py").write_text("raise SystemExit('another module ran')\n")
+    done = await paste(line, "--no-service", "--python", "/bin/false", cwd=str(here), PYTHONPATH=str(here))
+    assert "another module ran" not in done.stdout + done.stderr
+    assert "needs CPython 3.11 or newer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "old", ["sys.version_info = (3, 5, 2, 'final', 0)", "ssl.OPENSSL_VERSION_INFO = (1, 0, 2, 11, 15)"]
+)
+async def test_a_python_that_is_too_old_for_the_line_itself_is_told_what_to_do(
+    core: Rig, shelf: BundleShelf, tmp_path: Path, old: str
+) -> None:
+    """Before 3.6 the script can't be read, and with an old OpenSSL the core can't be asked at all."""
+    line = await line_of(core, shelf, tmp_path)
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -c "import sys, ssl; {old}; exec(sys.argv[1])" "$3"\n')
+    python.chmod(0o755)
+    done = await paste(line, "--no-service", PATH=f"{python.parent}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "too old for this line" in done.stderr
+    assert "Install Python 3.11 or newer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_an_older_version_is_not_installed_over_a_newer_one(
+    core: Rig, shelf: BundleShelf, tmp_path: Path
+) -> None:
+    """As with a line of another core, or of one that was set back."""
+    line = await line_of(core, shelf, tmp_path)
+    newer = tmp_path / "opt" / "versions" / "99.0.0-abcdef12"
+    newer.mkdir(parents=True)
+    (newer / ".complete").write_text("")
+    (tmp_path / "opt" / "current").symlink_to("versions/99.0.0-abcdef12")
+    done = await paste(line, "--prefix", str(tmp_path / "opt"), "--no-service")
+    assert done.returncode == 1
+    assert f"The core offers version {__version__}, older than 99.0.0" in done.stderr
+    assert (tmp_path / "opt" / "current").readlink() == Path("versions/99.0.0-abcdef12")
+    assert [each.name for each in newer.parent.iterdir()] == [newer.name]

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from phoenix_core.agentlink.activation import encode, new_token
 from phoenix_core.rollout import onserver
 from phoenix_core.rollout.onserver import python as finding
 from phoenix_core.rollout.onserver.core import read_token
-from phoenix_core.rollout.onserver.python import find_python, python_advice, system_of
+from phoenix_core.rollout.onserver.python import find_pythons, python_advice, system_of
 from phoenix_core.rollout.onserver.stop import Stop
-from phoenix_core.rollout.onserver.versions import target_for
+from phoenix_core.rollout.onserver.targets import choose, target_for
 from phoenix_core.rollout.script import ORDER, script
 
 FILES = sorted(Path(onserver.__file__).parent.glob("*.py"))
@@ -75,7 +76,7 @@ def fake(folder: Path, name: str, **facts: object) -> str:
 
 
 def test_this_python_will_do() -> None:
-    found = find_python(sys.executable)
+    (found,) = find_pythons(sys.executable)
     assert found["path"] == sys.executable
     assert found["version"] == [*sys.version_info[:2]]
 
@@ -85,7 +86,7 @@ def test_the_first_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pyte
     fake(tmp_path, "python3.14", version=[3, 14], venv=False)
     wanted = fake(tmp_path, "python3.12", version=[3, 12])
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert find_python()["path"] == wanted
+    assert find_pythons()[0]["path"] == wanted
 
 
 @pytest.mark.parametrize("facts", [{"version": [3, 9]}, {"cpython": False}, {"threaded": False}])
@@ -96,7 +97,7 @@ def test_where_none_will_do_it_says_so_before_anything_is_changed(
     fake(tmp_path, "python3", **facts)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Stop) as stop:
-        find_python()
+        find_pythons()
     assert stop.value.code == "python_too_old"
     assert "Nothing was changed" in stop.value.message
     assert "paste the line again" in stop.value.advice
@@ -104,7 +105,7 @@ def test_where_none_will_do_it_says_so_before_anything_is_changed(
 
 def test_a_python_without_venv_is_named_with_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(Stop) as stop:
-        find_python(fake(tmp_path, "python3", venv=False))
+        find_pythons(fake(tmp_path, "python3", venv=False))
     assert stop.value.code == "python_without_venv"
     assert "Type: " in stop.value.advice
 
@@ -151,3 +152,28 @@ def test_without_wheels_for_this_server_it_names_those_that_there_are(facts: dic
     assert stop.value.code == "no_wheels_for_platform"
     assert "Nothing was changed" in stop.value.message
     assert "3.11 on x86_64 with glibc 2.28" in stop.value.advice
+
+
+def test_of_several_pythons_one_that_the_core_has_wheels_for_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "PLACES", ())
+    fake(tmp_path, "python3", version=[3, 13])
+    (tmp_path / "python3.13").symlink_to(tmp_path / "python3")
+    wanted = fake(tmp_path, "python3.11")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    pythons = [each for each in find_pythons() if each["path"].startswith(str(tmp_path))]
+    assert [each["version"] for each in pythons] == [[3, 13], [3, 11]]
+    assert choose({"targets": [TARGET]}, pythons)[0]["path"] == wanted
+    with pytest.raises(Stop, match=r"Python 3\.13") as stop:
+        choose({"targets": [{**TARGET, "python": "3.12"}]}, pythons)
+    assert stop.value.code == "no_wheels_for_platform"
+
+
+def test_the_program_itself_says_what_to_do_where_an_older_python_runs_it() -> None:
+    """As after an upgrade of the system under an environment, where pip was not asked."""
+    code = "import sys; sys.version_info = (3, 9, 2); import phoenix_core"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "needs Python 3.11 or newer, this is 3.9" in done.stderr
+    assert "Traceback" not in done.stderr

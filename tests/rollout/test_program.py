@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from phoenix_core.rollout.errors import ProgramUnfit
-from phoenix_core.rollout.program import check_fit, running_program
+from phoenix_core.rollout.program import check_fit, is_hidden_from_services, running_program
 
 
 @pytest.fixture
@@ -47,6 +47,12 @@ def test_nor_one_that_belongs_to_somebody_else(program: Path) -> None:
 def test_nor_one_in_a_home_that_the_service_does_not_see() -> None:
     with pytest.raises(ProgramUnfit, match="a user's own folder"):
         check_fit(Path("/home/somebody/.venv/bin/phoenix"), hidden_homes=True)
+
+
+def test_a_folder_whose_name_begins_like_a_home_is_none() -> None:
+    hidden = ["/home", "/home/a", "/root/.venv", "/run/user/0"]
+    seen = ["/home2/a", "/homes", "/rootfs/opt", "/run/users", "/srv/home"]
+    assert [is_hidden_from_services(Path(each)) for each in [*hidden, *seen]] == [True] * 4 + [False] * 5
 
 
 def test_nor_one_whose_python_is_in_a_home(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

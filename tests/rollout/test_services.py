@@ -117,6 +117,9 @@ def test_a_vault_elsewhere_may_be_written_and_one_in_a_home_is_refused(image: Im
     assert image.read(CORE_UNIT)["ReadWritePaths"] == "/srv/vault"
     config.write_text('[storage]\npath = "/home/somebody/vault"\n')
     assert "services don't see" in image.install("core", code=2).err
+    config.write_text('[storage]\npath = "/home2/vault"\n')
+    image.install("core")
+    assert image.read(CORE_UNIT)["ReadWritePaths"] == "/home2/vault"
 
 
 def test_another_data_directory_is_in_the_unit(image: Image) -> None:
@@ -125,6 +128,7 @@ def test_another_data_directory_is_in_the_unit(image: Image) -> None:
     assert (unit["Environment"], unit["ReadWritePaths"]) == ("PHOENIX_DATA=/srv/phoenix", "/srv/phoenix")
     assert "StateDirectory" not in unit
     assert "can't hold" in image.install("core", "--data", "/srv/a b", code=2).err
+    assert "services don't see" in image.install("core", "--data", "/home/somebody/data", code=2).err
     assert image.read(CORE_UNIT) == unit
 
 

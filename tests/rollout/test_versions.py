@@ -6,7 +6,6 @@ import asyncio
 import os
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +20,13 @@ from phoenix_core.agentlink.ca import CertificateAuthority
 from phoenix_core.agentlink.certificates import key_pem, make_request
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.onserver.core import Core, first_core, read_token
-from phoenix_core.rollout.onserver.python import find_python
+from phoenix_core.rollout.onserver.python import find_pythons
 from phoenix_core.rollout.onserver.stop import Stop
-from phoenix_core.rollout.onserver.versions import TRIES, Versions, target_for
-from phoenix_core.rollout.units import unit_file
+from phoenix_core.rollout.onserver.targets import choose
+from phoenix_core.rollout.onserver.versions import Versions
 from tests.engine.rig import Rig
+from tests.rollout.placed import installed
 from tests.rollout.standin import bundle_of, phoenix, wheel
-
-
-@pytest.fixture
-def versions(short_path: Path) -> Versions:
-    return Versions(str(short_path / "opt"))
 
 
 def serve(shelf: BundleShelf, wheels: list[Path]) -> None:
@@ -45,9 +40,9 @@ async def build(core: Rig, versions: Versions) -> str:
 
     def work() -> str:
         found, bundle = first_core(urls, fingerprint)
-        python = find_python()
+        python, target = choose(bundle, find_pythons())
         with versions.alone():
-            return versions.build(found, bundle, target_for(bundle, python), str(python["path"]))
+            return versions.build(found, bundle, target, str(python["path"]))
 
     return await asyncio.to_thread(work)
 
@@ -60,10 +55,6 @@ async def stopped(work: Any) -> Stop:
 
 def said_by(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def installed(versions: Versions) -> list[str]:
-    return sorted(os.listdir(Path(versions.prefix, "versions")))
 
 
 async def test_a_version_is_built_once_and_one_that_lies_about_itself_is_not_kept(
@@ -175,98 +166,3 @@ async def _serve_tls(folder: Path) -> str:
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     return f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-# --- in use, on trial, taken back ------------------------------------------------------------------------------------
-
-
-def placed(versions: Versions, *names: str) -> None:
-    """Whole versions, without what is in them, and the service's guard."""
-    for name in names:
-        command = Path(versions.path(name, "bin", "phoenix"))
-        command.parent.mkdir(parents=True)
-        command.write_text("#!/bin/sh\n")
-        command.chmod(0o755)
-        Path(versions.path(name, ".complete")).write_text("")
-    guard = Path(versions.prefix, "before-start")
-    guard.write_text(unit_file("before-start"))
-    guard.chmod(0o755)
-
-
-def start(versions: Versions) -> str:
-    """What a unit does before it starts the agent; the version that it starts then."""
-    subprocess.run([f"{versions.prefix}/before-start"], check=True, capture_output=True, cwd="/")
-    return versions.current
-
-
-def test_a_new_version_that_never_comes_up_gives_way_to_the_one_before(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    assert versions.switch("0.1.0-a") == ""
-    assert versions.trial() is None, "there is nothing to go back to"
-    assert versions.switch("0.2.0-b") == "0.1.0-a"
-    assert [start(versions) for _ in range(TRIES)] == ["0.2.0-b"] * TRIES
-    assert start(versions) == "0.1.0-a"
-    assert (versions.trial(), versions.rolled_back()) == (None, "0.2.0-b")
-    assert start(versions) == "0.1.0-a"
-
-
-def test_a_version_that_its_core_greeted_stays_and_the_oldest_goes(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    versions.switch("0.1.0-a")
-    versions.switch("0.2.0-b")
-    assert start(versions) == "0.2.0-b"
-    assert not versions.confirm("0.1.0-a"), "the one before says nothing about the new one"
-    assert versions.confirm("0.2.0-b")
-    assert [start(versions) for _ in range(TRIES + 2)] == ["0.2.0-b"] * (TRIES + 2)
-    placed(versions, "0.3.0-c")
-    versions.switch("0.3.0-c")
-    assert versions.confirm("0.3.0-c")
-    assert installed(versions) == ["0.2.0-b", "0.3.0-c"]
-
-
-def test_an_upgrade_cut_off_between_its_two_steps_changes_nothing(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    versions.switch("0.1.0-a")
-    Path(versions.prefix, "trial").write_text("0.2.0-b 0.1.0-a 3\n")  # and the power fails before the link is moved
-    assert [start(versions) for _ in range(5)] == ["0.1.0-a"] * 5
-    assert versions.switch("0.2.0-b") == "0.1.0-a"
-    assert start(versions) == "0.2.0-b"
-
-
-def test_a_new_try_after_one_that_was_taken_back(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    versions.switch("0.1.0-a")
-    versions.switch("0.2.0-b")
-    while start(versions) == "0.2.0-b":
-        pass
-    versions.switch("0.2.0-b")
-    assert versions.rolled_back() == ""
-    assert start(versions) == "0.2.0-b"
-
-
-def test_without_a_service_that_could_go_back_nothing_is_on_trial(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    Path(versions.prefix, "before-start").unlink()
-    versions.switch("0.1.0-a")
-    versions.switch("0.2.0-b")
-    assert versions.trial() is None
-
-
-def test_whoever_looks_while_versions_change_finds_one_of_them(versions: Versions) -> None:
-    placed(versions, "0.1.0-a", "0.2.0-b")
-    versions.switch("0.1.0-a")
-    seen: set[str] = set()
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            seen.add(os.readlink(f"{versions.prefix}/current"))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    for _ in range(50):
-        versions.switch("0.2.0-b")
-        versions.switch("0.1.0-a")
-    over.set()
-    thread.join()
-    assert seen == {"versions/0.1.0-a", "versions/0.2.0-b"}

@@ -15,9 +15,11 @@ import sys
 from typing import Any
 
 from phoenix_core.rollout.onserver.core import first_core, read_token
-from phoenix_core.rollout.onserver.python import find_python
+from phoenix_core.rollout.onserver.python import find_pythons
 from phoenix_core.rollout.onserver.stop import Stop
-from phoenix_core.rollout.onserver.versions import PREFIX, Versions, target_for
+from phoenix_core.rollout.onserver.targets import choose
+from phoenix_core.rollout.onserver.unit import UNIT, clean_environment, renew_unit
+from phoenix_core.rollout.onserver.versions import PREFIX, Versions
 
 DATA = "/var/lib/phoenix-agent"
 INTERRUPTED = 130
@@ -65,28 +67,41 @@ def _install(options: Any) -> None:
             "Put sudo in front of python3 in the line, or add --no-service at its end for an agent of this user's own.",
             "root_needed",
         )
-    python = find_python(options.python)
+    pythons = find_pythons(options.python)
     core, bundle = first_core(urls, fingerprint)
-    target = target_for(bundle, python)
+    python, target = choose(bundle, pythons)
     versions = Versions(options.prefix, _say)
     with versions.alone():
+        _refuse_older(versions, str(bundle["version"]))
         name = versions.build(core, bundle, target, str(python["path"]))
         program = versions.path(name, "bin", "phoenix")
         _enrol(program, options.data, token)
-        versions.switch(name)
+        more = ("--allow-upgrade",) if options.allow_upgrade else ()
+        unit = "" if options.no_service else UNIT
+        versions.switch(name, unit, lambda: renew_unit(program, options.data, more))
     program = os.path.join(versions.prefix, "current", "bin", "phoenix")
     if options.no_service:
         _say(f"Start it with: {program} agent run --data {options.data}")
         return
-    more = ["--allow-upgrade"] if options.allow_upgrade else []
     _call([program, "agent", "install", "--data", options.data, *more])
+
+
+def _refuse_older(versions: Versions, offered: str) -> None:
+    if versions.is_newer_than(offered):
+        raise Stop(
+            f"The core offers version {offered}, older than {versions.version}, which is in use here. "
+            "Nothing was changed.",
+            "Upgrade the core first; then `phoenix core bundle` there, and a new line. To take the older version all "
+            "the same: `phoenix agent uninstall` here, which keeps the enrolment, then paste the line again.",
+            "upgrade_not_newer",
+        )
 
 
 def _enrol(program: str, data: str, token: str) -> None:
     """The token goes over standard input, where other users of this server can't see it."""
     command = [program, "agent", "enroll", "-", "--keep", "--json", "--data", data]
     done = subprocess.run(
-        command, input=(token + "\n").encode(), stdout=subprocess.PIPE, env=_environment(), check=False
+        command, input=(token + "\n").encode(), stdout=subprocess.PIPE, env=clean_environment(), check=False
     )
     try:
         answer = json.loads(done.stdout.decode("utf-8"))
@@ -99,13 +114,9 @@ def _enrol(program: str, data: str, token: str) -> None:
 
 def _call(command: "list[str]") -> None:
     sys.stdout.flush()
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, env=_environment(), check=False)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, env=clean_environment(), check=False)
     if done.returncode:
         raise Stop("It stopped at: {}".format(" ".join(command)), "Put right what it says; then paste the line again.")
-
-
-def _environment() -> "dict[str, str]":
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PHOENIX_"))}
 
 
 def _say(text: str) -> None:

@@ -43,14 +43,21 @@ print(json.dumps({"version": list(sys.version_info[:2]), "machine": platform.mac
 """
 
 
-def find_python(named: str = "") -> "dict[str, Any]":
-    """The first Python that can run Phoenix: its path and facts. Raises Stop with what to type where there is none."""
+def find_pythons(named: str = "", then: str = "paste the line again") -> "list[dict[str, Any]]":
+    """The Pythons that can run Phoenix, each with its path and facts; the one to take first is the first.
+
+    `named`: look at this one alone. Raises Stop with what to type where there is none, and `then` what to do next."""
     without_venv = found = ""
+    usable = []
+    seen = set()
     names = [named] if named else [*NAMES, *(os.path.join(place, name) for place in PLACES for name in NAMES)]
     for name in names:
         path = shutil.which(name)
-        facts = _facts(path) if path else None
-        if path is None or facts is None:
+        if path is None or os.path.realpath(path) in seen:
+            continue
+        seen.add(os.path.realpath(path))
+        facts = _facts(path)
+        if facts is None:
             continue
         version = tuple(facts["version"])
         if version < OLDEST or not facts["cpython"] or not facts["threaded"]:
@@ -58,8 +65,10 @@ def find_python(named: str = "") -> "dict[str, Any]":
         elif not facts["venv"]:
             without_venv = without_venv or path
         else:
-            return dict(facts, path=path)
-    return _no_python(found, without_venv)
+            usable.append(dict(facts, path=path))
+    if not usable:
+        raise _no_python(found, without_venv, then)
+    return usable
 
 
 def _facts(python: str) -> "dict[str, Any] | None":
@@ -73,18 +82,18 @@ def _facts(python: str) -> "dict[str, Any] | None":
     return facts if isinstance(facts, dict) else None
 
 
-def _no_python(found: str, without_venv: str) -> "dict[str, Any]":
+def _no_python(found: str, without_venv: str, then: str) -> Stop:
     system, release = system_of()
     if without_venv:
-        raise Stop(
+        return Stop(
             f"{without_venv} can't make virtual environments.",
-            f"Type: {_venv_command(system, without_venv)}   Then paste the line again.",
+            f"Type: {_venv_command(system, without_venv)}   Then {then}.",
             "python_without_venv",
         )
     has = f"has Python {found}" if found else "has no Python"
-    raise Stop(
+    return Stop(
         f"Phoenix needs CPython 3.11 or newer; this server {has} that it can use. Nothing was changed.",
-        python_advice(system, release) + " Then paste the line again; the Python that is there stays as it is.",
+        python_advice(system, release) + f" Then {then}; the Python that is there stays as it is.",
         "python_too_old",
     )
 

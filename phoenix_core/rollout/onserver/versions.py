@@ -2,11 +2,15 @@
 
     PREFIX/versions/0.1.0-3f2a9c0d/   an environment; `.complete` in it once it is whole
     PREFIX/current                    link to the one in use; units and people start PREFIX/current/bin/phoenix
-    PREFIX/trial                      NEW PREVIOUS TRIES: a new version that the core has not greeted yet
+    PREFIX/trial                      NEW PREVIOUS TRIES UNIT: a new version that the core has not greeted yet
+    PREFIX/unit-before                the unit that PREVIOUS ran with; it goes back to UNIT with it
     PREFIX/rolled-back                NEW PREVIOUS: a new version that did not come up
     PREFIX/before-start               what the agent's unit runs before each start: counts the tries, and goes back
+    PREFIX/.lock                      held while a version is built and put in use
+    PREFIX/.switching                 held for the moments in which link, unit and trial change together
 
-A version is never changed once it is whole, and is removed only when it is neither in use nor the one before.
+A version is never changed once it is whole, and is removed only when it is neither in use nor the one before. What a
+trial goes back to is always a version that its core has greeted.
 """
 
 import contextlib
@@ -14,6 +18,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,31 +38,6 @@ UNPACKED_FACTOR = 2
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
-def target_for(bundle: "dict[str, Any]", facts: "dict[str, Any]") -> "dict[str, Any]":
-    """Which of the bundle's targets this server's Python is. Raises Stop, naming those that there are."""
-    here = "{}.{}".format(*facts["version"])
-    for target in bundle["targets"]:
-        same = (target["python"], target["machine"], target["libc"]) == (here, facts["machine"], facts["libc"])
-        if same and _at_least(facts["libc_version"], target["libc_version"]):
-            return target  # type: ignore[no-any-return]
-    there = sorted({"{python} on {machine} with {libc} {libc_version}".format(**each) for each in bundle["targets"]})
-    raise Stop(
-        "The core has no wheels for Python {} on {} with {} {}. Nothing was changed.".format(
-            here, facts["machine"], facts["libc"] or "an unknown C library", facts["libc_version"]
-        ),
-        "It has them for Python {}. Install one of these here, or make more at the core: `phoenix core bundle`.".format(
-            ", ".join(there) or "no platform"
-        ),
-        "no_wheels_for_platform",
-    )
-
-
-def _at_least(there: str, wanted: str) -> bool:
-    """An unknown version, as old Pythons give of musl, counts as new enough."""
-    parts = [[int(part) for part in text.split(".")[:2] if part.isdigit()] for text in (there, wanted)]
-    return not parts[0] or parts[0] >= parts[1]
-
-
 class Versions:
     def __init__(self, prefix: str = PREFIX, say: "Callable[[str], None]" = lambda text: None) -> None:
         self.prefix = os.path.abspath(prefix)
@@ -73,6 +53,16 @@ class Versions:
             return os.path.basename(os.readlink(os.path.join(self.prefix, "current")))
         except OSError:
             return ""
+
+    def is_newer_than(self, offered: str) -> bool:
+        """Whether the version in use is newer than this one. What can't be read as a version is not."""
+        here, there = _numbers(self.version), _numbers(offered)
+        return bool(here and there) and here > there
+
+    @property
+    def version(self) -> str:
+        """Of Phoenix, the one in use; empty: none."""
+        return self.current.rpartition("-")[0]
 
     @contextlib.contextmanager
     def alone(self) -> "Iterator[None]":
@@ -191,71 +181,145 @@ class Versions:
 
     # --- switching ---------------------------------------------------------------------------------------------------
 
-    def switch(self, name: str) -> str:
+    def switch(self, name: str, unit: str = "", renew: "Callable[[], None]" = lambda: None) -> str:
         """Make a version the one in use, from its next start on; returns the one before. Where there was one, and the
-        agent's service goes back by itself, the new one is on trial. Call it `alone`."""
-        previous = self.current
-        if previous == name:
+        agent's service goes back by itself, the new one is on trial; the version that was greeted last ends a trial.
+
+        `unit`: the service's unit file, if there is one, and `renew` brings it to what the new version wants. It goes
+        back with the version. Call it `alone`. What `renew` raises comes out, and nothing is changed then."""
+        with self._changing():
+            previous = self.current
+            if previous == name:
+                return previous
+            self._remove("rolled-back")
+            proven = self._proven(previous)
+            tried = proven not in ("", name) and os.path.exists(self._at("before-start"))
+            unit_there = os.path.exists(unit)
+            before = {path: _content(path) for path in (self._at("trial"), self._at("unit-before"), unit)}
+            try:
+                if tried:
+                    self._begin_trial(name, previous, proven, unit if unit_there else "")
+                if unit_there:
+                    renew()
+                self._point(name)
+            except BaseException as error:
+                for path, content in before.items():
+                    self._put_back(path, content)
+                if isinstance(error, OSError):
+                    raise failed_in(self.prefix, error) from None
+                raise
+            if not tried:
+                self._remove("trial")
             return previous
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.prefix, "rolled-back"))
-        guarded = os.path.exists(os.path.join(self.prefix, "before-start"))
-        if guarded and previous and os.path.exists(self.path(previous, COMPLETE)):
-            self._write("trial", f"{name} {previous} {TRIES}\n")
-        self._point(name)
-        return previous
 
     def confirm(self, name: str) -> bool:
         """The core has greeted this version: it stays. True where it had been on trial; older ones are removed then."""
-        trial = self.trial()
-        if trial is None or trial[0] != name:
-            return False
-        os.unlink(os.path.join(self.prefix, "trial"))
-        for other in os.listdir(os.path.join(self.prefix, "versions")):
-            if other not in (name, trial[1], self.current):
-                shutil.rmtree(self.path(other), ignore_errors=True)
+        with self._changing():
+            trial = self.trial()
+            if trial is None or trial[0] != name:
+                return False
+            self._remove("trial")
+        self._remove_but((name, trial[1]))
         return True
 
     def trial(self) -> "tuple[str, str, int] | None":
         """The version on trial, the one to go back to, and how many more starts it has."""
         words = self._words("trial")
-        return (words[0], words[1], int(words[2])) if len(words) == 3 and words[2].isdigit() else None
+        return (words[0], words[1], int(words[2])) if len(words) in (3, 4) and words[2].isdigit() else None
 
     def rolled_back(self) -> str:
         """The version that did not come up and was given up; empty: none."""
         words = self._words("rolled-back")
         return words[0] if words else ""
 
-    def _words(self, name: str) -> "list[str]":
+    def _begin_trial(self, name: str, previous: str, proven: str, unit: str) -> None:
+        """While the version in use is on trial itself, the unit that was kept is still the one to go back to."""
+        if previous == proven:
+            if unit:
+                self._write(self._at("unit-before"), _content(unit) or b"")
+            else:
+                self._remove("unit-before")
+        self._write(self._at("trial"), f"{name} {proven} {TRIES} {unit}\n".encode())
+
+    def _proven(self, current: str) -> str:
+        """The version to go back to: of one that is on trial, the one before it. Empty: there is none that is whole."""
+        trial = self.trial()
+        name = trial[1] if trial is not None and trial[0] == current else current
+        return name if name and os.path.exists(self.path(name, COMPLETE)) else ""
+
+    def _remove_but(self, kept: "tuple[str, ...]") -> None:
+        """Not while somebody builds: the next version that stays does it then."""
+        with contextlib.suppress(Stop), self.alone():
+            for other in os.listdir(self._at("versions")):
+                if other not in (*kept, self.current):
+                    shutil.rmtree(self.path(other), ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _changing(self) -> "Iterator[None]":
+        """Waits for whoever else does; moments."""
+        lock = os.open(self._at(".switching"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            with open(os.path.join(self.prefix, name), encoding="utf-8") as file:
-                return file.read().split()
-        except OSError:
-            return []
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.prefix, name)
+
+    def _words(self, name: str) -> "list[str]":
+        return (_content(self._at(name)) or b"").decode("utf-8", "replace").split()
 
     def _point(self, name: str) -> None:
-        new = os.path.join(self.prefix, "current.next")
+        new = self._at("current.next")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
         os.symlink(os.path.join("versions", name), new)
-        os.replace(new, os.path.join(self.prefix, "current"))
-        self._sync()
+        os.replace(new, self._at("current"))
+        _sync(self.prefix)
 
-    def _write(self, name: str, text: str) -> None:
-        path = os.path.join(self.prefix, name)
-        with open(path + ".next", "w", encoding="utf-8") as out:
-            out.write(text)
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._at(name))
+
+    def _put_back(self, path: str, content: "bytes | None") -> None:
+        if content == _content(path):
+            return
+        if content is None:
+            os.unlink(path)
+        else:
+            self._write(path, content)
+
+    def _write(self, path: str, content: bytes) -> None:
+        with open(path + ".next", "wb") as out:
+            os.fchmod(out.fileno(), 0o644)
+            out.write(content)
             out.flush()
             os.fsync(out.fileno())
         os.replace(path + ".next", path)
-        self._sync()
+        _sync(os.path.dirname(path))
 
-    def _sync(self) -> None:
-        folder = os.open(self.prefix, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+def _content(path: str) -> "bytes | None":
+    """None: it isn't there, or can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _sync(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _numbers(version: str) -> "tuple[int, ...]":
+    match = re.match(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", version)
+    return tuple(int(part or 0) for part in match.groups()) if match else ()
 
 
 def failed_in(place: str, error: OSError) -> Stop:

@@ -47,11 +47,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("dashboard.backup", "b", "app.backup", _("Backup"), _("Back up a server now")),
     Action("dashboard.restore", "r", "app.restore", _("Restore"), _("Restore files and folders")),
     Action("dashboard.find", "f", "app.find", _("Find"), _("Find a file in all snapshots by its name")),
-    Action("dashboard.new", "n", "new_server", _("New server"), _("Make an activation token for a new server")),
+    Action("dashboard.new", "n", "new_server", _("New server"), _("Make the line that installs a new server's agent")),
     Action("servers.backup", "b", "backup", _("Backup"), _("Back up the chosen server now")),
     Action("servers.restore", "r", "restore", _("Restore"), _("Restore files of the chosen server")),
     Action("servers.jobs", "j", "jobs", _("Jobs"), _("Show the jobs of the chosen server")),
-    Action("servers.new", "n", "new_server", _("New server"), _("Make an activation token for a new server")),
+    Action("servers.new", "n", "new_server", _("New server"), _("Make the line that installs a new server's agent")),
     Action("servers.remove", "x", "remove", _("Remove"), _("Remove the chosen server; its snapshots stay")),
     Action("servers.search", "slash", "search", _("Search"), _("Show only servers whose line holds a text")),
     Action("jobs.cancel", "c", "cancel", _("Cancel"), _("Cancel the chosen job")),
@@ -137,7 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("dialog.refuse", "escape", "refuse", _("No"), _("Leave the question; nothing happens"), False),
     Action("dialog.next", "right,down", "app.focus_next", _("Next"), _("To the next answer"), False),
     Action("dialog.previous", "left,up", "app.focus_previous", _("Previous"), _("To the previous answer"), False),
-    Action("token.copy", "c", "copy", _("Copy"), _("Copy the command that enrols a server")),
+    Action("token.copy", "c", "copy", _("Copy"), _("Copy the line that installs a server's agent")),
     Action("help.back", "escape", "app.back", _("Back"), _("Back to the screen before")),
 )
 
@@ -161,7 +161,7 @@ PLACES: dict[str, str] = {
     "table": _("In tables"),
     "tree": _("In a snapshot's tree"),
     "dialog": _("In questions"),
-    "token": _("With a new server's token"),
+    "token": _("With a new server's line"),
     "help": _("Help"),
 }
 

@@ -55,9 +55,9 @@ def _without_server(ends: bool, command: Command) -> Face:
     title = _("No server is protected yet")
     if not ends:
         text = _(
-            "Press n to make a one-time token, and type on the server that it is to protect:\n\n"
-            "    phoenix agent enroll TOKEN && phoenix agent run"
-        )
+            "Make the wheels that servers are installed from, once, on the core's host:\n\n    {bundle}\n\n"
+            "Then press n: it makes the one line to paste on the server that is to be protected."
+        ).format(bundle=command("core", "bundle"))
         return empty(title, text)
     text = _("Leave the console with q. To protect this machine, type\n\n    {quickstart}\n\n").format(
         quickstart=command("quickstart")

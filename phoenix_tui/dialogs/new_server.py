@@ -1,4 +1,4 @@
-"""Makes an activation token for a server that is to be protected, and shows the command to type there."""
+"""Makes the line that is pasted on a server that is to be protected: it installs, enrols and starts its agent."""
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -18,6 +18,9 @@ from phoenix_tui.tones import DIM, STRONG
 from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.focus import focus_now
 
+WITHOUT_WHEELS = {"bundle_missing", "bundle_outdated", "bundle_damaged"}
+"""Of errors: the core has nothing that a server could be installed from."""
+
 
 class NewServer(ModalScreen[None]):
     BINDINGS = [*bindings("dialog"), *bindings("token")]  # noqa: RUF012
@@ -32,7 +35,10 @@ class NewServer(ModalScreen[None]):
         self._to_copy = ""
 
     def compose(self) -> ComposeResult:
-        text = _("The token lets one server enrol, once, within an hour. Without a name it takes its host name.")
+        text = _(
+            "One line, pasted on the server, installs, enrols and starts its agent. It works once, within an hour. "
+            "Without a name the server takes its host name."
+        )
         with Vertical(classes="dialog wide"):
             yield Static(_("Protect a new server"), classes="dialog-title")
             yield Static(
@@ -43,7 +49,7 @@ class NewServer(ModalScreen[None]):
             with Horizontal(classes="dialog-buttons"):
                 yield PushButton(_("Close"), id="close")
                 if self._possible:
-                    yield PushButton(_("Make a token"), id="make", variant="primary")
+                    yield PushButton(_("Make the line"), id="make", variant="primary")
 
     def on_input_submitted(self) -> None:
         self._make()
@@ -64,35 +70,43 @@ class NewServer(ModalScreen[None]):
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._to_copy)
-        self.notify(_("The terminal was given the command for its clipboard."), markup=False)
+        self.notify(_("The terminal was given the line for its clipboard."), markup=False)
 
     def _make(self) -> None:
-        self.run_worker(self._made(), name="make an activation token", exclusive=True)
+        self.run_worker(self._made(), name="make a line to install from", exclusive=True)
 
     async def _made(self) -> None:
-        request = ActivationTokenRequest(name=self.query_one("#name", Input).value.strip())
+        request = ActivationTokenRequest(name=self.query_one("#name", Input).value.strip(), install=True)
         try:
             token = await self._client.activation_token(request)
         except PhoenixError as error:
-            toast_error(self, error)
+            if error.view().code in WITHOUT_WHEELS:
+                self._show_bundle(error)
+            else:
+                toast_error(self, error)
             return
         if self.is_running:
             self._show(token)
 
+    def _show_bundle(self, error: PhoenixError) -> None:
+        text = _("{problem}\n\nMake them on the core's host, then the line here:\n\n    {command}")
+        command = self._command("core", "bundle")
+        self.query_one("#text", Static).update(Content(text.format(problem=error.message, command=command)))
+
     def _show(self, token: ActivationTokenView) -> None:
-        """Without a border beside it, so that a mouse takes the command alone."""
+        """Without a border beside it, so that a mouse takes the line alone."""
         until = self._formats.moment(token.expires_at)
-        self._to_copy = f"phoenix agent enroll {token.token} && phoenix agent run"
+        self._to_copy = token.install_line
         self.query_one(".dialog").add_class("bare")
         self.query_one("#text", Static).update(
             Content.assemble(
-                _("On the server that is to be protected, type:"),
+                _("Paste this line on the server that is to be protected, as one line:"),
                 "\n\n",
                 (self._to_copy, STRONG),
                 "\n\n",
-                (_("The token works once, until {until}. Treat it as a secret.").format(until=until), DIM),
+                (_("It works once, until {until}. Treat it as a secret.").format(until=until), DIM),
                 "\n",
-                (_("The second command is the agent itself: it runs until it is stopped."), DIM),
+                (_("Where the clipboard stays empty, `phoenix server add` in a shell prints such a line too."), DIM),
             )
         )
         self.query_one("#name").display = False

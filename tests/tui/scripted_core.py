@@ -30,12 +30,14 @@ from phoenix_core.domain.views import (
     VaultView,
 )
 from phoenix_core.host.unixsocket import listen_unix
+from phoenix_core.rollout.script import install_line
 from tests.tui import sample, sample_policies
 from tests.tui.sample_tree import SampleTree
 from tests.tui.scripted_decisions import ScriptedDecisions
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOT_FOUND = 404
+INSTALL_LINE = install_line("phx1.c2FtcGxlLXRva2Vu", "https://backup.example.com:8443", b"a script")
 
 
 class ScriptedCore(ScriptedDecisions):
@@ -196,7 +198,7 @@ class ScriptedCore(ScriptedDecisions):
         return _json(removed)
 
     async def _token(self, _request: web.Request) -> web.Response:
-        return _json(ActivationTokenView(token="phx1.c2FtcGxlLXRva2Vu", expires_at=sample.NOW + timedelta(hours=1)))
+        return _json(ActivationTokenView("phx1.c2FtcGxlLXRva2Vu", sample.NOW + timedelta(hours=1), INSTALL_LINE))
 
     async def _get_jobs(self, request: web.Request) -> web.Response:
         jobs = sorted(self.jobs.values(), key=lambda job: (job.created_at or sample.NOW, job.id), reverse=True)

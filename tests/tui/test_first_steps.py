@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
+from phoenix_core.domain.errors import ErrorView
 from phoenix_tui.dialogs.new_server import NewServer
 from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
-from tests.tui.scripted_core import ScriptedCore
+from tests.tui.scripted_core import INSTALL_LINE, ScriptedCore
 from tests.tui.test_live_updates import shown
 
 DATA = "--data /srv/phoenix"
@@ -60,15 +61,28 @@ async def test_a_core_inside_a_console_gives_no_token(core: ScriptedCore, open_c
 
 
 @pytest.mark.parametrize("key", ["enter", "c"])
-async def test_the_command_for_a_new_server_can_be_copied_whole(
+async def test_the_line_for_a_new_server_can_be_copied_whole(
     key: str, core: ScriptedCore, open_console: OpenConsole
 ) -> None:
     async with open_console() as pilot:
         await open_dialog(pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: "phoenix agent enroll" in shown(pilot))
-        (line,) = [each for each in shown(pilot).splitlines() if "phoenix agent enroll" in each]
-        assert line.strip() == "phoenix agent enroll phx1.c2FtcGxlLXRva2Vu && phoenix agent run"
+        await until(pilot, lambda: "echo phx1.c2FtcGxlLXRva2Vu | sudo python3 -I -c" in shown(pilot))
+        assert "Copy it" in shown(pilot)
         await pilot.press(key)
         await until(pilot, lambda: pilot.app.clipboard)
-        assert pilot.app.clipboard == line.strip()
+        assert pilot.app.clipboard == INSTALL_LINE
+    assert core.asked("POST", "/v1/activation-tokens")[0]["install"] is True
+
+
+async def test_without_wheels_the_dialog_says_how_to_make_them(core: ScriptedCore, open_console: OpenConsole) -> None:
+    core.refuse["/v1/activation-tokens"] = ErrorView(
+        code="bundle_missing", message="The core has no wheels for other servers yet.", hint="Make them."
+    )
+    async with open_console(command=typed) as pilot:
+        await open_dialog(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: f"phoenix core bundle {DATA}" in shown(pilot))
+        core.refuse.clear()
+        await pilot.press("enter")
+        await until(pilot, lambda: "sudo python3 -I -c" in shown(pilot))

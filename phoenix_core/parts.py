@@ -39,6 +39,7 @@ from phoenix_core.engine.last_seen import LastSeen
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.own_folders import OwnFolders
+from phoenix_core.engine.own_streams import OwnStreams
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.peer_events import PeerConversation
 from phoenix_core.engine.policies.attached import Attached
@@ -342,6 +343,7 @@ class Parts(WorkflowParts):
             self.assigner,
             self.rule_tests,
             self.upgrades,
+            OwnStreams(self.directory, self.seat, self.ledger, self.queue),
             self.server_news.changed,
             self._clock,
         )

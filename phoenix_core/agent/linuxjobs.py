@@ -9,28 +9,32 @@ from phoenix_core.agent.backup.backup_job import BackupJob
 from phoenix_core.agent.backup.livefiles import LiveFiles
 from phoenix_core.agent.backup.patientnode import PATIENCE_S
 from phoenix_core.agent.backup.scripted import ScriptedBackup
-from phoenix_core.agent.backup.stream_job import StreamBackup
+from phoenix_core.agent.backup.stream_job import OpenSource, StreamBackup
 from phoenix_core.agent.comparejob import CompareJob
 from phoenix_core.agent.drill import scratch
 from phoenix_core.agent.drill.drill_job import DrillJob
+from phoenix_core.agent.handedstreams import HandedStreams
 from phoenix_core.agent.jobs import Runnable, WorkOrder
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agent.ruletestrun import run_test
 from phoenix_core.agent.ruletests import Pages
 from phoenix_core.agent.scripts import DEFAULT_FOLDER, Scripts
+from phoenix_core.agent.scriptstream import ScriptStream
 from phoenix_core.agent.sourcesnapshots.hostkinds import Kinds, host_kinds
 from phoenix_core.agent.sourcesnapshots.marks import Marks
 from phoenix_core.agent.sourcesnapshots.snapshots import sweep
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.agentlink.ruletest import RuleTestOrder
+from phoenix_core.agentlink.streamorder import StreamOrder
 
 log = structlog.get_logger(__name__)
 
 
 class LinuxJobs:
-    def __init__(self, state_dir: Path, scripts: Path = DEFAULT_FOLDER) -> None:
-        """`scripts`: the folder of the administrator's scripts."""
+    def __init__(self, state_dir: Path, scripts: Path = DEFAULT_FOLDER, handed: HandedStreams | None = None) -> None:
+        """`scripts`: the folder of the administrator's scripts; `handed`: streams that wait for their order."""
+        self._handed = handed or HandedStreams()
         self._state_dir = state_dir
         self._scripts = scripts
 
@@ -41,10 +45,18 @@ class LinuxJobs:
                 return CompareJob(order, order.compare, ports)
             return RestoreJob(order, ports) if order.drill is None else DrillJob(order, ports)
         if order.stream is not None:
-            return StreamBackup(order, ports, Scripts(self._scripts))
+            return StreamBackup(order, ports, *self._source(order.job, order.stream))
         if not (order.pre_script or order.post_script):
             return live_backup(order, ports)
         return ScriptedBackup(order, ports, Scripts(self._scripts), lambda begun: live_backup(begun, ports))
+
+    def _source(self, job: str, stream: StreamOrder) -> tuple[OpenSource, str]:
+        if stream.handed:
+            return lambda tick: self._handed.take(stream.handed, stream.name, tick), "what this server hands over"
+        environment = {"PHOENIX_PHASE": "stream", "PHOENIX_JOB": job, "PHOENIX_STREAM": stream.name}
+        scripts = Scripts(self._scripts)
+        told = f"the output of the script {stream.script}"
+        return lambda tick: ScriptStream(scripts, stream.script, environment, stream.timeout_s, tick), told
 
     def test_rules(self, order: RuleTestOrder, state_dir: Path, pages: Pages, stopping: threading.Event) -> None:
         """Say of each entry whether content rules take it. Raises a PhoenixError, and what `pages` raises."""

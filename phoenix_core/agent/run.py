@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from phoenix_core.agent import workerstart
+from phoenix_core.agent.handedstreams import HandedStreams
 from phoenix_core.agent.hostjobs import jobs_of_this_host
 from phoenix_core.agent.jobs import AgentJobs, JobMaker
 from phoenix_core.agent.keycache import KeyCache
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
+from phoenix_core.agent.streamdoor import StreamDoor
 from phoenix_core.agent.upgrading import Upgrading
 from phoenix_core.agentlink import features
 from phoenix_core.agentlink.connection import Order
@@ -23,6 +25,7 @@ from phoenix_core.agentlink.reports import LogReport
 from phoenix_core.agentlink.ruletest import RuleTestOrder
 from phoenix_core.agentlink.upgradeorder import UpgradeOrder
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.host.process import IS_WINDOWS
 from phoenix_core.host.stopsignals import stop_on_signals
 from phoenix_core.vault.malloc import keep_large_buffers
 
@@ -66,11 +69,12 @@ async def run_agent(
     try:
         cache = await asyncio.to_thread(KeyCache, state_dir)
         try:
+            handed = HandedStreams()
             if maker is None:
-                maker = await asyncio.to_thread(jobs_of_this_host, state_dir, scripts)
+                maker = await asyncio.to_thread(jobs_of_this_host, state_dir, scripts, handed)
             await asyncio.to_thread(maker.started)
             state = await asyncio.to_thread(AgentState, state_dir)
-            await _Agent(state_dir, state, cache, news, maker, versions, upgrade_command).run(stop)
+            await _Agent(state_dir, state, cache, news, maker, handed, versions, upgrade_command).run(stop)
         finally:
             await asyncio.to_thread(cache.close)
     finally:
@@ -92,6 +96,7 @@ class _Agent:
         cache: KeyCache,
         news: LinkNews | None,
         jobs: JobMaker,
+        handed: HandedStreams,
         versions: "VersionWatch | None",
         upgrade_command: Sequence[str],
     ) -> None:
@@ -104,11 +109,14 @@ class _Agent:
         self._upgrading = Upgrading(self._link, upgrade_command) if upgrade_command else None
         self._jobs = AgentJobs(self._link, state_dir, cache, make=jobs.make, check=self._check)
         self._tests = RuleTests(self._link, state_dir, jobs.test_rules)
+        self._door = None if IS_WINDOWS else StreamDoor(self._link, handed, state_dir)
         self._named: set[str] = set()
         self._told = ""
 
     async def run(self, stop: asyncio.Event) -> None:
         """The jobs end first and their last reports go out, then the link."""
+        if self._door is not None:
+            await asyncio.to_thread(self._door.open)
         link_stop = asyncio.Event()
         sweeping = asyncio.create_task(asyncio.to_thread(self._sweep), name="sweep of source snapshots")
         link = asyncio.create_task(self._link.run(link_stop), name="agent link")
@@ -125,6 +133,8 @@ class _Agent:
             await asyncio.to_thread(self._jobs.stop)
             await self._link.flush(FLUSH_S)
         finally:
+            if self._door is not None:
+                await asyncio.to_thread(self._door.close)
             link_stop.set()
             for task in ends:
                 task.cancel()
@@ -146,6 +156,8 @@ class _Agent:
             self._news.connected(welcome.name)
         if self._versions is not None:
             await asyncio.to_thread(self._versions.greeted)
+        if self._door is not None:
+            self._door.welcomed(welcome)
         wrong = self._state.roll_back(welcome.last_record, welcome.vault)
         self._jobs.notice = wrong
         if wrong and wrong != self._told:

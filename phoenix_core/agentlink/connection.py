@@ -29,6 +29,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.outbox import Outbox
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer
 from phoenix_core.agentlink.questions import Questions
 from phoenix_core.agentlink.reports import Progress
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder
@@ -161,6 +162,7 @@ class PeerConnection:
                     | OwnRestoreAnswer()
                     | RuleTestAnswer()
                     | UpgradeNoted()
+                    | OwnStreamAnswer()
                 ):
                     self._questions.answered(message)
                 case (

@@ -21,6 +21,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOrder, UpgradeOutcome
@@ -34,6 +35,7 @@ FromPeer = (
     | OwnRestoreRequest
     | RuleTestPage
     | UpgradeOutcome
+    | OwnStreamRequest
     | Progress
     | Report
 )
@@ -52,11 +54,12 @@ FromCore = (
     | RuleTestAnswer
     | UpgradeOrder
     | UpgradeNoted
+    | OwnStreamAnswer
     | ReportAck
     | JobKnown
     | SnapshotRecorded
 )
 
-Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
+Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome | OwnStreamRequest
 """Requests of peers that the engine answers."""
-Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted
+Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer

@@ -17,4 +17,10 @@ COMPARE = "compare"
 STREAMS = "streams"
 """Backups of what a script prints."""
 
+OWN_STREAMS = "own_streams"
+"""Of a core: it takes streams that are handed to its agents."""
+
+CORE = (OWN_STREAMS,)
+"""What a core names in its `Welcome`."""
+
 ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE, STREAMS)

@@ -13,10 +13,11 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from phoenix_core import __version__
-from phoenix_core.agentlink import frames
+from phoenix_core.agentlink import features, frames
 from phoenix_core.agentlink.ca import PEER_DAYS, CertificateAuthority, IssuedCertificate
 from phoenix_core.agentlink.certificates import AGENT, PEER_ROLES, PeerIdentity, peer_identity
 from phoenix_core.agentlink.dial import CONNECT_PATH, SELF_PATH
+from phoenix_core.agentlink.directions import Answered, Asked
 from phoenix_core.agentlink.errors import (
     CertificateNeeded,
     CoreStopping,
@@ -30,21 +31,13 @@ from phoenix_core.agentlink.messages import (
     CertificateAnswer,
     CertificateRequest,
     Hello,
-    KeysAnswer,
-    KeysRequest,
     Message,
-    OwnRestoreAnswer,
-    OwnRestoreRequest,
     Refused,
-    TokenAnswer,
-    TokenRequest,
     Welcome,
 )
 from phoenix_core.agentlink.reports import Progress, Report
-from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.served import SERVED_PROTOCOLS, check_version
 from phoenix_core.agentlink.session import CLOSE_TIMEOUT_S, PeerRequest, PeerSession, failed_answer
-from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.errors import PhoenixError
 
@@ -87,11 +80,7 @@ class PeerEvents(Protocol):
 
         Raise only where another try may help: the connection is closed and the peer sends it again."""
 
-    async def on_request(
-        self,
-        peer: PeerIdentity,
-        request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome,
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted:
+    async def on_request(self, peer: PeerIdentity, request: Asked) -> Answered:
         """Answer a request; a PhoenixError becomes the answer's error."""
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
@@ -270,6 +259,7 @@ class Hub:
             core_time_ns=int(self._clock.now().timestamp() * 1e9),
             last_record=greeting.last_record,
             vault=greeting.vault,
+            can=features.CORE,
         )
 
     # --- what sessions hand on ---------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.outbox import LAST_REPORTS, Outbox
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.proxy import proxy_for
 from phoenix_core.agentlink.questions import Answer, Questions, Request
@@ -139,6 +140,8 @@ class Link:
     def request_blocking(self, request: RuleTestPage, timeout_s: float = REQUEST_TIMEOUT_S) -> RuleTestAnswer: ...
     @overload
     def request_blocking(self, request: UpgradeOutcome, timeout_s: float = REQUEST_TIMEOUT_S) -> UpgradeNoted: ...
+    @overload
+    def request_blocking(self, request: OwnStreamRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> OwnStreamAnswer: ...
     def request_blocking(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """As `request`, from any thread but the event loop's."""
         loop = self._loop

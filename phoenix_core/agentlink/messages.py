@@ -55,6 +55,8 @@ class Welcome(Message, frozen=True):
     """Sequence number of the vault's newest record; a peer that remembers a higher one reports a roll-back."""
     vault: str = ""
     """The vault's id; what a peer remembers of another one says nothing of this."""
+    can: tuple[str, ...] = ()
+    """What the core can do beyond the first version of the protocol."""
 
 
 class Refused(Message, frozen=True):

@@ -17,11 +17,22 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 
-Request = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
-Answer = KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted
+Request = (
+    KeysRequest
+    | TokenRequest
+    | CertificateRequest
+    | OwnRestoreRequest
+    | RuleTestPage
+    | UpgradeOutcome
+    | OwnStreamRequest
+)
+Answer = (
+    KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer
+)
 
 
 class _Open:

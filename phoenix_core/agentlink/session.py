@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.certificates import PeerIdentity
+from phoenix_core.agentlink.directions import Asked
 from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, LinkError, MessageUnexpected
 from phoenix_core.agentlink.messages import (
     CertificateAnswer,
@@ -32,6 +33,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
@@ -43,7 +45,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 log = structlog.get_logger(__name__)
 
-PeerRequest = KeysRequest | TokenRequest | CertificateRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome
+PeerRequest = Asked | CertificateRequest
 
 
 class SessionEvents(Protocol):
@@ -180,6 +182,7 @@ class PeerSession:
                 | OwnRestoreRequest()
                 | RuleTestPage()
                 | UpgradeOutcome()
+                | OwnStreamRequest()
             ):
                 await self._requests.acquire()
                 task = group.create_task(self._answer(message), name=f"link request {self.identity.peer_id}")
@@ -242,16 +245,16 @@ async def _to_its_end(work: Coroutine[None, None, None], name: str) -> None:
 def failed_answer(request: PeerRequest, error: Exception) -> Message:
     """The answer that says why there is none. Of an error that isn't ours only the kind is told."""
     view = error.view() if isinstance(error, PhoenixError) else PhoenixError(detail=type(error).__name__).view()
-    match request:
-        case KeysRequest():
-            return KeysAnswer(number=request.number, error=view)
-        case TokenRequest():
-            return TokenAnswer(number=request.number, error=view)
-        case CertificateRequest():
-            return CertificateAnswer(number=request.number, error=view)
-        case OwnRestoreRequest():
-            return OwnRestoreAnswer(number=request.number, error=view)
-        case RuleTestPage():
-            return RuleTestAnswer(number=request.number, go_on=False, error=view)
-        case UpgradeOutcome():
-            return UpgradeNoted(number=request.number, error=view)
+    if isinstance(request, RuleTestPage):
+        return RuleTestAnswer(number=request.number, go_on=False, error=view)
+    return _ANSWERS[type(request)](number=request.number, error=view)
+
+
+_ANSWERS: dict[type[Message], Callable[..., Message]] = {
+    KeysRequest: KeysAnswer,
+    TokenRequest: TokenAnswer,
+    CertificateRequest: CertificateAnswer,
+    OwnRestoreRequest: OwnRestoreAnswer,
+    UpgradeOutcome: UpgradeNoted,
+    OwnStreamRequest: OwnStreamAnswer,
+}

@@ -10,3 +10,5 @@ class StreamOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     script: str
     """Name of a script in the agent's folder of scripts; its standard output is the data."""
     timeout_s: int
+    handed: str = ""
+    """Instead of a script: who hands the data to the agent, as it named him in its request."""

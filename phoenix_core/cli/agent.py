@@ -1,4 +1,4 @@
-"""`phoenix agent enroll|run|install|uninstall|upgrade`: this machine as a protected server."""
+"""`phoenix agent enroll|run|install|uninstall|upgrade|stream`: this machine as a protected server."""
 
 from pathlib import Path
 from typing import Annotated
@@ -133,3 +133,23 @@ def upgrade(
     from phoenix_core.cli.upgradework import upgrade_agent
 
     execute(upgrade_agent(data, wait=not detach, as_json=as_json), as_json=as_json)
+
+
+@app.command("stream")
+def stream(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the stream is called, such as orders.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND]", help="What prints the data; none: standard input.", show_default=False),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Of the snapshot that it makes. Repeatable.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Back up what standard input brings, or a command prints, and wait for it. A command has to end with 0."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.cli.streamwork import hand_over
+
+    execute(hand_over(data, name, tag or (), command or (), as_json=as_json), as_json=as_json)

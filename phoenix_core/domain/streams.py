@@ -1,4 +1,5 @@
-"""Streams: what a program prints, backed up under a name as one file; their names, and where they are in a snapshot."""
+"""Streams: what a program prints, or somebody hands to an agent, backed up under a name as one file; their names, and
+where they are in a snapshot."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ class Stream(msgspec.Struct, frozen=True):
 
     name: str
     script: str
-    """Name of the script on the agent whose standard output is the data."""
+    """Name of the script on the agent whose standard output is the data; empty: it is handed to the agent."""
+    handed: str = ""
+    """Names who hands it to the agent, on its own host."""
 
 
 def path_of(name: str) -> str:
@@ -31,10 +34,14 @@ def name_of(paths: Sequence[str]) -> str:
     return name if above == FOLDER else ""
 
 
+def handed(name: str, by: str) -> Stream:
+    """Raises ValueError with what is wrong."""
+    return Stream(_named(name), "", by)
+
+
 def checked(name: str, script: str) -> Stream:
     """Raises ValueError with what is wrong."""
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name or 'nothing'} is no name of a stream: letters, digits and . @ + - _, up to 100")
+    _named(name)
     if not SCRIPT_NAME.fullmatch(script):
         raise ValueError(f"{script or 'nothing'} is no plain file name of letters, digits, -, _ and .")
     return Stream(name, script)
@@ -46,3 +53,9 @@ def parse(line: str) -> Stream:
     if not sign:
         raise ValueError(f"{line} is not of the form NAME=SCRIPT")
     return checked(name.strip(), script.strip())
+
+
+def _named(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name or 'nothing'} is no name of a stream: letters, digits and . @ + - _, up to 100")
+    return name

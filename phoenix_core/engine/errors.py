@@ -57,6 +57,22 @@ class StreamsUnknown(PhoenixError):
     http_status = 409
 
 
+class StreamUnderWay(PhoenixError):
+    code = "stream_under_way"
+    template = "The stream {stream} of this server is being backed up already, by job {job}."
+    hint = "Wait until that is over, or cancel it: `phoenix job cancel {job}` at the core."
+    http_status = 409
+    retryable = True
+
+
+class TooManyStreams(PhoenixError):
+    code = "too_many_streams"
+    template = "{count} streams of this server wait for their backup already."
+    hint = "Wait until some of them are through."
+    http_status = 409
+    retryable = True
+
+
 class SnapshotRemoved(PhoenixError):
     """What was asked for is of a snapshot whose removal can still be undone."""
 

@@ -7,6 +7,7 @@ import structlog
 
 from phoenix_core.agentlink.ca import IssuedCertificate
 from phoenix_core.agentlink.certificates import PeerIdentity
+from phoenix_core.agentlink.directions import Answered, Asked
 from phoenix_core.agentlink.hub import Greeting
 from phoenix_core.agentlink.messages import (
     Hello,
@@ -18,6 +19,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamRequest
 from phoenix_core.agentlink.reports import (
     BackupResult,
     EstimateReport,
@@ -30,7 +32,7 @@ from phoenix_core.agentlink.reports import (
     RestoreResult,
     StepReport,
 )
-from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
+from phoenix_core.agentlink.ruletest import RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
@@ -46,6 +48,7 @@ from phoenix_core.engine.errors import NotOfThisJob
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.own_streams import OwnStreams
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.progress import ProgressBoard
@@ -77,6 +80,7 @@ class PeerConversation:
         assigner: StorageAssigner,
         rule_tests: RuleTests,
         upgrades: Upgrades,
+        own_streams: OwnStreams,
         changed: Callable[[str], None],
         clock: Clock,
     ) -> None:
@@ -93,6 +97,7 @@ class PeerConversation:
         self._assigner = assigner
         self._rule_tests = rule_tests
         self._upgrades = upgrades
+        self._own_streams = own_streams
         self._changed = changed
         self._clock = clock
 
@@ -185,11 +190,7 @@ class PeerConversation:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    async def on_request(
-        self,
-        peer: PeerIdentity,
-        request: KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome,
-    ) -> KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted:
+    async def on_request(self, peer: PeerIdentity, request: Asked) -> Answered:
         try:
             if isinstance(request, KeysRequest):
                 return await self._answer_keys(peer.peer_id, request)
@@ -200,6 +201,8 @@ class PeerConversation:
             if isinstance(request, UpgradeOutcome):
                 self._upgrades.outcome(peer.peer_id, request)
                 return UpgradeNoted(number=request.number)
+            if isinstance(request, OwnStreamRequest):
+                return await self._own_streams.answer(peer.peer_id, request)
             return await self._answer_own_restore(peer.peer_id, request)
         except PhoenixError as error:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)

@@ -6,7 +6,8 @@ PATHS_IN_TITLE = 3
 
 
 def stream_title(server: str, stream: Stream) -> str:
-    return f"Backup of {server}: stream {stream.name}, from the script {stream.script}"
+    source = f"the script {stream.script}" if stream.script else "standard input at the server"
+    return f"Backup of {server}: stream {stream.name}, from {source}"
 
 
 def listed(paths: tuple[str, ...]) -> str:

@@ -37,6 +37,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
 from phoenix_core.agentlink.reports import LogReport, Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
@@ -171,6 +172,8 @@ class EngineDouble:
                 return RuleTestAnswer(number=0, go_on=request.page < 3)
             case UpgradeOutcome():
                 return UpgradeNoted(number=0)
+            case OwnStreamRequest():
+                return OwnStreamAnswer(number=0, job="j1", state="successful", is_over=True)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
         self.serials[peer.peer_id].add(certificate.serial)

@@ -33,6 +33,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import (
     BackupResult,
     EstimateReport,
@@ -121,6 +122,7 @@ EXAMPLES: dict[str, Message] = {
         core_time_ns=_AT_NS,
         last_record=1 << 33,
         vault="ab" * 16,
+        can=("own_streams",),
     ),
     "Refused": Refused(error=_ERROR),
     "Heartbeat": Heartbeat(number=300),
@@ -222,6 +224,10 @@ EXAMPLES: dict[str, Message] = {
     "UpgradeOrder": UpgradeOrder(who="root"),
     "UpgradeOutcome": UpgradeOutcome(number=9, version="0.2.0", error=_ERROR),
     "UpgradeNoted": UpgradeNoted(number=9, error=_ERROR),
+    "OwnStreamRequest": OwnStreamRequest(number=9, token="ab" * 16, name="orders", tags=("nightly",), job="j1"),
+    "OwnStreamAnswer": OwnStreamAnswer(
+        number=9, job="j1", state="failed", is_over=True, snapshot_id="ab" * 32, failure=_ERROR, error=_ERROR
+    ),
     "Progress": Progress(
         job="j1",
         phase="transfer",

@@ -1,13 +1,15 @@
-"""One backup of what a script prints, from order to staged snapshot: one file, its size not known before its end.
+"""One backup of a stream, from order to staged snapshot: one file, its size not known before its end.
 
-The snapshot is staged only after the script ended with exit code 0; what was uploaded for one that failed is unused,
-and goes with a prune, or serves the next run.
+The snapshot is staged only after the stream ended well (a script with exit code 0, a sender that said so); what was
+uploaded for one that failed is unused, and goes with a prune, or serves the next run.
 """
 
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import msgspec
 
@@ -23,8 +25,6 @@ from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.watch import Watch
 from phoenix_core.agent.domainaccess import domain_keys
 from phoenix_core.agent.ports import JobPorts
-from phoenix_core.agent.scripts import Scripts
-from phoenix_core.agent.scriptstream import ScriptStream
 from phoenix_core.agent.steps import Steps
 from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.agentlink.reports import BackupResult
@@ -42,18 +42,34 @@ from phoenix_core.vault.tree import TreeWriter
 PHASE = "stream"
 
 
+class StreamSource(Protocol):
+    """Where the data come from."""
+
+    def read_into(self, view: memoryview) -> int:
+        """Some bytes; 0 at the end. Raises where it ends badly."""
+
+    def finish(self) -> None:
+        """Raises unless it ended well."""
+
+
+OpenSource = Callable[[Callable[[], None]], AbstractContextManager[StreamSource]]
+"""Begins the stream; it is to call what it gets several times a second while it waits."""
+
+
 class StreamBackup:
     """`run` it once, in a thread of its own."""
 
     def __init__(
-        self, order: BackupOrder, ports: JobPorts, scripts: Scripts, *, patience_s: float = PATIENCE_S
+        self, order: BackupOrder, ports: JobPorts, source: OpenSource, told: str, *, patience_s: float = PATIENCE_S
     ) -> None:
-        """`order.stream` is set. `patience_s`: how long storage that is away is waited for."""
+        """`order.stream` is set. `told`: what its source is; `patience_s`: how long storage that is away is waited
+        for."""
         assert order.stream is not None
         self._order = order
         self._stream: StreamOrder = order.stream
         self._ports = ports
-        self._scripts = scripts
+        self._source = source
+        self._told = told
         self._patience_s = patience_s
         self._steps = Steps(ports)
         self._began = time.monotonic()
@@ -63,8 +79,8 @@ class StreamBackup:
         self._watch = Watch(order.job, ports, self._use_fresh_token, began=self._began)
 
     def run(self) -> BackupResult:
-        """Raises `Cancelled`, `ScriptUnusable`, `ScriptFailed`, `StorageError`; `RemoteError` with what the core
-        answered."""
+        """Raises `Cancelled`, `StorageError`, what the source raises (`ScriptUnusable`, `ScriptFailed`, `StreamCut`,
+        `StreamNotWaiting`); `RemoteError` with what the core answered."""
         pace: Pace | None = None
         try:
             with self._keeper:
@@ -84,7 +100,7 @@ class StreamBackup:
         order, stream = self._order, self._stream
         self._steps.done("WF5.1", f"stream {stream.name}")
         self._steps.done("WF5.3", "full: all of a stream is read; what the vault has is not stored again")
-        self._steps.done("WF5.4", f"the output of the script {stream.script}")
+        self._steps.done("WF5.4", self._told)
         self._steps.done("WF5.5", "not known before its end")
         self._steps.done("WF5.6", "1 stream")
         meta = MetaVault(order, node, self._ports)
@@ -116,17 +132,14 @@ class StreamBackup:
         return self._stage(node, result, root, (*sender.stored, *meta.packs))
 
     def _carry_over(self, writer: ChunkWriter, sender: PackSender, seed: int) -> tuple[StreamWindows, bytes]:
-        """All that the script prints; its chunks, packed by `pack_ref`. Returns once they are durable."""
+        """All of the stream; its chunks, packed by `pack_ref`. Returns once they are durable."""
         packed = bytearray()
-        environment = {"PHOENIX_PHASE": "stream", "PHOENIX_JOB": self._order.job, "PHOENIX_STREAM": self._stream.name}
-        with ScriptStream(
-            self._scripts, self._stream.script, environment, self._stream.timeout_s, self._watch.tick
-        ) as script:
-            windows = StreamWindows(script.read_into, self._read)
+        with self._source(self._watch.tick) as source:
+            windows = StreamWindows(source.read_into, self._read)
             for data in Chunker(seed).cut(windows.read_into):
                 packed += pack_ref(writer.add(data))
                 self._watch.sent_bytes = sender.stored_bytes
-            script.finish()
+            source.finish()
         writer.close()
         sender.finish()
         return windows, bytes(packed)

@@ -343,7 +343,7 @@ def _of_stream(order: BackupOrder, stream: Stream, policy: BackupPolicy | None) 
     timeout_s = policy.script_timeout_s if policy else BackupPolicy("").script_timeout_s
     return msgspec.structs.replace(
         order,
-        stream=StreamOrder(stream.name, stream.script, timeout_s),
+        stream=StreamOrder(stream.name, stream.script, timeout_s, stream.handed),
         rules=(),
         pre_script="",
         post_script="",

@@ -1,0 +1,175 @@
+"""What `agent stream` does: hands standard input, or what a command prints, to this host's agent as a stream."""
+
+import asyncio
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from phoenix_core.agent.errors import AgentError
+from phoenix_core.agent.scripts import end_of
+from phoenix_core.agent.streamframes import (
+    DATA,
+    ENDED,
+    GAVE_UP,
+    HELLO,
+    RESULT,
+    SOCKET,
+    ConnectionCut,
+    StreamHello,
+    StreamResult,
+    StreamTaken,
+    receive_frame,
+    send_frame,
+)
+from phoenix_core.cli.output import print_json, say, warn
+from phoenix_core.domain.errors import EXIT_DONE, PhoenixError, RemoteError, UsageError
+from phoenix_core.host.datadir import DataDirectory
+from phoenix_core.host.unixsocket import socket_address
+from phoenix_core.rollout.services import AGENT_DATA
+
+PIECE_BYTES = 256 << 10
+POLL_S = 0.2
+INTERRUPT_S = 0.5
+"""So long after the end of standard input Ctrl-C is waited for."""
+
+
+class AgentAbsent(AgentError):
+    code = "agent_absent"
+    template = "No agent takes streams at {path}: {detail}."
+    hint = (
+        "Start it (`systemctl start phoenix-agent`), or name its data directory with --data. Only its own user, as a rule "
+        "root, may hand it streams."
+    )
+
+
+class StreamUnconfirmed(AgentError):
+    code = "stream_unconfirmed"
+    template = "The agent went away before it was known whether there is a snapshot of the stream."
+    hint = "See at the core how its job ended: `phoenix job list`. If it failed, start the sender once more."
+
+
+async def hand_over(data: Path | None, name: str, tags: Sequence[str], command: Sequence[str], *, as_json: bool) -> int:
+    """0 only when the core has recorded the snapshot.
+
+    Raises UsageError, AgentAbsent, StreamUnconfirmed; RemoteError with why there is no snapshot."""
+    if not command and sys.stdin.isatty():
+        raise UsageError(detail="Standard input is a terminal: pipe a program into this, or name it after `--`.")
+    path = DataDirectory(data or AGENT_DATA).agent / SOCKET
+    sender = Sender(path, StreamHello(name, tuple(tags)), quiet=as_json)
+    try:
+        result = await asyncio.to_thread(sender.run, command)
+    except asyncio.CancelledError:
+        sender.stop()
+        raise
+    if result.error is not None:
+        raise RemoteError(result.error)
+    if not result.snapshot_id:
+        raise PhoenixError(detail=f"job {result.job} is {result.state} and made no snapshot")
+    if as_json:
+        print_json(result)
+    else:
+        say(f"Snapshot {result.snapshot_id[:12]}, by job {result.job}.")
+    return EXIT_DONE
+
+
+class Sender:
+    """One stream on its way to the agent. `run` it in a thread; `stop` may come from another."""
+
+    def __init__(self, path: Path, hello: StreamHello, *, quiet: bool = False) -> None:
+        self._path = path
+        self._hello = hello
+        self._quiet = quiet
+        self._stopped = threading.Event()
+        self._agent: socket.socket | None = None
+
+    def stop(self) -> None:
+        """The stream counts as cut off, unless the agent was told of its end before."""
+        self._stopped.set()
+        if self._agent is not None:
+            with suppress(OSError):
+                self._agent.shutdown(socket.SHUT_RDWR)
+
+    def run(self, command: Sequence[str]) -> StreamResult:
+        """Send standard input, or what the command prints, and wait for the end of its job. Blocks.
+
+        Raises UsageError where the command can't be started, AgentAbsent, StreamUnconfirmed."""
+        with self._connected() as agent:
+            if not command:
+                return self._pump(agent, sys.stdin.fileno(), None)
+            try:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            except OSError as error:
+                raise UsageError(detail=f"{command[0]} can't be started: {error.strerror or error}.") from error
+            with process:
+                assert process.stdout is not None
+                try:
+                    return self._pump(agent, process.stdout.fileno(), process)
+                finally:
+                    process.terminate()
+
+    def _connected(self) -> socket.socket:
+        agent = self._agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            with socket_address(self._path) as address:
+                agent.connect(address)
+            send_frame(agent, HELLO, msgspec.json.encode(self._hello))
+        except OSError as error:
+            agent.close()
+            raise AgentAbsent(path=self._path, detail=(error.strerror or str(error)).lower()) from error
+        return agent
+
+    def _pump(self, agent: socket.socket, source: int, process: "subprocess.Popen[bytes] | None") -> StreamResult:
+        watched = [agent.fileno(), source]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            try:
+                if agent.fileno() in ready:
+                    result = self._heard(agent)
+                    if result is not None:
+                        return result
+                if source in ready and not self._sent(agent, source, process):
+                    watched.remove(source)
+            except BrokenPipeError:
+                watched = [agent.fileno()]  # it says why, and listens no more
+            except (OSError, ConnectionCut) as error:
+                raise StreamUnconfirmed() from error
+
+    def _heard(self, agent: socket.socket) -> StreamResult | None:
+        kind, content = receive_frame(agent)
+        if kind == RESULT:
+            return msgspec.json.decode(content, type=StreamResult)
+        job = msgspec.json.decode(content, type=StreamTaken).job
+        if not self._quiet:
+            warn(f"Job {job} takes the stream {self._hello.name}.")
+        return None
+
+    def _sent(self, agent: socket.socket, source: int, process: "subprocess.Popen[bytes] | None") -> bool:
+        """False: that was all."""
+        piece = os.read(source, PIECE_BYTES)
+        if piece:
+            send_frame(agent, DATA, piece)
+            return True
+        detail = self._ended(process)
+        send_frame(agent, GAVE_UP if detail else ENDED, detail.encode())
+        return False
+
+    def _ended(self, process: "subprocess.Popen[bytes] | None") -> str:
+        """Why what was sent is not whole; empty: it is. Raises ConnectionCut where `stop` was called."""
+        if process is None:
+            # Ctrl-C ends what writes into the pipe as well: its end must not be taken for a good one.
+            if self._stopped.wait(INTERRUPT_S):
+                raise ConnectionCut("stopped")
+            return ""
+        while process.poll() is None:
+            if self._stopped.wait(POLL_S):
+                raise ConnectionCut("stopped")
+        detail = end_of(process.returncode)
+        return f"the command that prints it {detail}" if detail else ""

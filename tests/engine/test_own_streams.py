@@ -1,0 +1,198 @@
+"""Streams that somebody on a server hands to its agent, through a real agent and a whole core: what counts is recorded,
+and printed again."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from phoenix_core.agent.run import run_agent
+from phoenix_core.agent.streamframes import SOCKET, StreamHello, StreamResult
+from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
+from phoenix_core.cli.stdoutwork import Printed, print_file
+from phoenix_core.cli.streamwork import AgentAbsent, Sender, StreamUnconfirmed
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.requests import ActivationTokenRequest
+from phoenix_core.domain.states import JobState
+from tests.cli.commands import HEEDING_SIGNALS, PHOENIX
+from tests.engine.fake_agent import FakeAgent
+from tests.engine.rig import Rig
+
+NEWEST = Printed(server="web1", snapshot="latest", paths=(), stream="orders", stdout=True, others=False, as_json=False)
+
+
+@dataclass
+class Server:
+    """Has a real agent, enrolled and connected."""
+
+    data: Path
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def socket(self) -> Path:
+        return self.data / "agent" / SOCKET
+
+
+@pytest.fixture
+async def server(rig: Rig) -> AsyncIterator[Server]:
+    made = Server(rig.root / "server")
+    token = await rig.client.activation_token(ActivationTokenRequest(name="web1"))
+    await FakeAgent(made.data / "agent").enrol(token.token)
+    task = asyncio.create_task(run_agent(made.data / "agent", stop=made.stop), name="agent")
+    await rig.until(lambda: rig._connected("web1"))
+    yield made
+    made.stop.set()
+    async with asyncio.timeout(20):
+        await task
+
+
+async def send(server: Server, *command: str, name: str = "orders", tags: tuple[str, ...] = ()) -> StreamResult:
+    sender = Sender(server.socket, StreamHello(name, tags), quiet=True)
+    return await asyncio.to_thread(sender.run, command)
+
+
+def piped(server: Server) -> "subprocess.Popen[bytes]":
+    """The command itself, with a pipe for its standard input."""
+    command = [*HEEDING_SIGNALS, *PHOENIX, "agent", "stream", "orders", "--data", str(server.data), "--json"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+async def runs(rig: Rig) -> None:
+    """The job of the stream."""
+
+    async def running() -> bool:
+        return any(job.state is JobState.RUNNING for job in await rig.client.jobs())
+
+    await rig.until(running)
+
+
+async def test_what_a_command_prints_is_backed_up_and_printed_again(
+    rig: Rig, server: Server, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    result = await send(server, "sh", "-c", "head -c 3000000 /dev/zero; echo rows", tags=("nightly",))
+    assert (result.state, result.error) == ("successful", None)
+    snapshot = await rig.client.snapshot(result.snapshot_id)
+    assert (snapshot.stream, snapshot.tags, snapshot.bytes) == ("orders", ("nightly",), 3_000_005)
+    job = await rig.client.job(result.job)
+    assert job.title == "Backup of web1: stream orders, from standard input at the server"
+    assert await print_file(rig.data, NEWEST) == 0
+    assert bytes(1000) + b"rows\n" in capfdbinary.readouterr().out
+
+
+async def test_standard_input_is_backed_up_where_it_ends(rig: Rig, server: Server) -> None:
+    process = await asyncio.to_thread(piped, server)
+    out, err = await asyncio.to_thread(process.communicate, b"rows\n" * 100_000)
+    assert process.returncode == 0, err
+    (snapshot,) = await rig.client.snapshots()
+    assert snapshot.id.encode() in out
+    assert (snapshot.stream, snapshot.bytes) == ("orders", 500_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+async def test_a_sender_that_is_ended_leaves_no_snapshot(rig: Rig, server: Server, number: signal.Signals) -> None:
+    process = await asyncio.to_thread(piped, server)
+    assert process.stdin is not None
+    process.stdin.write(b"half a dump")
+    process.stdin.flush()
+
+    await runs(rig)
+    process.send_signal(number)
+    with suppress(BrokenPipeError):
+        process.stdin.close()  # as where a signal ends all of a pipeline
+    await asyncio.to_thread(process.wait)
+    (job,) = await rig.client.jobs()
+    ended = await rig.ended(job.id)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (JobState.FAILED, "stream_cut")
+    assert await rig.client.snapshots() == []
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+@pytest.mark.parametrize(
+    ("ending", "says"), [("exit 3", "ended with exit code 3"), ("kill -9 $$", "was ended by signal 9")]
+)
+async def test_a_command_that_does_not_end_well_makes_no_snapshot(
+    rig: Rig, server: Server, ending: str, says: str
+) -> None:
+    result = await send(server, "sh", "-c", f"echo rows; {ending}")
+    assert result.error is not None
+    assert (result.error.code, result.snapshot_id) == ("stream_cut", "")
+    assert says in result.error.message
+    assert await rig.client.snapshots() == []
+
+
+async def test_an_operator_may_cancel_it_and_the_sender_is_told(rig: Rig, server: Server) -> None:
+    sending = asyncio.create_task(send(server, "sleep", "600"))
+
+    await runs(rig)
+    (job,) = await rig.client.jobs()
+    second = await send(server, "echo", "rows")
+    assert second.error is not None
+    assert second.error.code == "stream_under_way"
+    await rig.client.cancel(job.id)
+    async with asyncio.timeout(20):
+        result = await sending
+    assert (result.state, result.snapshot_id) == ("cancelled", "")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x" * 101])
+async def test_a_name_that_is_none_is_refused(rig: Rig, server: Server, name: str) -> None:
+    result = await send(server, "echo", "rows", name=name)
+    assert result.error is not None
+    assert "is no name of a stream" in result.error.message
+    assert await rig.client.jobs() == []
+
+
+async def test_without_an_agent_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(AgentAbsent):
+        await send(Server(tmp_path), "echo", "rows")
+
+
+async def test_only_the_agents_own_user_may_hand_it_streams(server: Server) -> None:
+    assert os.stat(server.socket).st_mode & 0o777 == 0o600
+
+
+async def test_an_agent_that_ends_leaves_no_sender_waiting(rig: Rig, server: Server) -> None:
+    sending = asyncio.create_task(send(server, "sleep", "600"))
+
+    await runs(rig)
+    server.stop.set()
+    async with asyncio.timeout(30):
+        with suppress(StreamUnconfirmed):
+            result = await sending
+            assert result.error is not None
+            assert result.error.code == "agent_stopping"
+    assert await rig.client.snapshots() == []
+
+
+# --- what the core answers -------------------------------------------------------------------------------------------
+
+
+async def ask(agent: FakeAgent, **fields: object) -> OwnStreamAnswer:
+    request = OwnStreamRequest(number=0, **fields)  # type: ignore[arg-type]
+    return await asyncio.to_thread(agent.link.request_blocking, request)
+
+
+async def test_asked_again_after_a_lost_connection_it_makes_no_second_job(rig: Rig) -> None:
+    agent = await rig.agent()
+    first = await ask(agent, token="t1", name="orders")
+    assert await ask(agent, token="t1", name="orders") == first
+    assert len(await rig.client.jobs()) == 1
+
+
+async def test_an_agent_is_told_of_its_own_jobs_only(rig: Rig) -> None:
+    mine, other = await rig.agent("web1"), await rig.agent("web2")
+    job = (await ask(mine, token="t1", name="orders")).job
+    assert (await ask(mine, job=job)).job == job
+    for agent, name in ((other, job), (mine, "jnothing")):
+        with pytest.raises(RemoteError) as error:
+            await ask(agent, job=name)
+        assert error.value.view().code == "not_of_this_job"

@@ -150,6 +150,12 @@ def stream(
 ) -> None:
     """Back up what standard input brings, or a command prints, and wait for it. A command has to end with 0."""
     from phoenix_core.cli.boundary import execute
+    from phoenix_core.host.process import IS_WINDOWS
+
+    if IS_WINDOWS:
+        from phoenix_core.cli import windowsservice
+
+        execute(windowsservice.refuse_streams(), as_json=as_json)
     from phoenix_core.cli.streamwork import hand_over
 
     execute(hand_over(data, name, tag or (), command or (), as_json=as_json), as_json=as_json)

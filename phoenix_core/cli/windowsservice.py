@@ -54,3 +54,8 @@ def _tell(done: list[str], *, as_json: bool) -> None:
         return
     for each in done:
         say(each)
+
+
+async def refuse_streams() -> None:
+    """Raises UsageError."""
+    raise UsageError(detail="On Windows no streams can be handed to an agent.")

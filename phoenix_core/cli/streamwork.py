@@ -45,8 +45,8 @@ class AgentAbsent(AgentError):
     code = "agent_absent"
     template = "No agent takes streams at {path}: {detail}."
     hint = (
-        "Start it (`systemctl start phoenix-agent`), or name its data directory with --data. Only its own user, as a rule "
-        "root, may hand it streams."
+        "Start it (`systemctl start phoenix-agent`), or name its data directory with --data. Only its own user, "
+        "as a rule root, may hand it streams."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from phoenix_core.agent.windows.service import Services, agent_service, install, uninstall
 from phoenix_core.cli.enrolling import enroll_agent
 from phoenix_core.cli.output import print_json, say
+from phoenix_core.domain.errors import UsageError
 from phoenix_core.host.datadir import DataDirectory
 
 DATA = Path("C:/ProgramData/Phoenix")

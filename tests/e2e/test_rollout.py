@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,7 @@ PATIENCE_S = 600
 def test_one_line_brings_the_program_onto_a_server_and_its_agent_backs_it_up(bare: Machine) -> None:
     bare.init()
     bare.start_core()
-    made = bare.json("core", "bundle", "--own")
-    assert [target["python"] for target in made["targets"]]
+    carry_wheels(bare, bare.json("core", "bundle", "--own"))
     line = bare.json("server", "add", "web1")["install_line"]
     server = Machine(bare.folder, "server", core=bare)
     prefix = bare.folder / "opt"
@@ -51,6 +51,25 @@ def test_one_line_brings_the_program_onto_a_server_and_its_agent_backs_it_up(bar
         assert "activation token was used" in spent.stderr
     finally:
         server.clean_up()
+
+
+def carry_wheels(core: Machine, own: dict[str, Any]) -> None:
+    """The way to a core without Internet: gathered elsewhere, from an index of what is installed here, into a folder that
+    somebody else prepared; and taken from there."""
+    index, carried, secret = (core.folder / name for name in ("index", "carried", "secret"))
+    index.mkdir()
+    carried.mkdir()
+    for name, wheel in own["wheels"].items():
+        os.link(core.data / "bundle" / "wheels" / f"{wheel['sha256']}.whl", index / name)
+    secret.write_text("somebody's")
+    (carried / next(iter(own["wheels"]))).symlink_to(secret)
+    (target,) = own["targets"]
+    kind = [word for part in ("python", "machine", "libc") for word in (f"--{part}", target[part])]
+    core.environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    core.json("core", "bundle", "--to", str(carried), *kind)
+    assert secret.read_text() == "somebody's", "what the link led to"
+    core.environment["PIP_FIND_LINKS"] = ""
+    assert core.json("core", "bundle", "--from", str(carried), *kind)["wheels"] == own["wheels"]
 
 
 def paste(line: str, server: Machine, prefix: Path) -> "subprocess.CompletedProcess[str]":

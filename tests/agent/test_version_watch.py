@@ -15,7 +15,7 @@ from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.rollout.onserver.versions import Versions
 from phoenix_core.rollout.program import Program
 from tests.agentlink.bench import CoreBench, running_core
-from tests.rollout.test_versions import placed
+from tests.rollout.placed import placed
 
 OLD, NEW = "0.1.0-a", "0.2.0-b"
 

@@ -54,8 +54,8 @@ def test_one_line_brings_the_program_onto_a_server_and_its_agent_backs_it_up(bar
 
 
 def carry_wheels(core: Machine, own: dict[str, Any]) -> None:
-    """The way to a core without Internet: gathered elsewhere, from an index of what is installed here, into a folder that
-    somebody else prepared; and taken from there."""
+    """The way to a core without Internet: gathered elsewhere, from an index of what is installed here, into a folder
+    that somebody else prepared; and taken from there."""
     index, carried, secret = (core.folder / name for name in ("index", "carried", "secret"))
     index.mkdir()
     carried.mkdir()

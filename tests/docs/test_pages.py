@@ -21,7 +21,7 @@ LABEL = re.compile(r" v\d|\{")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 PLAIN = re.compile(r"[a-z-]+")
 """A command's name; what a reader is to fill in looks different."""
-BETWEEN = {"&&", "|", ">", ";"}
+BETWEEN = {"&&", "|", ">", ";", "--"}
 
 
 def named(page: Path) -> str:

@@ -55,9 +55,9 @@ def install_line(token: str, url: str, content: bytes) -> str:
     source = ";".join(
         (
             "import sys,ssl,hashlib,urllib.request as u",
-            "sys.version_info>(3,6)and ssl.OPENSSL_VERSION_INFO>(1,1,1)or sys.exit('phoenix: Python '+"
-            "sys.version.split()[0]+' with '+ssl.OPENSSL_VERSION+' is too old. Install Python 3.11 or newer beside it"
-            " and put its name, such as python3.11, in place of python3.')",
+            "sys.version_info>(3,6)and ssl.OPENSSL_VERSION_INFO>(1,1,1)or sys.exit('phoenix: too old: Python '+"
+            "sys.version.split()[0]+', '+ssl.OPENSSL_VERSION+'. Install Python 3.11 or newer beside it and put its"
+            " name, such as python3.11, in place of python3.')",
             "sys.excepthook=lambda t,e,b:print('phoenix: the core can not be asked:',e)",
             f"s=u.urlopen('{url}{SCRIPT_PATH}',timeout=60,context=ssl._create_unverified_context()).read()",
             f"hashlib.sha256(s).hexdigest()=='{digest}' or sys.exit('phoenix: what came is not the script of your core,"

@@ -100,13 +100,11 @@ class NewServer(ModalScreen[None]):
         self.query_one(".dialog").add_class("bare")
         self.query_one("#text", Static).update(
             Content.assemble(
-                _("Paste this line on the server that is to be protected, as one line:"),
+                _("Paste this on the server that is to be protected, as one line:"),
                 "\n\n",
                 (self._to_copy, STRONG),
                 "\n\n",
                 (_("It works once, until {until}. Treat it as a secret.").format(until=until), DIM),
-                "\n",
-                (_("Where the clipboard stays empty, `phoenix server add` in a shell prints such a line too."), DIM),
             )
         )
         self.query_one("#name").display = False

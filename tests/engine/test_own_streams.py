@@ -184,7 +184,7 @@ async def ask(agent: FakeAgent, **fields: object) -> OwnStreamAnswer:
 async def test_asked_again_after_a_lost_connection_it_makes_no_second_job(rig: Rig) -> None:
     agent = await rig.agent()
     first = await ask(agent, token="t1", name="orders")
-    assert await ask(agent, token="t1", name="orders") == first
+    assert (await ask(agent, token="t1", name="orders")).job == first.job
     assert len(await rig.client.jobs()) == 1
 
 

@@ -154,7 +154,7 @@ async def test_a_python_that_is_too_old_for_the_line_itself_is_told_what_to_do(
     python.chmod(0o755)
     done = await paste(line, "--no-service", PATH=f"{python.parent}:{os.environ['PATH']}")
     assert done.returncode == 1
-    assert " is too old. " in done.stderr
+    assert "phoenix: too old: Python " in done.stderr
     assert "Install Python 3.11 or newer" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -37,7 +37,7 @@ from tests.tui.scripted_decisions import ScriptedDecisions
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOT_FOUND = 404
-INSTALL_LINE = install_line("phx1.c2FtcGxlLXRva2Vu", "https://backup.example.com:8443", b"a script")
+INSTALL_LINE = install_line("phx1.c2FtcGxlLXRva2Vu" + "x" * 130, "https://backup.example.com:8443", b"a script")
 
 
 class ScriptedCore(ScriptedDecisions):

@@ -65,6 +65,7 @@ def api_server(
         data.root,
         data.logs,
         parts.bundle,
+        parts.expiry,
     )
     readers = Readers()
     return ApiServer(

@@ -10,6 +10,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.drills.desk import DrillDesk
 from phoenix_core.engine.drills.runs import DrillRuns
+from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
@@ -37,6 +38,7 @@ def make_duties(
     desk: JobDesk,
     drills: DrillDesk,
     snapshots: Snapshots,
+    expiry: Expiry,
     seen: SeenTime,
     clock: Clock,
 ) -> tuple[Duty, ...]:
@@ -55,5 +57,5 @@ def make_duties(
         on_schedule(JobKind.PRUNE, desk.prune_if_worth_it, has_vault),
         on_schedule(JobKind.VERIFY, desk.verify_in_turn, has_vault),
         seen,
-        UndoEnds(snapshots, jobs, desk, seen, clock),
+        UndoEnds(snapshots, jobs, desk, expiry, seen, clock),
     )

@@ -30,9 +30,11 @@ from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import StorageAssigner, StoragePlace
 from phoenix_core.engine.commit import Committer
+from phoenix_core.engine.decisions import Decisions
 from phoenix_core.engine.drills.desk import DrillDesk
 from phoenix_core.engine.enrolment import Enrolments, machine_mark
 from phoenix_core.engine.events import EventBus
+from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.last_seen import LastSeen
@@ -62,6 +64,7 @@ from phoenix_core.engine.servers import ServerNews
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
 from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
+from phoenix_core.engine.soundness import Soundness
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.storage_nodes import check_choice, vault_for_node
 from phoenix_core.engine.upgrades import UpgradeBoard, Upgrades
@@ -181,11 +184,12 @@ class Parts(WorkflowParts):
         self.server_news = ServerNews(self.directory, self.views, self.events)
         self.vault_news = VaultNews(self.views, self.events)
         self.committer = Committer(self.snapshots, self.facts, self.records)
-        deciding = (self.snapshots, self.facts, self.records, self.seen, self.news, self._clock)
-        self.annotations = Annotations(*deciding)
+        decisions = Decisions(self.snapshots, self.facts, self.records, self.seen, self.news)
+        self.annotations = Annotations(decisions, self.seen, self._clock)
         self.mounts = Mounts(self._clock)
         in_use = SnapshotsInUse(self.jobs, self.mounts)
-        self.removals = Removals(*deciding, in_use)
+        self.expiry = Expiry(self.snapshots, self.seen)
+        self.removals = Removals(decisions, in_use, self.expiry, self.seen, self._clock)
         self.assigner = StorageAssigner(self.settings, self._clock, self._storage_place)
         self.agents = AgentJobs(self.switch, self.settings, self.directory.name_of, self._clock)
         self.keys = KeyDesk()
@@ -193,7 +197,9 @@ class Parts(WorkflowParts):
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost, self.seen, self._clock)
         self.attached = Attached(self.policies)
-        self.retention_plans = RetentionPlans(self.policies, self.snapshots, self.sources.is_held)
+        self.retention_plans = RetentionPlans(
+            self.policies, self.snapshots, self.sources.is_held, Soundness(self.seat).damaged
+        )
         self.own_folders = OwnFolders(self.directory, (os.fsencode(self._data.root), os.fsencode(self.seat.location)))
         self.bundle = BundleShelf(self._data.bundle)
         self.upgrades = Upgrades(
@@ -255,6 +261,7 @@ class Parts(WorkflowParts):
             self.desk,
             self.drill_desk,
             self.snapshots,
+            self.expiry,
             self.seen,
             self._clock,
         )

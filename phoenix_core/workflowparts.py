@@ -11,6 +11,7 @@ from phoenix_core.engine.annotations import Annotations
 from phoenix_core.engine.assignment import StorageAssigner
 from phoenix_core.engine.commit import Committer
 from phoenix_core.engine.descriptor_copy import remembered
+from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.own_folders import OwnFolders
@@ -23,7 +24,6 @@ from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.rereads import Rereads
 from phoenix_core.engine.restore_access import RestoreAccess
 from phoenix_core.engine.runner import Runner
-from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.servers import ServerNews
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.snapshot_news import SnapshotNews
@@ -72,7 +72,7 @@ class WorkflowParts:
     reading_leases: ReadingLeases
     annotations: Annotations
     removals: Removals
-    seen: SeenTime
+    expiry: Expiry
     retention_plans: RetentionPlans
     news: SnapshotNews
     server_news: ServerNews
@@ -155,7 +155,7 @@ class WorkflowParts:
                 self._clock,
             ),
             RebuildIndex(self.seat, self.jobs),
-            RemoveSnapshot(self.seat, self.snapshots, self.removals, self.settings, self.seen),
+            RemoveSnapshot(self.seat, self.snapshots, self.lost, self.removals, self.expiry, self.settings),
             ApplyRetention(self.seat, self.retention_plans, self.lost, self.removals, self.settings),
         )
         return {workflow.kind: workflow for workflow in workflows}

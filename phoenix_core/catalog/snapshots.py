@@ -116,6 +116,14 @@ class Snapshots:
             found = await connection.execute(sa.select(snapshots.c.id, snapshots.c.readable))
             return {row[0]: row[1] for row in found}
 
+    async def readable_paths(self, server_id: str, server_name: str) -> list[tuple[str, ...]]:
+        """What each of the server's snapshots that can be read holds, those of an earlier enrolment under its name too;
+        removed ones don't count."""
+        of_server = sa.or_(snapshots.c.server_id == server_id, snapshots.c.server_name == server_name)
+        query = sa.select(snapshots.c.paths).where(of_server, snapshots.c.readable, _STAYS)
+        async with self._catalog.reading() as connection:
+            return [tuple(row[0]) for row in await connection.execute(query)]
+
     async def lost(self) -> list[SnapshotRow]:
         """Those that can't be read, newest commit first."""
         lost = sa.and_(sa.not_(snapshots.c.readable), _STAYS)

@@ -16,6 +16,7 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.versions import Standing, standing
 from phoenix_core.domain.views import FindingView, ServerView, VaultView
+from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.settings import Settings
@@ -44,6 +45,7 @@ class Doctor:
         data_dir: Path,
         logs: Path,
         bundle: BundleShelf,
+        expiry: Expiry,
     ) -> None:
         self._seat = seat
         self._views = views
@@ -55,6 +57,7 @@ class Doctor:
         self._data_dir = data_dir
         self._logs = logs
         self._bundle = bundle
+        self._expiry = expiry
 
     async def findings(self, *, lone: bool = False) -> list[FindingView]:
         """`lone`: this core runs for this one question, so that no agent could be connected before."""
@@ -77,7 +80,16 @@ class Doctor:
             return [self._key(view), FindingView("storage node", ERROR, view.problem, hint)]
         lost = await self._snapshots.lost()
         found = [self._key(view), *self._contents(view), *(_loss(row) for row in lost), *_all_there(view)]
-        return [*found, self._restores(await self._views.servers())]
+        return [*found, *await self._removals(), self._restores(await self._views.servers())]
+
+    async def _removals(self) -> list[FindingView]:
+        """Removed snapshots that don't go by themselves."""
+        waiting = await self._expiry.last_ones()
+        found = [FindingView("removals", WARNING, each.message, each.what_to_do) for each in waiting[:NAMED]]
+        if len(waiting) > NAMED:
+            text = f"{amount(len(waiting) - NAMED, 'removed snapshot')} more stay for the same reason."
+            found.append(FindingView("removals", WARNING, text, "`phoenix snapshot list --removed` shows them."))
+        return found
 
     def _restores(self, servers: list[ServerView]) -> FindingView:
         """Whether it was tried out lately that servers can be restored."""

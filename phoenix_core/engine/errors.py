@@ -22,6 +22,17 @@ class SnapshotHeld(PhoenixError):
     http_status = 409
 
 
+class RemovalWaits(SnapshotHeld):
+    """A removal that doesn't become final by itself."""
+
+    code = "removal_waits"
+    template = "Snapshot {snapshot} of {server} stays, though the time to undo its removal is over, since {why}."
+    hint = (
+        "`phoenix snapshot undelete {snapshot}` makes it a restore point again, `phoenix snapshot remove {snapshot} "
+        "--at-once` removes it all the same."
+    )
+
+
 class SnapshotInUse(SnapshotHeld):
     """A removal of a snapshot that a job restores from."""
 

@@ -2,7 +2,7 @@
 where the store has other records than before."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -21,12 +21,14 @@ from phoenix_core.engine.commit import (
     rolled_back,
     snapshot_row,
 )
+from phoenix_core.engine.lost_decisions import named, record_anew
+from phoenix_core.engine.record_chain import RecordChain
 from phoenix_core.engine.standing import as_recorded, kept_readings
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.engine.vault_errors import RecordsBroken, RecordsNewer, VaultRolledBack
 from phoenix_core.vault.record import Record
 
-SNAPSHOTS_NAMED = 20
+NAMED = 20
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,9 @@ async def reconcile(
     found = await _problem(vault, facts, known)
     if isinstance(found, VaultRolledBack) and found.fields["expected"] == accepted:
         log.warning("the loss of records is accepted", record=accepted, snapshots=vault.chain.given_up(known))
+        for snapshot, record in live.items():
+            if snapshot in known:
+                await asyncio.to_thread(record_anew, vault.chain, record, known[snapshot], seen_s)
         await forget_last_record(facts, vault)
         found = None
     present = set(await asyncio.to_thread(vault.node.snapshots))
@@ -63,14 +68,16 @@ async def reconcile(
         row = known.get(snapshot)
         if row is None or (not row.readable and snapshot in present):
             read = await asyncio.to_thread(read_row, vault, snapshot, record, name_of)
-            if row is None or read.readable:
+            if row is None:
+                await snapshots.put(as_recorded(read, vault.chain.standing(snapshot), seen_s))
+            elif read.readable:
                 await snapshots.put(kept_readings(read, row))
         elif row.readable and snapshot not in present:
             log.error("a committed snapshot is gone from the vault", snapshot=snapshot)
             await snapshots.mark([snapshot], readable=False)
-    await _take_standings(vault, snapshots, live, seen_s)
     if found is not None:
-        return found
+        return found  # what was decided stays as it is known, too
+    await _take_standings(vault, snapshots, live, seen_s)
     for snapshot in removed & present:
         # A removal whose record was written, and the core ended before the object went.
         try:
@@ -95,32 +102,43 @@ async def _problem(
     vault: OpenVault, facts: Facts, known: Mapping[SnapshotId, SnapshotRow]
 ) -> RecordsBroken | VaultRolledBack | None:
     """A break first: what is behind it may be all there."""
-    gives_up = _gives_up(vault.chain.given_up(known), known)
     if vault.chain.broken is not None:
         if isinstance(vault.chain.broken, RecordsNewer):
             return vault.chain.broken
         sequence, detail = vault.chain.last + 1, str(vault.chain.broken.fields["detail"])
         last_seen = await last_record_seen(facts, vault)
-        vault.chain.broken = RecordsBroken(
-            sequence=sequence, detail=detail, last_seen=last_seen, gives_up=gives_up and f" That gives up {gives_up}."
-        )
+        gives_up = _given_up(vault.chain, known, recorded_anew=last_seen >= sequence)
+        vault.chain.broken = RecordsBroken(sequence=sequence, detail=detail, last_seen=last_seen, gives_up=gives_up)
         return vault.chain.broken
     found = await rolled_back(facts, vault)
-    if found is None or not gives_up:
-        return found
+    if found is None:
+        return None
     there, expected = vault.chain.last, int(str(found.fields["expected"]))
-    return VaultRolledBack(found=there, expected=expected, gives_up=f" That gives up {gives_up}.")
+    gives_up = _given_up(vault.chain, known, recorded_anew=True)
+    return VaultRolledBack(found=there, expected=expected, gives_up=gives_up)
 
 
-def _gives_up(snapshots: list[SnapshotId], known: Mapping[SnapshotId, SnapshotRow]) -> str:
-    if not snapshots:
-        return ""
+def _given_up(chain: RecordChain, known: Mapping[SnapshotId, SnapshotRow], *, recorded_anew: bool) -> str:
+    """What it means if the records end where they can be believed, as sentences with a blank in front; empty: nothing
+    is lost by it. `recorded_anew`: whether `lost_decisions.record_anew` follows."""
+    gone, live = dict.fromkeys(chain.given_up(known)), chain.live()
     names = [
         f"{each[:SHORT_ID_DIGITS]} of {known[each].server_name}" if each in known else each[:SHORT_ID_DIGITS]
-        for each in snapshots[:SNAPSHOTS_NAMED]
+        for each in gone
     ]
-    more = len(snapshots) - len(names)
-    return f"{amount(len(snapshots), 'snapshot')}: {', '.join(names)}{f' and {more} more' if more else ''}"
+    staying = [row for each, row in known.items() if each in live and each not in gone]
+    decided = list(filter(None, (named(row, chain.standing_at_end(SnapshotId(row.id))) for row in staying)))
+    text = f" That gives up {amount(len(names), 'snapshot')}: {_listed(names)}." if names else ""
+    if not decided:
+        return text
+    if recorded_anew:
+        return f"{text} What was decided since is then recorded anew: {_listed(decided)}."
+    return f"{text} It gives up what was decided since: {_listed(decided)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def read_row(vault: OpenVault, snapshot: SnapshotId, record: Record, name_of: Callable[[str], str]) -> SnapshotRow:

@@ -39,7 +39,7 @@ class Stored(Enum):
 
 
 class RecordChain:
-    """Thread-safe. All methods but `last`, `live`, `standing` and `standings` block on the storage node."""
+    """Thread-safe. All methods but `last`, `live`, `owe` and those of standings block on the storage node."""
 
     def __init__(self, node: CoreNode, key: VaultKey, clock: Clock) -> None:
         self._node = node
@@ -51,6 +51,8 @@ class RecordChain:
         self._hashes: list[bytes] = []
         self._behind: list[Record] = []
         self._standings: dict[SnapshotId, Standing] = {}
+        self._at_end: dict[SnapshotId, Standing] = {}
+        """The same, without what is said behind a break."""
         self._late: set[SnapshotId] = set()
         self._unanswered: list[Record] = []
         """Tried under the next number without learning whether the store has them."""
@@ -83,6 +85,7 @@ class RecordChain:
                         broken = _why_broken(len(records) + 1, error)
                 behind += self._believable(encoded, sequence)
             self._records, self._hashes, self._behind, self.broken = records, hashes, behind, broken
+            self._at_end = standings
             self._standings = standings_of([*records, *behind], self._vault_key) if behind else standings
             self._unanswered = [each for each in self._unanswered if each.previous == self.last_hash]
 
@@ -134,6 +137,10 @@ class RecordChain:
         """What is decided about a live snapshot: its annotation, and whether it is set aside."""
         return self._standings.get(snapshot_id, Standing())
 
+    def standing_at_end(self, snapshot_id: SnapshotId) -> Standing:
+        """What would be decided about it if the records ended at `last`."""
+        return self._at_end.get(snapshot_id, Standing())
+
     def standings(self) -> dict[SnapshotId, Standing]:
         """Of the snapshots about which anything is."""
         with self._lock:
@@ -168,11 +175,16 @@ class RecordChain:
             self._take_up()
 
     def taken_late(self) -> set[SnapshotId]:
-        """Snapshots whose newest record was taken up after its answer was lost, since this was asked last: whoever
-        wrote it may have given up before the catalog had it."""
+        """Snapshots of whose newest record the catalog may know nothing, since this was asked last: its answer was lost
+        and it was taken up, or the catalog could not take it (`owe`)."""
         with self._lock:
             late, self._late = self._late, set()
         return late
+
+    def owe(self, snapshots: Iterable[SnapshotId]) -> None:
+        """What the records say of these isn't in the catalog yet."""
+        with self._lock:
+            self._late.update(snapshots)
 
     def check_known(self, sequence: int, known_hash: bytes) -> None:
         """Raises VaultRolledBack unless the record that this core saw last is still the one under that number."""

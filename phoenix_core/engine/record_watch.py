@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
@@ -93,19 +94,29 @@ class RecordWatch:
         await self._read(vault)
 
     async def _take_late(self, vault: OpenVault) -> None:
-        for snapshot in vault.chain.taken_late():
-            row = await self._snapshots.get(snapshot)
-            if row is not None:
-                await self._snapshots.put(as_recorded(row, vault.chain.standing(snapshot), self._seen.now_s))
+        if self._seat.records_problem is not None:
+            return  # they may tell less than they did
+        late = vault.chain.taken_late()
+        try:
+            for snapshot in sorted(late):
+                row = await self._snapshots.get(snapshot)
+                if row is not None:
+                    await self._snapshots.put(as_recorded(row, vault.chain.standing(snapshot), self._seen.now_s))
+                late.discard(snapshot)
+        except CatalogFull as error:
+            log.warning("what was decided can't be kept in the catalog yet", error=error.message)
+        finally:
+            vault.chain.owe(late)
 
     async def _read(self, vault: OpenVault) -> None:
         accepted = self._settings.whole(ACCEPT)
+        seen = await last_record_seen(self._facts, vault)
         problem = await reconcile(
             vault, self._snapshots, self._facts, self._name_of, seen_s=self._seen.now_s, accepted=accepted
         )
         if accepted and problem is None:
             # Once only: the next loss of a record with this number wants its own word.
-            if accepted > vault.chain.last or accepted == await last_record_seen(self._facts, vault):
+            if accepted == seen or accepted > vault.chain.last:
                 self.accepted_at = self._clock.now().isoformat()
                 await self._facts.put(_ACCEPTED_AT + vault.vault_id, self.accepted_at)
             await self._settings.put(ACCEPT, "0", "the core")

@@ -4,7 +4,7 @@ mount. They aren't removed before that is over."""
 import msgspec
 
 from phoenix_core.catalog.jobs import ACTIVE, Jobs
-from phoenix_core.catalog.rows import SnapshotRow
+from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.errors import SnapshotInUse, SnapshotMounted
@@ -29,7 +29,7 @@ class SnapshotsInUse:
 
     async def _job(self, snapshot_id: str) -> str:
         for job in await self._jobs.in_states(ACTIVE):
-            if job.kind in READING and msgspec.json.decode(job.request, type=_Reads).snapshot_id == snapshot_id:
+            if job.kind in READING and _read_by(job) == snapshot_id:
                 return job.id
         return ""
 
@@ -41,3 +41,8 @@ class SnapshotsInUse:
         job = await self._job(row.id)
         if job:
             raise SnapshotInUse(snapshot=row.id[:SHORT_ID_DIGITS], server=row.server_name, job=job)
+
+
+def _read_by(job: JobRow) -> str:
+    """The snapshot that was chosen when the job began, else the one that was asked for; empty: neither yet."""
+    return job.snapshot_id or msgspec.json.decode(job.request, type=_Reads).snapshot_id

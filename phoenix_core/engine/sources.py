@@ -18,12 +18,11 @@ from phoenix_core.engine.errors import (
     SnapshotIdShort,
     SnapshotLost,
     SnapshotOfOther,
-    SnapshotRemoved,
 )
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.seen_time import SeenTime
-from phoenix_core.engine.standing import held_error, holds, undo_until
+from phoenix_core.engine.standing import held_error, holds, removed_error
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.vault.errors import PathNotInSnapshot
 
@@ -127,18 +126,8 @@ class Sources:
         if not found or (source is not None and not _belongs(found[0], source, own_only)):
             raise NotFound(what="snapshot", name=name)
         if found[0].removed_at is not None and not removed:
-            raise self._removed(found[0])
+            raise removed_error(found[0], self._clock.now(), self._seen.now_s)
         return found[0]
-
-    def _removed(self, row: SnapshotRow) -> SnapshotRemoved:
-        until = undo_until(row, self._clock.now(), self._seen.now_s)
-        return SnapshotRemoved(
-            snapshot=row.id[:SHORT_ID_DIGITS],
-            server=row.server_name,
-            who=row.removed_by,
-            time=f"{row.removed_at:%Y-%m-%d %H:%M} UTC",
-            until=f"{until:%Y-%m-%d %H:%M} UTC",
-        )
 
     async def legible(self, name: str, server: str = "", paths: Sequence[str] = ()) -> SnapshotRow:
         """As `snapshot`, but raises SnapshotLost for one that is known to be lost."""

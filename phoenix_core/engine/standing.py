@@ -14,9 +14,11 @@ import msgspec
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.engine.errors import SnapshotHeld
+from phoenix_core.engine.errors import SnapshotHeld, SnapshotRemoved
 from phoenix_core.vault import annotation as recorded
 from phoenix_core.vault.annotation import Standing
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def as_recorded(row: SnapshotRow, standing: Standing, seen_s: float) -> SnapshotRow:
@@ -65,6 +67,17 @@ def held_error(row: SnapshotRow, hold: Hold) -> SnapshotHeld:
     )
 
 
+def removed_error(row: SnapshotRow, now: datetime, seen_s: float) -> SnapshotRemoved:
+    """Of one that is set aside: who did it, and until when it can be brought back."""
+    return SnapshotRemoved(
+        snapshot=row.id[:SHORT_ID_DIGITS],
+        server=row.server_name,
+        who=row.removed_by,
+        time=f"{row.removed_at:%Y-%m-%d %H:%M} UTC",
+        until=f"{undo_until(row, now, seen_s):%Y-%m-%d %H:%M} UTC",
+    )
+
+
 def undo_over(row: SnapshotRow, seen_s: float) -> bool:
     """Whether the removal can't be undone any more."""
     return row.removed_at is not None and seen_s >= row.undo_due_s
@@ -80,7 +93,14 @@ def at(time_ns: int) -> datetime:
 
 
 def since_epoch_ns(time: datetime) -> int:
-    return int(time.timestamp() * 1_000_000) * 1000
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def hold_to_record(hold: Hold | None) -> recorded.Hold | None:
+    if hold is None:
+        return None
+    until_ns = since_epoch_ns(hold.until) if hold.until else 0
+    return recorded.Hold(hold.reason, hold.who, since_epoch_ns(hold.since), until_ns)
 
 
 def _hold(hold: recorded.Hold | None) -> Hold | None:

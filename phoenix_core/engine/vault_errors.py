@@ -169,6 +169,17 @@ class PruneHeldUp(PhoenixError):
     retryable = True
 
 
+class RemovalsLeftOut(PhoenixError):
+    """Why no removal became final: as of PruneLeftOut."""
+
+    code = "removals_left_out"
+    template = "No removal became final by itself, since {detail}."
+    hint = (
+        "`phoenix vault verify` names what is hit, `phoenix vault repair` what can be saved. One that is to go all the "
+        "same: `phoenix snapshot remove ID --at-once`."
+    )
+
+
 class PruneLeftOut(PhoenixError):
     """Why a prune on schedule was skipped: what is wrong with the vault may be mended yet, from all that lies in it."""
 

@@ -1,4 +1,4 @@
-"""Work on the vault that failed: retention, prune, verify, repair, rebuild of the index."""
+"""Work on the vault that failed: retention, removals, prune, verify, repair, rebuild of the index."""
 
 from datetime import datetime
 
@@ -11,7 +11,14 @@ from phoenix_core.engine.alerts.condition import Condition, Found
 from phoenix_core.engine.alerts.words import moment
 from phoenix_core.engine.vault_errors import DamageFound
 
-KINDS = (JobKind.RETENTION, JobKind.PRUNE, JobKind.VERIFY, JobKind.REPAIR, JobKind.REBUILD_INDEX)
+KINDS = (
+    JobKind.RETENTION,
+    JobKind.SNAPSHOT_REMOVE,
+    JobKind.PRUNE,
+    JobKind.VERIFY,
+    JobKind.REPAIR,
+    JobKind.REBUILD_INDEX,
+)
 _ENDS = (JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS, JobState.FAILED, JobState.ABORTED)
 
 

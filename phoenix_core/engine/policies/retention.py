@@ -1,8 +1,8 @@
 """Which restore points a policy's retention keeps, and why; pure, so that a plan can be shown before it is carried out.
 
 Restore points are counted, not aged: a clock that jumps removes nothing. Those of one server that cover the same paths
-are counted together. The newest that can be restored always stays, and so does what is held, and what
-can't be restored (a lost one, until somebody removes it by hand)."""
+are counted together. The newest that can be restored whole always stays, and so does what is held, and what can't be
+restored whole: one that is lost until somebody removes it by hand, one with damage until that is mended."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -25,6 +25,12 @@ class RestorePoint(msgspec.Struct, frozen=True):
     """Number of its record; later ones are newer, whatever the clocks said."""
     readable: bool = True
     held: bool = False
+    damaged: bool = False
+    """It can be opened, and something of it can't be restored."""
+
+    @property
+    def sound(self) -> bool:
+        return self.readable and not self.damaged
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -59,10 +65,12 @@ def plan(points: Iterable[RestorePoint], retention: Retention, zone: ZoneInfo) -
 
 def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo) -> list[Verdict]:
     reasons: dict[str, list[str]] = {point.id: [] for point in points}
-    sound = [point for point in points if point.readable]
+    sound = [point for point in points if point.sound]
     for point in points:
         if not point.readable:
             reasons[point.id].append("lost")
+        elif point.damaged:
+            reasons[point.id].append("damaged")
         elif retention.keeps_all:
             reasons[point.id].append("all")
         if point.held:

@@ -1,7 +1,7 @@
 """What retention would remove now: each group's restore points, by its policy."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import PolicyRow, SnapshotRow
@@ -10,27 +10,38 @@ from phoenix_core.domain.errors import NotFound
 from phoenix_core.domain.policies import RetentionVerdict
 from phoenix_core.engine.policies.checks import zone_of
 from phoenix_core.engine.policies.retention import RestorePoint, Verdict, plan
+from phoenix_core.vault.maintenance_node import never_cancelled
+
+Damaged = Callable[[Sequence[SnapshotRow], Callable[[], bool]], Awaitable[frozenset[str]]]
 
 
 class RetentionPlans:
     """Only servers in a group with a policy are looked at: what is left of a removed one stays until somebody removes
     it by hand."""
 
-    def __init__(self, stored: Policies, snapshots: Snapshots, held: Callable[[SnapshotRow], bool]) -> None:
-        """`held`: whether a hold keeps the snapshot now."""
+    def __init__(
+        self, stored: Policies, snapshots: Snapshots, held: Callable[[SnapshotRow], bool], damaged: Damaged
+    ) -> None:
+        """`held`: whether a hold keeps the snapshot now. `damaged`: see `soundness.Soundness`."""
         self._stored = stored
         self._snapshots = snapshots
         self._held = held
+        self._damaged = damaged
         self.changes = 0
         """Rises with each change of a policy, rule or group: what was planned before may not hold any more."""
 
-    async def all(self) -> list[Verdict]:
-        """Of all policies."""
+    async def all(self, cancelled: Callable[[], bool] = never_cancelled) -> list[Verdict]:
+        """Of all policies; once `cancelled` says so, a plan by which more stay than must. Raises NoVault, and what the
+        node raises."""
         rows = await self._snapshots.listed()
-        return [verdict for policy in await self._stored.policies() for verdict in await self._verdicts(policy, rows)]
+        return [
+            verdict
+            for policy in await self._stored.policies()
+            for verdict in await self._verdicts(policy, rows, cancelled)
+        ]
 
     async def of_policy(self, name: str) -> list[RetentionVerdict]:
-        """For people to read: by server, newest first. Raises NotFound."""
+        """For people to read: by server, newest first. Raises NotFound, else as `all`."""
         policy = next((row for row in await self._stored.policies() if row.name == name), None)
         if policy is None:
             raise NotFound(what="policy", name=name)
@@ -51,13 +62,18 @@ class RetentionPlans:
         """Whether there is a policy that doesn't keep all."""
         return any(not row.body.retention.keeps_all for row in await self._stored.policies())
 
-    async def _verdicts(self, policy: PolicyRow, rows: Iterable[SnapshotRow]) -> list[Verdict]:
+    async def _verdicts(
+        self, policy: PolicyRow, rows: Iterable[SnapshotRow], cancelled: Callable[[], bool] = never_cancelled
+    ) -> list[Verdict]:
         servers = {
             server_id
             for group in await self._stored.groups()
             if group.policy_id == policy.id
             for server_id in group.server_ids
         }
+        of_policy = [row for row in rows if row.server_id in servers]
+        keeps_all = policy.body.retention.keeps_all
+        damaged = frozenset() if keeps_all else await self._damaged(of_policy, cancelled)
         points = [
             RestorePoint(
                 id=row.id,
@@ -67,8 +83,8 @@ class RetentionPlans:
                 sequence=row.sequence,
                 readable=row.readable,
                 held=self._held(row),
+                damaged=row.id in damaged,
             )
-            for row in rows
-            if row.server_id in servers
+            for row in of_policy
         ]
         return await asyncio.to_thread(lambda: plan(points, policy.body.retention, zone_of(policy.body)))

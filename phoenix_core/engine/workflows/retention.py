@@ -23,6 +23,7 @@ from phoenix_core.engine.workflows.snapshot_remove import SECONDS_PER_DAY, UNDO
 
 BY = "retention"
 """Who removed a snapshot that no policy keeps."""
+_MEANWHILE = "The plan is made once it answers."
 
 
 class ApplyRetention(Workflow):
@@ -46,12 +47,12 @@ class ApplyRetention(Workflow):
         return (Claim(VAULT), Claim(PRUNING), Claim(RETENTION, exclusive=True))
 
     async def run(self, run: JobRun) -> Finish:
-        vault = self._seat.get()
+        vault, plans = self._seat.get(), partial(self._plans.all, run.stop.is_set)
         async with run.step("plan") as step:
             # A restore point that is lost must not stand in for one that isn't.
-            await once_it_answers(run, self._lost.look_to_the_end, "The plan is made once it answers.")
+            await once_it_answers(run, self._lost.look_to_the_end, _MEANWHILE)
             changes = self._plans.changes
-            verdicts = await self._plans.all()
+            verdicts = await once_it_answers(run, plans, _MEANWHILE)
             going = _going(verdicts)
             step.detail = f"{len(verdicts) - len(going)} stay, {len(going)} go"
         removed = 0
@@ -60,8 +61,9 @@ class ApplyRetention(Workflow):
                 run.check()
                 if self._plans.changes != changes:  # policies may keep what was to go
                     changes = self._plans.changes
-                    still = {point.id for point in _going(await self._plans.all())}
+                    still = {point.id for point in _going(await once_it_answers(run, plans, _MEANWHILE))}
                     going = deque(point for point in going if point.id in still)
+                    run.check()
                     continue
                 point = going.popleft()
                 undo_s = self._settings.whole(UNDO) * SECONDS_PER_DAY

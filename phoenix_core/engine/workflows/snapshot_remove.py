@@ -1,5 +1,6 @@
 """Removal of a snapshot, or of all whose undo period is over: the signed record first, then the object. The data of
-what is gone for good goes with the next prune."""
+what is gone for good goes with the next prune. By itself nothing goes for good while anything is damaged or lost, nor
+the last restore point of what it holds."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,13 +15,16 @@ from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
+from phoenix_core.engine.errors import JobSkipped, SnapshotHeld
+from phoenix_core.engine.expiry import Expiry
+from phoenix_core.engine.in_order import troubles
+from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.requests import RemoveSnapshotJob
-from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
-from phoenix_core.engine.standing import undo_over
-from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault_errors import RemovalsLeftOut
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 
 T = TypeVar("T")
@@ -35,13 +39,20 @@ class RemoveSnapshot(Workflow):
     plan = (("remove", "Record the removal"),)
 
     def __init__(
-        self, seat: VaultSeat, snapshots: Snapshots, removals: Removals, settings: Settings, seen: SeenTime
+        self,
+        seat: VaultSeat,
+        snapshots: Snapshots,
+        lost: LostSnapshots,
+        removals: Removals,
+        expiry: Expiry,
+        settings: Settings,
     ) -> None:
         self._seat = seat
         self._snapshots = snapshots
+        self._lost = lost
         self._removals = removals
+        self._expiry = expiry
         self._settings = settings
-        self._seen = seen
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
         return (Claim(VAULT), Claim(PRUNING))
@@ -61,18 +72,36 @@ class RemoveSnapshot(Workflow):
 
     async def _expire(self, run: JobRun) -> Finish:
         vault = self._seat.get()
-        removed = 0
+        await self._check_in_order(run, vault)
+        removed = kept = 0
         async with run.step("remove") as step:
-            for row in await self._snapshots.listed(removed=True):
+            for row in await self._expiry.over():
                 run.check()
-                if not undo_over(row, self._seen.now_s):
+                short = row.id[:SHORT_ID_DIGITS]
+                try:
+                    went = await _patiently(run, partial(self._removals.expire, vault, SnapshotId(row.id)))
+                except SnapshotHeld as error:
+                    kept += 1
+                    await run.note(error.message, "warning")
                     continue
-                if await _patiently(run, partial(self._removals.remove, vault, SnapshotId(row.id), expired=True)):
+                if went:
                     removed += 1
                     step.detail = f"{removed} removed"
-                    await run.note(f"Snapshot {row.id[:SHORT_ID_DIGITS]} of {row.server_name} is removed for good.")
-            step.detail = f"{removed} removed"
-        return Finish(result={"removed": removed})
+                    await run.note(f"Snapshot {short} of {row.server_name} is removed for good.")
+            step.detail = f"{removed} removed" + (f", {kept} kept" if kept else "")
+        return Finish(result={"removed": removed, "kept": kept})
+
+    async def _check_in_order(self, run: JobRun, vault: OpenVault) -> None:
+        """Raises JobSkipped."""
+
+        async def look() -> str:
+            # A restore point that is lost must not stand in for one that isn't.
+            await self._lost.look_to_the_end()
+            return await troubles(vault, self._snapshots)
+
+        damaged = await once_it_answers(run, look, "The removals are looked at once it answers.")
+        if damaged:
+            raise JobSkipped(RemovalsLeftOut(detail=f"the vault has {damaged}").view())
 
 
 async def _patiently(run: JobRun, work: Callable[[], Awaitable[T]]) -> T:

@@ -4,7 +4,6 @@ One on schedule carries it out only where it frees enough, and is skipped where 
 in the vault may help to mend that.
 """
 
-import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -18,13 +17,14 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import JobSkipped
+from phoenix_core.engine.in_order import troubles
 from phoenix_core.engine.old_leases import close_old_leases
 from phoenix_core.engine.pack_targets import pack_targets
 from phoenix_core.engine.reading.leases import ReadingLeases
 from phoenix_core.engine.record_watch import RecordWatch
 from phoenix_core.engine.requests import PruneJob
 from phoenix_core.engine.settings import Settings
-from phoenix_core.engine.vault import OpenVault, VaultSeat
+from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_errors import PruneHeldUp, PruneLeftOut
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.storage.node_api import JobNode
@@ -72,7 +72,9 @@ class PruneVault(Workflow):
         vault = self._seat.get()
         await self._records.check()
         if request.if_worth_it:
-            await self._check_in_order(vault)
+            damaged = await troubles(vault, self._snapshots)
+            if damaged:
+                raise JobSkipped(PruneLeftOut(detail=f"the vault has {damaged}").view())
         await run.enter("plan")
         await close_old_leases(vault, self._jobs, self._reading_leases.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
@@ -110,15 +112,6 @@ class PruneVault(Workflow):
             await run.update(result=result)
             raise PruneHeldUp(jobs=", ".join(done.waiting_for))
         return Finish(result=result)
-
-    async def _check_in_order(self, vault: OpenVault) -> None:
-        """Raises JobSkipped."""
-        packs = (await asyncio.to_thread(vault.node.status)).damaged_packs
-        snapshots = (await self._snapshots.totals()).lost
-        troubles = [f"{amount(packs, 'pack')} damaged or lost"] if packs else []
-        troubles += [f"{amount(snapshots, 'snapshot')} lost"] if snapshots else []
-        if troubles:
-            raise JobSkipped(PruneLeftOut(detail=f"the vault has {' and '.join(troubles)}").view())
 
     def _why_left(self, plan: PrunePlan) -> str:
         """Why the plan isn't worth carrying out; empty: it is."""

@@ -13,8 +13,10 @@
 | retention       | the vault, shared; pruning, shared; retention, exclusive         |
 | rebuild_index   | the vault, exclusive                                             |
 
-Jobs are served in the order of their creation. One that must wait holds back later ones whose claims conflict with
-its own, so that a stream of shared claims never starves an exclusive one.
+Jobs are looked at in the order of their creation. One that must wait holds back later ones whose claims conflict with
+its own, so that a stream of shared claims never starves an exclusive one; one whose agent isn't connected holds back
+none. Of the jobs of agents that nothing is in the way of, groups of servers take turns where there aren't places for
+all (`fairness`); the others need no place.
 """
 
 from collections.abc import Iterable

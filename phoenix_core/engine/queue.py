@@ -1,7 +1,7 @@
-"""Decides which waiting job may start: its agent is connected, and no job beside it is in its way."""
+"""Decides which waiting job may start: its agent is connected, no job beside it is in its way, and there is a place."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -75,26 +75,35 @@ class JobQueue:
                 asyncio.get_running_loop().call_later(RETRY_S, self.poke)
 
     async def serve(self) -> None:
-        """Go once through the waiting jobs: groups of servers in turn, within a group the oldest first."""
+        """Go once through the waiting jobs, the oldest first: what nothing is in the way of starts. Of jobs of agents
+        only so many do as there are places, groups of servers in turn."""
         in_the_way = self._runner.held()
-        ready: list[JobRow] = []
+        startable: list[JobRow] = []
         for job in await self._jobs.in_states(WAITING):
             if job.agent_id and not self._connected(job.agent_id):
                 await self._without_agent(job)
-            else:
-                self._without.pop(job.id, None)
-                ready.append(job)
-        at_agents = [job for job in self._runner.running() if job.agent_id]
-        places = (self._at_once() or len(ready) + len(at_agents)) - len(at_agents)
-        groups = await self._groups() if len(ready) > 1 else {}
-        for job in in_turn(ready, at_agents, lambda job: groups.get(job.server_id, job.server_id)):
+                continue
+            self._without.pop(job.id, None)
             claims = self._workflows[job.kind].claims(job)
-            has_place = places > 0 or not job.agent_id
-            if has_place and not self._blocked(claims, in_the_way) and await self._runner.start(job):
-                places -= bool(job.agent_id)
+            if self._blocked(claims, in_the_way):
+                await self._wait(job, JobState.QUEUED)
+            elif job.agent_id:
+                startable.append(job)
+            elif not await self._runner.start(job):
+                continue  # it was decided on meanwhile
+            in_the_way.extend(claims)
+        await self._fill_places(startable)
+
+    async def _fill_places(self, startable: Sequence[JobRow]) -> None:
+        """Only jobs that could start take turns: one that waits for something else takes no other's place."""
+        at_agents = [job for job in self._runner.running() if job.agent_id]
+        places = (self._at_once() or len(startable) + len(at_agents)) - len(at_agents)
+        groups = await self._groups() if len(startable) > 1 else {}
+        for job in in_turn(startable, at_agents, lambda job: groups.get(job.server_id, job.server_id)):
+            if places > 0 and await self._runner.start(job):
+                places -= 1
             else:
                 await self._wait(job, JobState.QUEUED)
-            in_the_way.extend(claims)
 
     async def skip(self, job: JobRow, why: PhoenixError) -> JobRow:
         """End a job that has not begun. Raises IllegalTransition where it has."""

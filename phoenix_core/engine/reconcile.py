@@ -52,9 +52,7 @@ async def reconcile(
     found = await _problem(vault, facts, known)
     if isinstance(found, VaultRolledBack) and found.fields["expected"] == accepted:
         log.warning("the loss of records is accepted", record=accepted, snapshots=vault.chain.given_up(known))
-        for snapshot, record in live.items():
-            if snapshot in known:
-                await asyncio.to_thread(record_anew, vault.chain, record, known[snapshot], seen_s)
+        await asyncio.to_thread(_record_anew, vault, [row for each, row in known.items() if each in live], seen_s)
         await forget_last_record(facts, vault)
         found = None
     present = set(await asyncio.to_thread(vault.node.snapshots))
@@ -86,6 +84,13 @@ async def reconcile(
             log.warning("a removed snapshot is still there", snapshot=snapshot, error=error.message)
     await remember_last_record(facts, vault)
     return None
+
+
+def _record_anew(vault: OpenVault, rows: Iterable[SnapshotRow], seen_s: float) -> None:
+    """Before the loss is forgotten, so that a core which ends amid it does the rest at its next start. Blocks."""
+    live = vault.chain.live()
+    for row in rows:
+        record_anew(vault.chain, live[SnapshotId(row.id)], row, seen_s)
 
 
 async def _take_standings(vault: OpenVault, snapshots: Snapshots, live: Iterable[SnapshotId], seen_s: float) -> None:

@@ -147,7 +147,22 @@ class Sources:
         """The error, with the snapshot's name, and which other of the server has all the paths, if one does."""
         return await elsewhere.path_missing(error, row, vault, self._snapshots, paths)
 
+    async def newest(self, server: str) -> SnapshotRow:
+        """The server's newest snapshot of files, lost or not: of its own, or where it has none of an earlier enrolment
+        under its name. Raises NotFound, AmbiguousName, NoSnapshot."""
+        source = await self.server(server)
+        try:
+            return await self._newest(source, own_only=True, paths=())
+        except NoSnapshot:
+            return await self._newest(source, own_only=False, paths=())
+
     async def _latest(self, source: Source | None, own_only: bool, paths: Sequence[str]) -> SnapshotRow:
+        newest = await self._newest(source, own_only=own_only, paths=paths)
+        if not newest.readable:
+            raise await self._loss(newest, paths)
+        return newest
+
+    async def _newest(self, source: Source | None, *, own_only: bool, paths: Sequence[str]) -> SnapshotRow:
         await self._lost.look()
         rows = await self._snapshots.listed(
             server_id=source.id if source else "",
@@ -157,8 +172,6 @@ class Sources:
         )
         if not rows:
             raise NoSnapshot(server=source.name if source else "")
-        if not rows[0].readable:
-            raise await self._loss(rows[0], paths)
         return rows[0]
 
     async def _loss(self, row: SnapshotRow, paths: Sequence[str]) -> SnapshotLost:

@@ -245,6 +245,8 @@ class Views:
             oldest_at=_time(status.reads.oldest_ns),
             within_days=self._settings.whole("verify.days") if self._settings.text("verify.schedule") != "off" else 0,
             is_uncertain=status.reads.newest_ns > ahead_ns,
+            unread_since=_time(status.reads.unread_since_ns),
+            damaged=status.damaged_packs,
         )
 
     def _place(self) -> str:

@@ -1,7 +1,7 @@
 """The chunk index: chunk id → every place where a copy lies, and the table of packs. Used by the storage node only.
 
 Tables of the LMDB environment, integers big-endian so that LMDB's order is theirs; those of places are in `places.py`,
-that of times in `reads.py`:
+those of times in `reads.py`:
 
     packs     pack number (u32) → PackInfo, MessagePack
     numbers   pack id (32 bytes) → pack number (u32)
@@ -97,7 +97,7 @@ class VaultIndex:
     def read_times(self) -> ReadTimes:
         """When the usable packs were last read and checked."""
         with self.environment.reading() as txn:
-            return ReadTimes(self._totals(txn).unread, *self._reads.span(txn))
+            return ReadTimes(self._totals(txn).unread, *self._reads.span(txn), self._reads.unread_since(txn))
 
     def copies(self) -> int:
         """How many copies of chunks the index knows."""

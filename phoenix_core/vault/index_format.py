@@ -2,8 +2,8 @@
 
 Format 1 had, instead of the tables of `places.py`, one named `chunks`: chunk id (32 bytes) → pack number, ordinal,
 block offset, block bytes, offset, length (six u32, big-endian); duplicates. Formats 1 and 2 didn't know when a pack was
-last read: they had no table `reads`, no such time in a pack's row, and no count of unread packs in `totals`. Cut off at
-any point, a change begins anew.
+last read: they had no table `reads`, no such time in a pack's row, and no count of unread packs in `totals`. Format 3
+had no table `unread`. Cut off at any point, a change begins anew.
 """
 
 import struct
@@ -19,9 +19,10 @@ from phoenix_core.vault.packtotals import Totals
 from phoenix_core.vault.places import PlaceTable, Row
 from phoenix_core.vault.reads import ReadTable
 
-FORMAT = b"3"
+FORMAT = b"4"
 _FORMAT_1 = b"1"
 _FORMAT_2 = b"2"
+_FORMAT_3 = b"3"
 _OLD_PLACE = struct.Struct(">IIIIII")
 _NEW_PLACE = struct.Struct(">IIII")
 _BATCH_CHUNKS = 16384
@@ -34,7 +35,9 @@ def upgrade(environment: Environment, places: PlaceTable, reads: ReadTable) -> N
     if _format_of(environment, about) == _FORMAT_1:
         _to_format_2(environment, about, places)
     if _format_of(environment, about) == _FORMAT_2:
-        _to_format_3(environment, about, reads)
+        _to_format_3(environment, about)
+    if _format_of(environment, about) == _FORMAT_3:
+        _to_format_4(environment, about, reads)
 
 
 def _format_of(environment: Environment, about: Database) -> bytes:
@@ -42,18 +45,30 @@ def _format_of(environment: Environment, about: Database) -> bytes:
         return bytes(txn.get(b"format", db=about) or b"")
 
 
-def _to_format_3(environment: Environment, about: Database, reads: ReadTable) -> None:
-    """No pack counts as read: what was proved before may have been proved years ago."""
+def _to_format_4(environment: Environment, about: Database, reads: ReadTable) -> None:
     packs = environment.table("packs")
 
     def work(txn: Txn) -> None:
         reads.clear(txn)
+        with txn.cursor(packs) as cursor:
+            for number, value in cursor:
+                reads.change(txn, bytes(number), None, _info_of(value))
+        txn.put(b"format", FORMAT, db=about)
+
+    environment.write(work)
+
+
+def _to_format_3(environment: Environment, about: Database) -> None:
+    """No pack counts as read: what was proved before may have been proved years ago."""
+    packs = environment.table("packs")
+
+    def work(txn: Txn) -> None:
         totals = Totals()
         with txn.cursor(packs) as cursor:
             for _, value in cursor:
                 totals = totals.changed(None, _info_of(value))
         txn.put(b"totals", msgspec.msgpack.encode(totals), db=about)
-        txn.put(b"format", FORMAT, db=about)
+        txn.put(b"format", _FORMAT_3, db=about)
 
     environment.write(work)
 

@@ -31,7 +31,7 @@ class PackInfo(msgspec.Struct, frozen=True, array_like=True):
     """When the core last read it to its end and found it as it was written; 0: not since the index was made."""
 
 
-class ReadTimes(msgspec.Struct, frozen=True):
+class ReadTimes(msgspec.Struct, frozen=True, omit_defaults=True):
     """When the usable packs were last read and checked."""
 
     unread: int = 0
@@ -39,3 +39,5 @@ class ReadTimes(msgspec.Struct, frozen=True):
     oldest_ns: int = 0
     """Of the others the earliest time; 0: there are none."""
     newest_ns: int = 0
+    unread_since_ns: int = 0
+    """When the earliest was stored of those that were not; 0: there are none, or a node of an earlier release tells."""

@@ -1,13 +1,14 @@
 """When each usable pack was last read and checked, sorted by that time: the earliest is found at once, of a million.
 
     reads     time of the last reading in ns (u64), pack number (u32) → nothing
+    unread    of packs that weren't read yet: time when they were stored in ns (u64), pack number (u32) → nothing
 
-Packs that were not read yet aren't in it; `Totals` counts them. Used by the index only.
+Used by the index only.
 """
 
 import struct
 
-from phoenix_core.vault.environment import Environment, Txn
+from phoenix_core.vault.environment import Database, Environment, Txn
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
 _TIME = struct.Struct(">Q")
@@ -16,16 +17,19 @@ _TIME = struct.Struct(">Q")
 class ReadTable:
     def __init__(self, environment: Environment) -> None:
         self._reads = environment.table("reads")
+        self._unread = environment.table("unread")
 
     def change(self, txn: Txn, number: bytes, old: PackInfo | None, new: PackInfo | None) -> None:
         """Part of each transaction in which a pack comes, goes or changes."""
-        before, after = _key(number, old), _key(number, new)
+        before, after = self._place(number, old), self._place(number, new)
         if before == after:
             return
         if before:
-            txn.delete(before, db=self._reads)
+            table, key = before
+            txn.delete(key, db=table)
         if after:
-            txn.put(after, b"", db=self._reads)
+            table, key = after
+            txn.put(key, b"", db=table)
 
     def span(self, txn: Txn) -> tuple[int, int]:
         """The earliest and the latest time; 0 and 0 where no pack was read yet."""
@@ -36,14 +40,21 @@ class ReadTable:
             cursor.last()
             return first, _time_of(cursor.key())
 
+    def unread_since(self, txn: Txn) -> int:
+        """When the earliest was stored of the packs that weren't read yet; 0: there are none."""
+        with txn.cursor(self._unread) as cursor:
+            return _time_of(cursor.key()) if cursor.first() else 0
+
     def clear(self, txn: Txn) -> None:
-        txn.drop(self._reads, delete=False)
+        for table in (self._reads, self._unread):
+            txn.drop(table, delete=False)
 
-
-def _key(number: bytes, info: PackInfo | None) -> bytes:
-    if info is None or info.state is not PackState.USABLE or info.read_at_ns <= 0:
-        return b""
-    return _TIME.pack(info.read_at_ns) + number
+    def _place(self, number: bytes, info: PackInfo | None) -> tuple[Database, bytes] | None:
+        if info is None or info.state is not PackState.USABLE:
+            return None
+        if info.read_at_ns > 0:
+            return self._reads, _TIME.pack(info.read_at_ns) + number
+        return self._unread, _TIME.pack(max(0, info.stored_at_ns)) + number
 
 
 def _time_of(key: bytes) -> int:

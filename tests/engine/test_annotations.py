@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.requests import BackupRequest, HoldRequest, TagChange
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import SnapshotView
+from phoenix_core.engine.errors import SnapshotRemoved
 from phoenix_core.storage.errors import StorageUnreachable
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.fake_clock import FakeClock
@@ -134,6 +136,18 @@ async def test_a_hold_whose_answer_was_lost_holds(rig: Rig, agent: FakeAgent, mo
         assert await refused(rig.client.hold_snapshot(snapshot, HoldRequest(reason="audit"))) == "storage_unreachable"
     assert [each.id for each in await rig.client.snapshots(held=True)] == [snapshot]
     assert await refused(rig.client.remove_snapshot(snapshot)) == "snapshot_held"
+
+
+async def test_one_that_was_removed_meanwhile_can_t_be_held(rig: Rig, agent: FakeAgent) -> None:
+    """The removal came between the request's look and the record."""
+    snapshot = await backed_up(rig)
+    assert (await rig.ended((await rig.client.remove_snapshot(snapshot)).id)).state is JobState.SUCCESSFUL
+    assert rig.core is not None
+    parts = rig.core._parts
+    before = len(await asyncio.to_thread(rig.node().records))
+    with pytest.raises(SnapshotRemoved, match=f"Snapshot {snapshot[:12]} of web1 was removed by"):
+        await parts.annotations.hold(parts.seat.get(), SnapshotId(snapshot), "audit", "jane", None)
+    assert len(await asyncio.to_thread(rig.node().records)) == before
 
 
 BAD: dict[str, Callable[[Rig, str], Any]] = {

@@ -39,13 +39,15 @@ def test_one_group_keeps_its_order() -> None:
 
 
 async def test_no_more_run_at_once_than_the_setting_says(rig: Rig) -> None:
-    gate = asyncio.Event()
+    gate, two_work = asyncio.Event(), asyncio.Event()
     running = most = 0
 
     async def gated(agent: object, order: object) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
+        if running == 2:
+            two_work.set()
         await gate.wait()
         await back_up(agent, order)  # type: ignore[arg-type]
         running -= 1
@@ -59,6 +61,7 @@ async def test_no_more_run_at_once_than_the_setting_says(rig: Rig) -> None:
     jobs = {name: await rig.client.backup(BackupRequest(server=name, paths=("/srv",))) for name in names}
     for name in ("a1", "a2"):
         await rig.in_state(jobs[name].id, JobState.RUNNING)
+    await asyncio.wait_for(two_work.wait(), 20)  # a job runs before its agent has the order
     assert (await rig.client.job(jobs["a3"].id)).state is JobState.QUEUED
     gate.set()
     ended = [await rig.ended(each.id) for each in jobs.values()]
@@ -66,3 +69,29 @@ async def test_no_more_run_at_once_than_the_setting_says(rig: Rig) -> None:
     assert most == 2
     begun = sorted(ended, key=lambda each: each.started_at or START)
     assert begun[2].server_name == "b1"
+
+
+async def test_a_job_that_something_is_in_the_way_of_takes_no_turn_of_its_group(rig: Rig) -> None:
+    """The second backup of a1 waits for the first, whatever places are free; the next of its group goes meanwhile."""
+    gate = asyncio.Event()
+
+    async def gated(agent: object, order: object) -> None:
+        await gate.wait()
+        await back_up(agent, order)  # type: ignore[arg-type]
+
+    for name in ("a1", "a2", "b1", "b2"):
+        (await rig.agent(name)).on_backup = gated
+    await rig.client.put_group("a", ServerGroup("a", servers=("a1", "a2")))
+    await rig.client.put_group("b", ServerGroup("b", servers=("b1", "b2")))
+    await rig.client.set_setting("jobs.at_once", "1")
+    names = ("a1", "a1", "a2", "b1", "b2")
+    first, second, *others = [await rig.client.backup(BackupRequest(server=name, paths=("/srv",))) for name in names]
+    await rig.in_state(first.id, JobState.RUNNING)
+    await rig.client.set_setting("jobs.at_once", "3")
+    a2, b1, b2 = others
+    for each in (a2, b1):
+        await rig.in_state(each.id, JobState.RUNNING)
+    for each in (second, b2):
+        assert (await rig.client.job(each.id)).state is JobState.QUEUED
+    gate.set()
+    assert {(await rig.ended(each.id)).state for each in (first, second, *others)} == {JobState.SUCCESSFUL}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_core.catalog.errors import CatalogFull
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention, ServerGroup
 from phoenix_core.domain.requests import BackupRequest, HoldRequest, PruneRequest, RestoreRequest
@@ -198,6 +199,23 @@ async def test_what_was_brought_back_and_removed_again_has_a_new_period(
     clock.move(5 * DAY)
     assert await what_is_due(rig) == []
     assert await ids(rig, removed=True) == [snapshot]
+
+
+async def test_what_the_catalog_had_no_space_for_is_as_the_records_say_once_it_has(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = await backed_up(rig)
+    await put_aside(rig, snapshot)
+    assert rig.core is not None
+
+    async def full(*_: object) -> None:
+        raise CatalogFull(path="catalog.sqlite")
+
+    with monkeypatch.context() as without_space:
+        without_space.setattr(rig.core._parts.snapshots, "put", full)
+        assert await refused(rig.client.undelete_snapshot(snapshot)) == "catalog_full"
+        assert await ids(rig, removed=True) == [snapshot]
+    assert (await ids(rig), await ids(rig, removed=True)) == ([snapshot], [])
 
 
 @pytest.mark.parametrize("call", ["append_record", "delete_snapshot"])

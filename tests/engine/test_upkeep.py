@@ -3,12 +3,15 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from phoenix_core.catalog.jobs import Jobs
+from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.ids import PackId
 from phoenix_core.domain.requests import RepairRequest
 from phoenix_core.domain.states import JobKind, JobState, VerifyDepth
@@ -157,10 +160,32 @@ async def test_a_restart_of_the_core_goes_on_where_the_reading_was(
     assert all(pack.read_at_ns >= began_ns for pack in await packs(rig))
 
 
+class FailsOnce:
+    """A catalog that can't be read at the first look for who waits."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._jobs, name)
+
+    async def in_states(self, states: Iterable[JobState]) -> list[JobRow]:
+        if not self.failed:
+            self.failed = True
+            raise OSError("the disk is away")
+        return await self._jobs.in_states(states)
+
+
+@pytest.mark.parametrize("first_look_fails", [False, True])
 async def test_what_needs_the_vault_alone_does_not_wait_for_the_reading(
-    rig: Rig, agent: FakeAgent, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, agent: FakeAgent, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, first_look_fails: bool
 ) -> None:
     monkeypatch.setattr(vault_verify, "LOOK_S", 0.01)
+    assert rig.core is not None
+    parts = rig.core._parts
+    if first_look_fails:
+        monkeypatch.setattr(parts.workflows[JobKind.VERIFY], "_jobs", FailsOnce(parts.jobs))
     await backed_up(rig)
     await proved(rig)
     await rig.client.set_setting("verify.days", "1")

@@ -36,8 +36,8 @@ def test_an_index_of_format_1_is_changed_when_it_is_opened(tmp_path: Path, monke
 def test_an_index_of_a_later_format_is_refused(tmp_path: Path) -> None:
     index = make(tmp_path)
     about = index.environment.table("about")
-    index.environment.write(lambda txn: txn.put(b"format", b"4", db=about))
-    with pytest.raises(IndexDamaged, match="format is 4"):
+    index.environment.write(lambda txn: txn.put(b"format", b"5", db=about))
+    with pytest.raises(IndexDamaged, match="format is 5"):
         index.begin(VAULT)
 
 
@@ -48,13 +48,13 @@ def change(index: VaultIndex, number: int, **changes: object) -> None:
 def test_of_all_usable_packs_the_earliest_reading_is_known(tmp_path: Path) -> None:
     index = make(tmp_path)
     for number in range(4):
-        add(index, number, [number])
-    assert index.read_times() == ReadTimes(unread=4)
+        add(index, number, [number], stored_at_ns=10 + number)
+    assert index.read_times() == ReadTimes(unread=4, unread_since_ns=10)
     for number, time_ns in ((0, 300), (1, 100), (2, 200)):
         change(index, number, read_at_ns=time_ns)
-    assert index.read_times() == ReadTimes(unread=1, oldest_ns=100, newest_ns=300)
+    assert index.read_times() == ReadTimes(unread=1, oldest_ns=100, newest_ns=300, unread_since_ns=13)
     change(index, 1, read_at_ns=400)
-    assert index.read_times() == ReadTimes(unread=1, oldest_ns=200, newest_ns=400)
+    assert index.read_times() == ReadTimes(unread=1, oldest_ns=200, newest_ns=400, unread_since_ns=13)
     change(index, 2, state=PackState.CONDEMNED)
     change(index, 3, state=PackState.LOST)
     assert index.read_times() == ReadTimes(oldest_ns=300, newest_ns=400)
@@ -73,11 +73,26 @@ def test_in_an_index_of_format_2_no_pack_counts_as_read(tmp_path: Path) -> None:
     add(index, 3, [3], state=PackState.DAMAGED)
     as_format_2(index)
     index.begin(VAULT)
-    assert index.read_times() == ReadTimes(unread=3)
+    assert index.read_times() == ReadTimes(unread=3, unread_since_ns=1)
     assert index.totals() == Totals(packs=4, bytes=4006, unproved=1, damaged=1, unread=3)
     change(index, 0, read_at_ns=7)
     index.begin(VAULT)
-    assert index.read_times() == ReadTimes(unread=2, oldest_ns=7, newest_ns=7)
+    assert index.read_times() == ReadTimes(unread=2, oldest_ns=7, newest_ns=7, unread_since_ns=1)
+
+
+def test_an_index_of_format_3_knows_since_when_packs_wait_to_be_read(tmp_path: Path) -> None:
+    index = make(tmp_path)
+    for number in range(3):
+        add(index, number, [number], stored_at_ns=10 + number, read_at_ns=5 if number == 0 else 0)
+    about, unread = index.environment.table("about"), index.environment.table("unread")
+
+    def as_format_3(txn: Txn) -> None:
+        txn.drop(unread, delete=False)
+        txn.put(b"format", b"3", db=about)
+
+    index.environment.write(as_format_3)
+    index.begin(VAULT)
+    assert index.read_times() == ReadTimes(unread=2, oldest_ns=5, newest_ns=5, unread_since_ns=11)
 
 
 def as_format_2(index: VaultIndex) -> None:

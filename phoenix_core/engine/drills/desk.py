@@ -65,8 +65,8 @@ class DrillDesk:
 
     async def scheduled(self, server_id: str, policy: BackupPolicy, job_id: str) -> JobRow:
         """As the policy's schedule asks for; the job that is there, where it was made before or the one before isn't
-        over. Where it can't begin it is skipped, and says why."""
-        self._seat.get()
+        over. Where it can't begin it is skipped, and says why; a snapshot that is lost is no reason, but what the drill
+        finds. Raises what passes by itself, as of a vault that is locked."""
         active = await self._ledger.jobs.listed(states=ACTIVE, server_id=server_id, kind=JobKind.RESTORE_DRILL)
         under_way = next((job for job in active if job.server_id == server_id), None)
         known = under_way or await self._ledger.jobs.get(job_id)
@@ -83,9 +83,12 @@ class DrillDesk:
         why: PhoenixError | None = None
         target = self._directory.server(server_id)
         try:
+            self._seat.get()
             target = self._target(source, policy.drill_on)
-            await self._sources.snapshot(LATEST, server_id)
+            await self._sources.newest(server_id)
         except PhoenixError as error:
+            if error.retryable:
+                raise
             why = error
         job = msgspec.structs.replace(job, agent_id=target.id)
         return await self._create(source, target, job, POLICY_ASKS + policy.name, job_id=job_id, why=why)

@@ -54,7 +54,8 @@ class _Candidate(msgspec.Struct, frozen=True, order=True):
 
 
 def choose(vault: OpenVault, snapshot: SnapshotRow, sample: Sample, seed: str, stop: threading.Event) -> Chosen:
-    """Reads the snapshot's trees. Blocks; raises NothingFits, Cancelled once `stop` is set, what the node raises."""
+    """Reads the snapshot's trees. Those that can't be read are tried, whatever else fits. Blocks; raises NothingFits,
+    Cancelled once `stop` is set, what the node raises."""
     if sample.is_all:
         return Chosen()
     walk = _Walk(vault, snapshot, sample.files, seed, stop)
@@ -69,7 +70,7 @@ def choose(vault: OpenVault, snapshot: SnapshotRow, sample: Sample, seed: str, s
             continue
         paths.append(candidate.path)
         size += candidate.size
-    if not paths and walk.seen:
+    if not paths and walk.seen and not walk.unreadable:
         raise NothingFits(snapshot=snapshot.id[:12], files=walk.seen, bytes=sample.bytes)
     return Chosen(
         paths=tuple(sorted((*paths, *walk.unreadable))),

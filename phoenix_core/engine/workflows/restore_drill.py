@@ -32,7 +32,7 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import RestoreDrillJob
 from phoenix_core.engine.restore_access import RestoreAccess
 from phoenix_core.engine.servers import ServerNews
-from phoenix_core.engine.sources import LATEST, Sources
+from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import agents_outcome, raise_failure, stored_outcome
@@ -133,10 +133,7 @@ class RestoreDrill(Workflow):
     async def _snapshot(self, run: JobRun, request: RestoreDrillJob) -> SnapshotRow:
         """Which one is recorded first of all: what keeps it from being restored is about it."""
         wanted = run.job.snapshot_id or request.snapshot_id
-        if not wanted:
-            newest = await self._snapshots.listed(server_id=request.server_id, limit=1)
-            wanted = newest[0].id if newest else (await self._sources.snapshot(LATEST, request.server_id)).id
-        snapshot = await self._snapshots.get(wanted)
+        snapshot = await self._snapshots.get(wanted) if wanted else await self._sources.newest(request.server_id)
         if snapshot is None:
             raise NotFound(what="snapshot", name=wanted[:SHORT_ID_DIGITS])
         taken = snapshot.created_at.isoformat(timespec="seconds")

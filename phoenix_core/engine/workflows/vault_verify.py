@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import msgspec
+import structlog
 
 from phoenix_core.agentlink.reports import Progress
 from phoenix_core.catalog.jobs import Jobs
@@ -41,6 +42,8 @@ USUAL_PERIOD = timedelta(days=1)
 LOOK_S = 2.0
 """How often a verify on schedule looks whether another job waits for it."""
 _COMES_FIRST = frozenset({JobKind.VERIFY, JobKind.REPAIR, JobKind.REBUILD_INDEX})
+
+log = structlog.get_logger(__name__)
 
 
 class VerifyVault(Workflow):
@@ -153,8 +156,16 @@ class VerifyVault(Workflow):
         )
 
     async def _watch(self, turns: GentleTurns, job_id: str) -> None:
+        told = False
         while True:
-            waiting = await self._jobs.in_states(WAITING)
+            waiting: list[JobRow] = []
+            try:
+                waiting, told = await self._jobs.in_states(WAITING), False
+            except Exception:
+                # The catalog may be read again at the next look; until then the verify gives way to none that waits.
+                if not told:
+                    log.exception("who waits can't be found out", job=job_id)
+                told = True
             if any(job.kind in _COMES_FIRST and job.id != job_id for job in waiting):
                 turns.others_wait.set()
             await asyncio.sleep(LOOK_S)

@@ -152,19 +152,22 @@ async def test_an_agent_gets_its_time_after_a_start_of_the_core(
 # --- upkeep -----------------------------------------------------------------------------------------------------------
 
 
-async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(catalog: Catalog, clock: FakeClock) -> None:
+@pytest.mark.parametrize("kind", [JobKind.RETENTION, JobKind.SNAPSHOT_REMOVE])
+async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(
+    catalog: Catalog, clock: FakeClock, kind: JobKind
+) -> None:
     jobs = Jobs(catalog)
     source = UpkeepSource(jobs)
     assert (await source.look(clock.now())).conditions == []
     error = ErrorView("storage_unreachable", "The storage node does not answer.", "See that it runs.")
-    await jobs.add(job(clock, JobKind.RETENTION, JobState.FAILED, 1, error=error), [])
+    await jobs.add(job(clock, kind, JobState.FAILED, 1, error=error), [])
     damage = ErrorView("damage_found", "The vault is damaged.", "")
     await jobs.add(job(clock, JobKind.VERIFY, JobState.FAILED, 2, error=damage), [])
     source.forget()
     (found,) = (await source.look(clock.now())).conditions  # damage is an alert of its own
-    assert (found.subject, found.severity, found.job_id) == ("retention", Severity.WARNING, "j1")
+    assert (found.subject, found.severity, found.job_id) == (kind.replace("_", " "), Severity.WARNING, "j1")
     assert found.text == "Job 1 failed: The storage node does not answer."
-    await jobs.add(job(clock, JobKind.RETENTION, JobState.SUCCESSFUL, 3), [])
+    await jobs.add(job(clock, kind, JobState.SUCCESSFUL, 3), [])
     source.forget()
     assert (await source.look(clock.now())).conditions == []
 

@@ -111,23 +111,26 @@ async def test_a_lost_snapshot_is_a_failed_drill(rig: Rig, agent: FakeAgent) -> 
     assert [each.outcome for each in await rig.client.drills()] == [DrillOutcome.FAILED, DrillOutcome.PROVED]
 
 
-async def test_a_snapshot_that_was_removed_meanwhile_is_said(rig: Rig, agent: FakeAgent) -> None:
+async def test_a_snapshot_that_was_removed_before_another_try_is_said(rig: Rig, agent: FakeAgent) -> None:
+    """While a drill waits for it, it isn't removed; once that is cancelled it can be."""
     backup = await backed_up(rig)
     await agent.stop()
     job = await rig.client.run_drill(DrillRequest(server="web1", snapshot=backup.snapshot_id))
     await rig.in_state(job.id, JobState.WAITING_FOR_AGENT)
-    await rig.remove(backup.snapshot_id)
+    with pytest.raises(RemoteError, match=f"needed by job {job.id}"):
+        await rig.remove(backup.snapshot_id)
+    await rig.client.cancel(job.id)
+    assert (await rig.remove(backup.snapshot_id)).state is JobState.SUCCESSFUL
     await agent.start()
-    done = await rig.ended(job.id)
+    done = await rig.ended((await rig.client.retry(job.id)).id)
     assert done.state is JobState.FAILED
     assert done.error is not None
     assert done.error.code == "not_found"
 
 
-async def test_a_snapshot_that_is_removed_while_it_is_restored_is_proved_all_the_same(
+async def test_the_newest_snapshot_isn_t_removed_while_a_drill_that_took_it_restores_it(
     rig: Rig, agent: FakeAgent
 ) -> None:
-    """Its packs are kept for the drill, as for any restore."""
     backup = await backed_up(rig)
     begun, going_on = asyncio.Event(), asyncio.Event()
 
@@ -139,12 +142,12 @@ async def test_a_snapshot_that_is_removed_while_it_is_restored_is_proved_all_the
     agent.on_restore = slowly
     job = await rig.client.run_drill(DrillRequest(server="web1"))
     await asyncio.wait_for(begun.wait(), 20)
-    await rig.remove(backup.snapshot_id)
-    prune = await rig.client.prune()
+    with pytest.raises(RemoteError, match=f"needed by job {job.id}"):
+        await rig.client.remove_snapshot(backup.snapshot_id)
     going_on.set()
     done = await rig.ended(job.id)
     assert done.state is JobState.SUCCESSFUL, done.error
-    await rig.ended(prune.id)
+    assert (await rig.remove(backup.snapshot_id)).state is JobState.SUCCESSFUL
 
 
 async def test_a_cancelled_drill_proves_nothing_and_says_so(rig: Rig, agent: FakeAgent) -> None:

@@ -1,7 +1,11 @@
 """Drills by a policy's schedule."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from phoenix_core.domain.drills import DrillOutcome
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
@@ -10,7 +14,7 @@ from tests.engine.drilling import finding
 from tests.engine.drills.drilled import SOUND
 from tests.engine.fake_agent import FakeAgent, until_cancelled
 from tests.engine.moved_clock import MovedClock
-from tests.engine.rig import Rig
+from tests.engine.rig import Rig, running_rig
 from tests.engine.test_vault_jobs import backed_up
 
 
@@ -75,6 +79,32 @@ async def test_a_server_without_a_snapshot_is_skipped_and_says_so(
     assert job.state is JobState.SKIPPED
     assert job.error is not None
     assert job.error.code == "no_snapshot"
+
+
+async def test_without_a_vault_a_scheduled_drill_is_skipped_and_says_so(tmp_path: Path, clock: MovedClock) -> None:
+    async with running_rig(tmp_path, vault=False, clock=clock) as rig:
+        await rig.agent()
+        await protect(rig)
+        (job,) = await due_drills(rig, clock)
+        assert job.state is JobState.SKIPPED
+        assert job.error is not None
+        assert job.error.code == "no_vault"
+
+
+async def test_a_newest_snapshot_that_is_lost_is_a_failed_drill_and_no_skipped_one(
+    rig: Rig, agent: FakeAgent, clock: MovedClock
+) -> None:
+    await backed_up(rig)
+    newest = await backed_up(rig)
+    await protect(rig)
+    await asyncio.to_thread((rig.data.vault / "snapshots" / newest.snapshot_id).unlink)
+    (job,) = await due_drills(rig, clock)
+    done = await rig.ended(job.id)
+    assert done.state is JobState.FAILED
+    assert done.error is not None
+    assert done.error.code == "snapshot_lost"
+    (proof,) = await rig.client.drills("web1")
+    assert (proof.outcome, proof.snapshot_id) == (DrillOutcome.FAILED, newest.snapshot_id)
 
 
 async def test_while_a_drill_is_not_over_its_server_gets_no_other(

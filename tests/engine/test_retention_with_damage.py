@@ -1,0 +1,41 @@
+"""Retention keeps the newest restore point whose data is whole, whatever newer one was hit by damage."""
+
+import os
+
+import pytest
+
+from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention, ServerGroup
+from phoenix_core.domain.requests import VerifyRequest
+from phoenix_core.domain.states import JobState, VerifyDepth
+from tests.engine.fake_agent import FakeAgent
+from tests.engine.rig import Rig
+from tests.engine.test_vault_jobs import backed_up, flip, packs, path_of, proved
+
+
+@pytest.fixture
+async def agent(rig: Rig) -> FakeAgent:
+    return await rig.agent()
+
+
+async def backed_up_anew(rig: Rig, agent: FakeAgent) -> str:
+    agent.files = {"/srv/file": os.urandom(300_000)}
+    return (await backed_up(rig)).snapshot_id
+
+
+async def test_a_damaged_snapshot_stands_in_for_no_whole_one(rig: Rig, agent: FakeAgent) -> None:
+    await rig.client.put_policy("p", BackupPolicy(name="p", retention=Retention(last=1)))
+    await rig.client.put_rule("r", ContentRule(name="r", paths=("/srv",)))
+    await rig.client.put_group("g", ServerGroup(name="g", policy="p", rules=("r",), servers=("web1",)))
+    oldest, whole = [await backed_up_anew(rig, agent) for _ in range(2)]
+    before = {pack.pack_id for pack in await packs(rig)}
+    newest = await backed_up_anew(rig, agent)
+    await proved(rig)
+    (broken,) = [pack for pack in await packs(rig) if pack.kind == "data" and pack.pack_id not in before]
+    flip(path_of(rig, broken))
+    verify = await rig.ended((await rig.client.verify(VerifyRequest(depth=VerifyDepth.PACKS))).id)
+    assert verify.state is JobState.FAILED
+    plan = {verdict.snapshot_id: verdict.reasons for verdict in await rig.client.retention_of("p")}
+    assert plan == {oldest: (), whole: ("newest", "last 1"), newest: ("damaged",)}
+    done = await rig.ended((await rig.client.apply_retention()).id)
+    assert (done.state, done.result["removed"]) == (JobState.SUCCESSFUL, 1)
+    assert {each.id for each in await rig.client.snapshots()} == {whole, newest}

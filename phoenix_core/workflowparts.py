@@ -155,8 +155,8 @@ class WorkflowParts:
                 self._clock,
             ),
             RebuildIndex(self.seat, self.jobs),
-            RemoveSnapshot(self.seat, self.snapshots, self.lost, self.removals, self.expiry, self.settings),
-            ApplyRetention(self.seat, self.retention_plans, self.lost, self.removals, self.settings),
+            RemoveSnapshot(self.seat, self.lost, self.removals, self.expiry, self.settings),
+            ApplyRetention(self.seat, self.retention_plans, self.lost, self.removals, self.expiry, self.settings),
         )
         return {workflow.kind: workflow for workflow in workflows}
 

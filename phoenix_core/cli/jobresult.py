@@ -157,7 +157,9 @@ def _waiting(job: JobView) -> str:
 def _removed(job: JobView) -> str:
     """Of a removal."""
     if "undo_days" not in job.result:
-        return f"{amount(int(job.result.get('removed', 0)), 'snapshot')} removed for good."
+        kept = int(job.result.get("kept", 0))
+        stay = as_typed(f" {kept} stay; `phoenix job log {job.id}` says why.") if kept else ""
+        return f"{amount(int(job.result.get('removed', 0)), 'snapshot')} removed for good.{stay}"
     days, short = int(job.result["undo_days"]), job.snapshot_id[:SHORT_ID_DIGITS]
     if not days:
         return as_typed("It is gone for good; `phoenix vault prune --execute` frees what it alone needed.")

@@ -7,11 +7,12 @@ another restore point is there: the last one goes only by an operator's word.
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.ids import SHORT_ID_DIGITS
-from phoenix_core.engine.errors import RemovalWaits
+from phoenix_core.engine.errors import JobSkipped, RemovalWaits
 from phoenix_core.engine.in_order import troubles
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.standing import undo_over
 from phoenix_core.engine.vault import OpenVault
+from phoenix_core.engine.vault_errors import RemovalsLeftOut
 
 
 class Expiry:
@@ -36,6 +37,12 @@ class Expiry:
             if not await self.why_last(row):
                 return True
         return False
+
+    async def check_in_order(self, vault: OpenVault) -> None:
+        """Raises JobSkipped where something is damaged or lost, and what the node raises."""
+        damaged = await troubles(vault, self._snapshots)
+        if damaged:
+            raise JobSkipped(RemovalsLeftOut(detail=f"the vault has {damaged}").view())
 
     async def check(self, vault: OpenVault, row: SnapshotRow) -> None:
         """Raises RemovalWaits, and what the node raises."""

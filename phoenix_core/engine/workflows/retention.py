@@ -11,6 +11,7 @@ from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, RETENTION, VAULT, Claim
 from phoenix_core.engine.errors import SnapshotHeld
+from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.policies.retention import RestorePoint, Verdict
@@ -35,12 +36,19 @@ class ApplyRetention(Workflow):
     )
 
     def __init__(
-        self, seat: VaultSeat, plans: RetentionPlans, lost: LostSnapshots, removals: Removals, settings: Settings
+        self,
+        seat: VaultSeat,
+        plans: RetentionPlans,
+        lost: LostSnapshots,
+        removals: Removals,
+        expiry: Expiry,
+        settings: Settings,
     ) -> None:
         self._seat = seat
         self._plans = plans
         self._lost = lost
         self._removals = removals
+        self._expiry = expiry
         self._settings = settings
 
     def claims(self, job: JobRow) -> tuple[Claim, ...]:
@@ -51,6 +59,8 @@ class ApplyRetention(Workflow):
         async with run.step("plan") as step:
             # A restore point that is lost must not stand in for one that isn't.
             await once_it_answers(run, self._lost.look_to_the_end, _MEANWHILE)
+            if not self._settings.whole(UNDO):  # what goes then goes for good
+                await once_it_answers(run, partial(self._expiry.check_in_order, vault), _MEANWHILE)
             changes = self._plans.changes
             verdicts = await once_it_answers(run, plans, _MEANWHILE)
             going = _going(verdicts)

@@ -9,22 +9,19 @@ from typing import TypeVar
 import msgspec
 
 from phoenix_core.catalog.rows import JobRow
-from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
-from phoenix_core.engine.errors import JobSkipped, SnapshotHeld
+from phoenix_core.engine.errors import SnapshotHeld
 from phoenix_core.engine.expiry import Expiry
-from phoenix_core.engine.in_order import troubles
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.requests import RemoveSnapshotJob
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import OpenVault, VaultSeat
-from phoenix_core.engine.vault_errors import RemovalsLeftOut
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 
 T = TypeVar("T")
@@ -41,14 +38,12 @@ class RemoveSnapshot(Workflow):
     def __init__(
         self,
         seat: VaultSeat,
-        snapshots: Snapshots,
         lost: LostSnapshots,
         removals: Removals,
         expiry: Expiry,
         settings: Settings,
     ) -> None:
         self._seat = seat
-        self._snapshots = snapshots
         self._lost = lost
         self._removals = removals
         self._expiry = expiry
@@ -94,14 +89,12 @@ class RemoveSnapshot(Workflow):
     async def _check_in_order(self, run: JobRun, vault: OpenVault) -> None:
         """Raises JobSkipped."""
 
-        async def look() -> str:
+        async def look() -> None:
             # A restore point that is lost must not stand in for one that isn't.
             await self._lost.look_to_the_end()
-            return await troubles(vault, self._snapshots)
+            await self._expiry.check_in_order(vault)
 
-        damaged = await once_it_answers(run, look, "The removals are looked at once it answers.")
-        if damaged:
-            raise JobSkipped(RemovalsLeftOut(detail=f"the vault has {damaged}").view())
+        await once_it_answers(run, look, "The removals are looked at once it answers.")
 
 
 async def _patiently(run: JobRun, work: Callable[[], Awaitable[T]]) -> T:

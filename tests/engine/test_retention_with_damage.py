@@ -1,5 +1,6 @@
 """Retention keeps the newest restore point whose data is whole, whatever newer one was hit by damage."""
 
+import asyncio
 import os
 
 import pytest
@@ -22,10 +23,14 @@ async def backed_up_anew(rig: Rig, agent: FakeAgent) -> str:
     return (await backed_up(rig)).snapshot_id
 
 
-async def test_a_damaged_snapshot_stands_in_for_no_whole_one(rig: Rig, agent: FakeAgent) -> None:
+async def keep_one(rig: Rig) -> None:
     await rig.client.put_policy("p", BackupPolicy(name="p", retention=Retention(last=1)))
     await rig.client.put_rule("r", ContentRule(name="r", paths=("/srv",)))
     await rig.client.put_group("g", ServerGroup(name="g", policy="p", rules=("r",), servers=("web1",)))
+
+
+async def test_a_damaged_snapshot_stands_in_for_no_whole_one(rig: Rig, agent: FakeAgent) -> None:
+    await keep_one(rig)
     oldest, whole = [await backed_up_anew(rig, agent) for _ in range(2)]
     before = {pack.pack_id for pack in await packs(rig)}
     newest = await backed_up_anew(rig, agent)
@@ -39,3 +44,13 @@ async def test_a_damaged_snapshot_stands_in_for_no_whole_one(rig: Rig, agent: Fa
     done = await rig.ended((await rig.client.apply_retention()).id)
     assert (done.state, done.result["removed"]) == (JobState.SUCCESSFUL, 1)
     assert {each.id for each in await rig.client.snapshots()} == {whole, newest}
+
+
+async def test_without_an_undo_period_nothing_goes_while_something_is_lost(rig: Rig, agent: FakeAgent) -> None:
+    await keep_one(rig)
+    await rig.client.set_setting("snapshots.undo_days", "0")
+    made = [await backed_up_anew(rig, agent) for _ in range(3)]
+    await asyncio.to_thread((rig.data.vault / "snapshots" / made[1]).unlink)
+    done = await rig.ended((await rig.client.apply_retention()).id)
+    assert (done.state, done.error and done.error.code) == (JobState.SKIPPED, "removals_left_out")
+    assert {each.id for each in await rig.client.snapshots()} == set(made)

@@ -4,7 +4,7 @@ In a vault in order that is all there is to find out, and it is found out for ma
 the reading of packs. Where it doesn't hold, `verify_trees` names the files."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -27,8 +27,12 @@ FOUND_MAX = 2**16
 class WholeLook:
     """Looks at the snapshots, one after the other. Entered and left by one thread; leaving it ends the look."""
 
-    def __init__(self, node: MaintenanceNode, key: VaultKey, cancelled: IsCancelled) -> None:
+    def __init__(
+        self, node: MaintenanceNode, key: VaultKey, cancelled: IsCancelled, spoiled: Collection[bytes] = ()
+    ) -> None:
+        """`spoiled`: ids of packs in which nothing counts as there."""
         self._node = node
+        self._spoiled = spoiled
         self._core = CoreReader(node, key)
         self._cancelled = cancelled
         self._left = False
@@ -114,7 +118,8 @@ class WholeLook:
     def _are_there(self, wanted: set[ChunkId]) -> bool:
         """Empties `wanted`."""
         unknown = list(wanted - self._found)
-        if None in self._node.locate(unknown):
+        places = self._node.locate(unknown)
+        if None in places or (self._spoiled and any(place.pack_id in self._spoiled for place in places if place)):
             return False
         if len(self._found) + len(unknown) > FOUND_MAX:
             self._found.clear()

@@ -11,11 +11,11 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.drills import Sample, parse_sample
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
-from phoenix_core.engine.drills import sample as samples
 from phoenix_core.engine.drills.sample import choose
 from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.errors import ChunkMissing
+from phoenix_core.vault.tree import read_checked_pages
 from tests.engine.drills.drilled import drilled
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
@@ -86,16 +86,16 @@ async def test_a_folder_that_can_t_be_read_is_tried_where_no_file_fits(
 ) -> None:
     agent.files = {"/srv/large": os.urandom(100_000), "/srv/deep/file": b"x"}
     await backed_up(rig)
-    read = samples.read_checked_pages
+
     trees: list[bytes] = []
 
     def damaged(source: ChunkSource, tree: bytes) -> Iterator[list[Entry]]:
         trees.append(tree)
         if len(trees) > 2:  # the root, /srv, and what is below
             raise ChunkMissing(chunk=tree.hex())
-        return read(source, tree)
+        return read_checked_pages(source, tree)
 
-    monkeypatch.setattr(samples, "read_checked_pages", damaged)
+    monkeypatch.setattr("phoenix_core.engine.drills.sample.read_checked_pages", damaged)
     assert await chosen(rig, Sample(5, 1000), "seed") == (b"/srv/deep",)
 
 

@@ -22,11 +22,6 @@ class SnapshotsInUse:
         self._jobs = jobs
         self._mounts = mounts
 
-    async def by(self, snapshot_id: str) -> str:
-        """The id of such a job or mount; empty: none."""
-        mount = self._mounts.reading(snapshot_id)
-        return mount.id if mount else await self._job(snapshot_id)
-
     async def _job(self, snapshot_id: str) -> str:
         for job in await self._jobs.in_states(ACTIVE):
             if job.kind in READING and _read_by(job) == snapshot_id:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from phoenix_core.agent import comparesieve
 from phoenix_core.agent.backup import filesystem_errors, leftout
 from phoenix_core.agent.restore import damage, errors, plan, write
 from phoenix_core.agent.windows import errors as windows_errors
@@ -20,6 +21,7 @@ CODES = (
     leftout.FILTERED,
     leftout.VIRTUAL,
     leftout.OWN_DATA,
+    comparesieve.OTHER_FILE_SYSTEM,
     damage.DAMAGED,
     errors.IN_THE_WAY,
     errors.LINK_IN_THE_WAY,

@@ -213,9 +213,9 @@ def test_the_scan_takes_what_was_found(
     looked: list[bytes] = []
     visit = Scan._visit_folder
 
-    def look(self: Scan, frame: Any, name: bytes, *more: Any) -> None:
+    def look(self: Scan, frame: Any, name: bytes, *more: Any, **options: Any) -> None:
         looked.append(name)
-        visit(self, frame, name, *more)
+        visit(self, frame, name, *more, **options)
 
     first, _ = back_up(rig, folders, workers=2)
     (folders / "two" / "two-1" / "file-1").write_bytes(b"other")

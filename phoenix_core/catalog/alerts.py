@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from phoenix_core.catalog.alert_rows import AlertRow, NoticeRow
 from phoenix_core.catalog.database import Catalog
-from phoenix_core.catalog.tables import alerts, notices
+from phoenix_core.catalog.tables import alerts, channels, notices
 from phoenix_core.domain.alerts import AlertKind
 
 
@@ -48,14 +48,16 @@ class Alerts:
         return found[0] if found else None
 
     async def write(self, rows: Iterable[AlertRow], told: Sequence[NoticeRow] = ()) -> None:
-        """Add or replace the alerts, and add what is to be told of them, in one transaction."""
+        """Add or replace the alerts, and add what is to be told of them, in one transaction. A channel that is gone is
+        told nothing, and keeps no alert from being kept."""
         async with self._catalog.writing() as connection:
             for row in rows:
                 values = {name: getattr(row, name) for name in row.__struct_fields__}
                 done = await connection.execute(sa.update(alerts).where(alerts.c.id == row.id).values(**values))
                 if done.rowcount == 0:
                     await connection.execute(sa.insert(alerts).values(**values))
-            if told:
+            there: set[str] = set(await connection.scalars(sa.select(channels.c.id))) if told else set()
+            if told := [row for row in told if row.channel_id in there]:
                 await connection.execute(
                     sa.insert(notices), [{name: getattr(row, name) for name in row.__struct_fields__} for row in told]
                 )

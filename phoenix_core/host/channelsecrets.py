@@ -6,6 +6,7 @@ a file that only its owner reads. They are never in the catalog, the log, the au
 
 import stat
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,8 @@ from phoenix_core.host.atomicfile import write_atomic
 from phoenix_core.host.datadir import DataDirectory
 from phoenix_core.host.errors import SecretUnavailable
 from phoenix_core.host.oskeyring import SERVICE, KeyringClosed, NoKeyring, with_keyring
+
+_CLOSED_TO_SERVICES = "it is in the OS keyring (entry {entry} of " + SERVICE + "), which a service can't open"
 
 
 class SecretHolder(StrEnum):
@@ -47,7 +50,7 @@ class ChannelSecrets:
             place = str(self._file)
         else:
             if self._service:
-                raise SecretUnavailable(detail="it is in the OS keyring, which a service can't open")
+                raise SecretUnavailable(detail=_CLOSED_TO_SERVICES.format(entry=_entry(channel_id)))
             try:
                 found = with_keyring(lambda keyring: keyring.get_password(SERVICE, _entry(channel_id)))
             except (NoKeyring, KeyringClosed) as error:
@@ -58,14 +61,17 @@ class ChannelSecrets:
         return found
 
     def forget(self, channel_id: str, holder: str) -> None:
-        """What can't be reached stays where it is, and is used by nobody."""
-        if holder == SecretHolder.KEYRING and not self._service:
-            try:
-                with_keyring(lambda keyring: keyring.delete_password(SERVICE, _entry(channel_id)))
-            except (NoKeyring, KeyringClosed):
-                return
-        elif holder == SecretHolder.FILE:
+        """One that isn't there is forgotten. Raises SecretUnavailable where it may still be there."""
+        if holder == SecretHolder.FILE:
             self._change_file(channel_id, None)
+        elif holder == SecretHolder.KEYRING:
+            if self._service:
+                raise SecretUnavailable(detail=_CLOSED_TO_SERVICES.format(entry=_entry(channel_id)))
+            try:
+                with_keyring(lambda keyring: _delete(keyring, _entry(channel_id)))
+            except (NoKeyring, KeyringClosed) as error:
+                detail = f"the entry {_entry(channel_id)} of {SERVICE} in the OS keyring: {error}"
+                raise SecretUnavailable(detail=detail) from error
 
     def _read_file(self) -> dict[str, str]:
         try:
@@ -94,3 +100,9 @@ class ChannelSecrets:
 
 def _entry(channel_id: str) -> str:
     return f"channel {channel_id}"
+
+
+def _delete(keyring: Any, entry: str) -> None:
+    """Some keyrings refuse to delete what isn't there."""
+    if keyring.get_password(SERVICE, entry) is not None:
+        keyring.delete_password(SERVICE, entry)

@@ -28,9 +28,11 @@ from phoenix_core.engine.notifications.book import NotificationBook
 from phoenix_core.engine.notifications.checks import CHANNEL, RULE, check_channel, check_rule, check_secret
 from phoenix_core.engine.notifications.content import TEST, Content
 from phoenix_core.engine.notifications.delivery import Delivery
+from phoenix_core.engine.notifications.errors import SecretLeft
 from phoenix_core.engine.policies.errors import FieldInvalid
 from phoenix_core.engine.policies.references import named, row_for
 from phoenix_core.host.channelsecrets import ChannelSecrets
+from phoenix_core.host.errors import SecretUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -112,12 +114,13 @@ class NotificationDesk:
         return await self.channel(name)
 
     async def remove_channel(self, name: str, who: str) -> None:
-        """With its secret, and with what waits; rules no longer name it. Raises NotFound."""
+        """With its secret, and with what waits; rules no longer name it. Raises NotFound; SecretLeft where it is
+        gone and its secret is not."""
         async with self._turn:
             row = named("notification", await self._stored.channels(), name)
             await self._stored.remove_channel(row.id)
-            await asyncio.to_thread(self._secrets.forget, row.id, row.secret_held_by)
             await self._done("channel removed", name, who)
+        await self.forget_secrets([row])
 
     async def test(self, name: str) -> DeliveryResult:
         """Deliver a test message now. Raises NotFound, NotDelivered, ChannelSecretMissing."""
@@ -198,12 +201,23 @@ class NotificationDesk:
         now = self._clock.now()
         return [rule_row(rule, known.get(rule.name), channels, groups, now) for rule in wanted]
 
-    async def applied(self, gone: Sequence[ChannelRow]) -> None:
-        """A whole configuration is in force, without these channels."""
-        for row in gone:
-            await asyncio.to_thread(self._secrets.forget, row.id, row.secret_held_by)
+    async def applied(self) -> None:
+        """A whole configuration is in force."""
         await self._book.load()
         self._changed()
+
+    async def forget_secrets(self, gone: Sequence[ChannelRow]) -> None:
+        """Delete the secrets of channels that are gone. After all else: one that can't be deleted keeps nothing
+        from being told. Raises SecretLeft."""
+        left: dict[str, str] = {}
+        for row in gone:
+            try:
+                await asyncio.to_thread(self._secrets.forget, row.id, row.secret_held_by)
+            except SecretUnavailable as error:
+                left[row.name] = str(error.fields["detail"])
+        if left:
+            log.warning("secrets of removed channels are still held", channels=list(left), why=list(left.values()))
+            raise SecretLeft(channel=", ".join(left), detail="; ".join(dict.fromkeys(left.values())))
 
     async def _done(self, what: str, name: str, who: str) -> None:
         log.info(what, name=name, who=who)

@@ -3,21 +3,30 @@
 import asyncio
 import re
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from phoenix_core.domain.notifications import Channel, Security
 from phoenix_core.engine.alerts.words import one_line
+from phoenix_core.engine.notifications.blotting import blotted
 from phoenix_core.engine.notifications.content import Content
 from phoenix_core.engine.notifications.errors import NotDelivered
 from phoenix_core.engine.notifications.text import body_of
+from phoenix_core.engine.notifications.trouble import causes, place_of, trusted, unknown_host
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP, SMTPResponse
 
 COMMAND_S = 20.0
 """How long the mail server may take to answer one command."""
 WHOLE_S = 60.0
+GOODBYE_S = 5.0
 SUBJECT_CHARS = 200
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
@@ -45,11 +54,11 @@ def mail_of(channel: Channel, content: Content) -> EmailMessage:
 
 
 async def send_mail(channel: Channel, secret: str, content: Content) -> Delivered:
-    """Raises NotDelivered."""
+    """Raises NotDelivered, which never holds the password."""
     import aiosmtplib
 
     secured = channel.security is not Security.NONE
-    context = await asyncio.to_thread(ssl.create_default_context, cafile=channel.ca_file or None) if secured else None
+    context = await asyncio.to_thread(trusted, channel) if secured else None
     client = aiosmtplib.SMTP(
         hostname=channel.host,
         port=channel.port_in_use,
@@ -62,19 +71,37 @@ async def send_mail(channel: Channel, secret: str, content: Content) -> Delivere
         timeout=COMMAND_S,
     )
     try:
-        async with asyncio.timeout(WHOLE_S), client:
+        async with asyncio.timeout(WHOLE_S):
+            await client.connect()
             refused, answer = await client.send_message(
                 mail_of(channel, content), sender=channel.sender, recipients=list(channel.recipients)
             )
+        await _goodbye(client)
     except TimeoutError as error:
         detail = f"it did not answer within {COMMAND_S:g} s"
-        raise _failed(channel, detail, "See that host, port and security are right, and its own log.") from error
+        advice = "See that host, port and security are right, and its own log."
+        raise _failed(channel, secret, detail, advice) from error
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        raise _failed(channel, *_explained(channel, error)) from error
+        raise unknown_host(channel, error) or _failed(channel, secret, *_explained(channel, error)) from None
+    finally:
+        client.close()
+    return _delivered(channel, secret, refused, answer)
+
+
+async def _goodbye(client: "SMTP") -> None:
+    """The mail was taken: no answer to this makes it less so, and none is to have it sent again."""
+    import aiosmtplib
+
+    with suppress(aiosmtplib.SMTPException, OSError, ValueError, TimeoutError):
+        await client.quit(timeout=GOODBYE_S)
+
+
+def _delivered(channel: Channel, secret: str, refused: "Mapping[str, SMTPResponse]", answer: str) -> Delivered:
+    left_out = "; ".join(f"{each}: {said.code} {said.message}" for each, said in refused.items())
     return Delivered(
-        answer=one_line(f"250 {answer}"),
+        answer=one_line(blotted(f"250 {answer}", secret, channel.user)),
         to=tuple(each for each in channel.recipients if each not in refused),
-        refused=one_line("; ".join(f"{each}: {said.code} {said.message}" for each, said in refused.items())),
+        refused=one_line(blotted(left_out, secret, channel.user)),
     )
 
 
@@ -105,16 +132,12 @@ def _explained(channel: Channel, error: Exception) -> tuple[str, str]:
 
 
 def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return None
+    return next((each for each in causes(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
 
 
-def _failed(channel: Channel, detail: str, advice: str) -> NotDelivered:
-    return NotDelivered(place=f"The mail server {channel.place}", detail=one_line(detail), advice=advice)
+def _failed(channel: Channel, secret: str, detail: str, advice: str) -> NotDelivered:
+    said = one_line(blotted(detail, secret, channel.user))
+    return NotDelivered(place=place_of(channel), detail=said, advice=advice)
 
 
 def _host(name: str) -> str:

@@ -1,8 +1,8 @@
 """Makes messages of what is to be told at once, and delivers all messages: each channel on its own, one message at a
 time, again and again until it is taken. Nothing waits for it.
 
-A message is delivered at least once: a core that ends between the other end's answer and the note of it sends it again,
-with the same id.
+A message is delivered at least once: a core that is killed between the other end's answer and the note of it sends it
+again, with the same id. A catalog that can't take the note makes nothing be sent again: it is held until it can.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from phoenix_core.engine.notifications.book import NotificationBook
 from phoenix_core.engine.notifications.content import AT_ONCE, Content, Told, worst_first
 from phoenix_core.engine.notifications.delivery import Delivery
 from phoenix_core.engine.notifications.joining import LOOKED_BACK, due_at
+from phoenix_core.engine.notifications.outcomes import Outcomes
 from phoenix_core.engine.settings import Settings
 
 LOOK_S = 30.0
@@ -53,6 +54,7 @@ class Postman:
     ) -> None:
         """`core`: its host name. `changed` is called when a delivery ended, well or not."""
         self._messages = messages
+        self._outcomes = Outcomes(messages)
         self._book = book
         self._delivery = delivery
         self._settings = settings
@@ -62,6 +64,8 @@ class Postman:
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         """By channel."""
+        self._noting: set[str] = set()
+        """Channels whose delivery is over but for the note of it."""
         self._forgot_s: float | None = None
 
     def poke(self) -> None:
@@ -77,8 +81,8 @@ class Postman:
                     due = await self.turn()
                     if due is not None:
                         pause_s = min(max(0.0, (due - self._clock.now()).total_seconds()), LOOK_S)
-                except CatalogFull as error:
-                    log.warning("notifications wait for space in the catalog", error=error.message)
+                except Exception:  # what is under way goes on
+                    log.exception("what is to be told could not be looked at")
                 try:
                     async with asyncio.timeout(pause_s):
                         await self._wake.wait()
@@ -90,12 +94,16 @@ class Postman:
     async def turn(self) -> datetime | None:
         """Make the messages that are due, and begin to deliver; returns when there will be more to do."""
         now = self._clock.now()
-        await self._forget(now)
-        waiting = await self._messages.waiting()
-        coming = [due for due in [await self._make(waiting, now)] if due is not None]
-        for message in await self._messages.waiting():
-            channel = self._book.channels.get(message.channel_id)
-            if channel is None or channel.id in self._under_way:
+        coming: list[datetime] = []
+        try:
+            await self._outcomes.write()
+            await self._forget(now)
+            due = await self._make(now)
+            coming += [due] if due is not None else []
+        except CatalogFull as error:
+            log.warning("what is to be told waits for space in the catalog", error=error.message)
+        for channel, message in await self._free():
+            if channel.id in self._under_way:
                 continue
             if message.next_try_at <= now or message.next_try_at - now > timedelta(seconds=AGAIN_MAX_S):
                 self._begin(channel, message)
@@ -110,9 +118,8 @@ class Postman:
                 now = self._clock.now()
                 for channel_id in await self._messages.pending():
                     await self._join(channel_id, now)
-                for message in await self._messages.waiting():
-                    channel = self._book.channels.get(message.channel_id)
-                    if channel is not None and channel.id not in self._under_way and not message.attempts:
+                for channel, message in await self._free():
+                    if channel.id not in self._under_way and not message.attempts:
                         self._begin(channel, message)
                 await self.idle()
         except (TimeoutError, CatalogFull):
@@ -126,9 +133,9 @@ class Postman:
 
     # --- making ------------------------------------------------------------------------------------------------------
 
-    async def _make(self, waiting: list[MessageRow], now: datetime) -> datetime | None:
+    async def _make(self, now: datetime) -> datetime | None:
         """While a message of a channel waits, no other joins it: what comes meanwhile goes into the next."""
-        held_up = {message.channel_id for message in waiting if not message.rule_id}
+        held_up = {message.channel_id for message in await self._waiting() if not message.rule_id}
         coming: list[datetime] = []
         for channel_id, (_, oldest) in (await self._messages.pending()).items():
             if channel_id in held_up:
@@ -174,6 +181,18 @@ class Postman:
 
     # --- delivering --------------------------------------------------------------------------------------------------
 
+    async def _waiting(self) -> list[MessageRow]:
+        """Oldest first, each as it is known here, where the catalog is behind."""
+        known = [self._outcomes.known(message) for message in await self._messages.waiting()]
+        return [message for message in known if message.state is MessageState.WAITING]
+
+    async def _free(self) -> list[tuple[ChannelRow, MessageRow]]:
+        """What waits at channels that deliver nothing, oldest first. One whose delivery ends while the catalog is read
+        is left out: what was read of it may be from before, and the message would go out twice."""
+        busy = set(self._under_way)
+        waiting = [(self._book.channels.get(message.channel_id), message) for message in await self._waiting()]
+        return [(channel, message) for channel, message in waiting if channel is not None and channel.id not in busy]
+
     def _begin(self, channel: ChannelRow, message: MessageRow) -> None:
         task = asyncio.create_task(self._deliver(channel, message), name=f"deliver {message.id} by {channel.name}")
         self._under_way[channel.id] = task
@@ -187,38 +206,49 @@ class Postman:
         self.poke()
 
     async def _deliver(self, channel: ChannelRow, message: MessageRow) -> None:
-        content = msgspec.json.decode(message.body, type=Content)
-        attempts = message.attempts + 1
+        outcome = await self._tried(channel, message)
+        self._noting.add(channel.id)
         try:
-            delivered = await self._delivery.send(channel, content)
-        except PhoenixError as error:
-            log.warning("a message was not delivered", message=message.id, channel=channel.name, error=error.message)
-            await self._failed(message, attempts, error.message)
-        else:
-            log.info("message delivered", message=message.id, channel=channel.name, answer=delivered.answer)
-            await self._messages.update(
-                message.id,
-                state=MessageState.DELIVERED,
-                attempts=attempts,
-                ended_at=self._clock.now(),
-                answer=delivered.answer,
-                problem=f"Not taken for {delivered.refused}" if delivered.refused else "",
-            )
+            await self._outcomes.keep(message.id, outcome)
+        except Exception as error:  # the catalog's; it is held, and each turn tries to write it
+            log.warning("what became of a message can't be kept yet", message=message.id, error=repr(error))
+        finally:
+            self._noting.discard(channel.id)
         self._changed()
 
-    async def _failed(self, message: MessageRow, attempts: int, problem: str) -> None:
+    async def _tried(self, channel: ChannelRow, message: MessageRow) -> dict[str, object]:
+        """Try once; what became of it, as values of the message. No error but the task's end leaves this."""
+        attempts = message.attempts + 1
+        try:
+            delivered = await self._delivery.send(channel, msgspec.json.decode(message.body, type=Content))
+        except PhoenixError as error:
+            log.warning("a message was not delivered", message=message.id, channel=channel.name, error=error.message)
+            return self._failed(message, attempts, error.message)
+        except Exception as error:  # such as a body that another release wrote
+            log.exception("a message can't be delivered", message=message.id, channel=channel.name)
+            problem = f"An error of Phoenix itself came in between ({type(error).__name__}); the core's log says more."
+            return self._failed(message, attempts, problem)
+        log.info("message delivered", message=message.id, channel=channel.name, answer=delivered.answer)
+        return {
+            "state": MessageState.DELIVERED,
+            "attempts": attempts,
+            "ended_at": self._clock.now(),
+            "answer": delivered.answer,
+            "problem": f"Not taken for {delivered.refused}" if delivered.refused else "",
+        }
+
+    def _failed(self, message: MessageRow, attempts: int, problem: str) -> dict[str, object]:
         now = self._clock.now()
         values: dict[str, object] = {"attempts": attempts, "problem": problem}
         if attempts >= ATTEMPTS_MIN and now - message.created_at > GIVEN_UP_AFTER:
-            values |= {"state": MessageState.GIVEN_UP, "ended_at": now}
-        else:
-            again_s = min(AGAIN_S * 2.0 ** min(attempts - 1, 10), AGAIN_MAX_S)
-            values["next_try_at"] = now + timedelta(seconds=again_s)
-        await self._messages.update(message.id, **values)
+            return values | {"state": MessageState.GIVEN_UP, "ended_at": now}
+        again_s = min(AGAIN_S * 2.0 ** min(attempts - 1, 10), AGAIN_MAX_S)
+        return values | {"next_try_at": now + timedelta(seconds=again_s)}
 
     async def _end(self) -> None:
         """What is under way goes on at the next start."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = dict(self._under_way)
+        for channel_id, task in tasks.items():
+            if channel_id not in self._noting:
+                task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)

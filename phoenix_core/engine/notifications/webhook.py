@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import os
-import ssl
 from datetime import datetime
 from urllib.parse import quote
 
@@ -14,10 +13,12 @@ from yarl import URL
 
 from phoenix_core.domain.notifications import SECRET_PART, Channel
 from phoenix_core.engine.alerts.words import one_line
+from phoenix_core.engine.notifications.blotting import blotted
 from phoenix_core.engine.notifications.content import Content
 from phoenix_core.engine.notifications.errors import NotDelivered
 from phoenix_core.engine.notifications.mail import Delivered
 from phoenix_core.engine.notifications.text import body_of
+from phoenix_core.engine.notifications.trouble import place_of, trusted, unknown_host
 
 CONNECT_S = 10.0
 WHOLE_S = 20.0
@@ -64,7 +65,7 @@ async def post(channel: Channel, secret: str, content: Content, now: datetime) -
     if secret and url == channel.url:
         timestamp = str(int(now.timestamp()))
         headers |= {TIMESTAMP: timestamp, SIGNATURE: signature(secret, timestamp, body)}
-    context = await asyncio.to_thread(ssl.create_default_context, cafile=channel.ca_file or None)
+    context = await asyncio.to_thread(trusted, channel)
     timeout = aiohttp.ClientTimeout(total=WHOLE_S, sock_connect=CONNECT_S)
     try:
         async with (
@@ -75,7 +76,7 @@ async def post(channel: Channel, secret: str, content: Content, now: datetime) -
         ):
             answer = f"HTTP {response.status} {response.reason or ''}".rstrip()
             location = response.headers.get("Location", "")
-            line = await _first_line(response)
+            line = await _first_line(response, secret)
             response.close()  # what else it has to say isn't read
     except TimeoutError as error:
         advice = "See that it runs, and that the core's machine reaches it."
@@ -89,7 +90,8 @@ async def post(channel: Channel, secret: str, content: Content, now: datetime) -
         number = error.os_error.errno
         why = os.strerror(number) if number else str(error.os_error)
         advice = "See that it runs, and that the core's machine reaches it."
-        raise _failed(channel, secret, f"no connection could be made ({why})", advice) from None
+        unknown = unknown_host(channel, error)
+        raise unknown or _failed(channel, secret, f"no connection could be made ({why})", advice) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         detail = str(error) or type(error).__name__
         raise _failed(channel, secret, detail, "See that URL and network are right.") from None
@@ -99,11 +101,11 @@ async def post(channel: Channel, secret: str, content: Content, now: datetime) -
         raise _failed(channel, secret, f"{answer}, to {location or 'nowhere'}", advice)
     if response.status >= 400:
         raise _failed(channel, secret, said, "That is its own answer; its log says more.")
-    return Delivered(answer=_without(secret, said), to=(channel.url,))
+    return Delivered(answer=one_line(blotted(said, secret)), to=(channel.url,))
 
 
-async def _first_line(response: aiohttp.ClientResponse) -> str:
-    """Of the body; what comes too late or can't be read is nothing."""
+async def _first_line(response: aiohttp.ClientResponse, secret: str) -> str:
+    """Of the body, without the secret; what comes too late or can't be read is nothing."""
     content = b""
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -114,16 +116,9 @@ async def _first_line(response: aiohttp.ClientResponse) -> str:
                 content += part
     except (TimeoutError, aiohttp.ClientError):
         pass
-    lines = content.decode("utf-8", "replace").strip().splitlines()
+    lines = blotted(content.decode("utf-8", "replace"), secret).strip().splitlines()
     return one_line(lines[0], ANSWER_CHARS) if lines else ""
 
 
 def _failed(channel: Channel, secret: str, detail: str, advice: str) -> NotDelivered:
-    return NotDelivered(place=f"The webhook {channel.url}", detail=one_line(_without(secret, detail)), advice=advice)
-
-
-def _without(secret: str, text: str) -> str:
-    """The other end may give back what it was called with."""
-    if not secret:
-        return text
-    return text.replace(secret, "…").replace(quote(secret, safe=""), "…")
+    return NotDelivered(place=place_of(channel), detail=one_line(blotted(detail, secret)), advice=advice)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from phoenix_core.catalog.alert_rows import ChannelRow
 from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
 from phoenix_core.catalog.whole_config import WholeConfig
@@ -68,8 +69,10 @@ class ConfigDesk:
         return _changes(await self.current(), wanted)
 
     async def apply(self, wanted: Config, who: str) -> list[ConfigChange]:
-        """Put it in force; returns what changed. Raises FieldInvalid."""
+        """Put it in force; returns what changed. Raises FieldInvalid; SecretLeft where it is in force, and the secret
+        of a channel that went is still held."""
         wanted = await self._checked(wanted)
+        gone: Sequence[ChannelRow] = ()
         async with self._desk.turn:
             changes = _changes(await self.current(), wanted)
             if changes:
@@ -77,10 +80,11 @@ class ConfigDesk:
                 channels, gone = await self._notifications.channels_for(wanted.channels)
                 notifications = await self._notifications.rules_for(wanted.notifications, channels, groups)
                 await self._whole.replace(policies, rules, groups, channels, notifications)
-                await self._notifications.applied(gone)
+                await self._notifications.applied()
         if changes:
             log.info("configuration applied", changes=len(changes), who=who)
             self._desk.changed()
+            await self._notifications.forget_secrets(gone)
         return changes
 
     async def _checked(self, wanted: Config) -> Config:

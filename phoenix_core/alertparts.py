@@ -22,6 +22,7 @@ from phoenix_core.engine.alerts.drills import DrillSource
 from phoenix_core.engine.alerts.holding import Holding
 from phoenix_core.engine.alerts.machine import MachineSource
 from phoenix_core.engine.alerts.overdue import Overdue
+from phoenix_core.engine.alerts.subjects import Subjects
 from phoenix_core.engine.alerts.upkeep import UpkeepSource
 from phoenix_core.engine.alerts.vault import VaultSource
 from phoenix_core.engine.alerts.watch import AlertWatch
@@ -78,7 +79,8 @@ class AlertParts:
         self._messages = messages
         self._book = NotificationBook(notifications, messages, attached)
         delivery = Delivery(secrets, clock)
-        self.board = AlertBoard(stored, events, self._book.notices, self._told, clock)
+        subjects = Subjects(directory, self._book.has)
+        self.board = AlertBoard(stored, events, self._book.notices, self._told, subjects.why_gone, clock)
         self.desk = AlertDesk(stored, self.board)
         self.postman = Postman(messages, self._book, delivery, settings, core, self._delivered, clock)
         self._vault = VaultSource(seat, views, snapshots, lost, settings, Holding(self.board.is_active, clock), clock)

@@ -8,7 +8,7 @@ from phoenix_core.api.codec import body_of, json_answer, whole
 from phoenix_core.api.operator import operator_of
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.policies import BackupPolicy
-from phoenix_core.engine.policies.checks import zone_of
+from phoenix_core.engine.policies.checks import zone_read
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
 from phoenix_core.engine.policies.timetable import Timetable
@@ -52,7 +52,7 @@ class PolicyResource:
         """The next times that the policy's schedule names."""
         count = whole(request, "count", 10, low=1, high=RUNS_MAX)
         policy = await self._desk.policy(request.match_info["policy"])
-        timetable = Timetable(policy.schedule, zone_of(policy))
+        timetable = Timetable(policy.schedule, await zone_read(policy))
         return json_answer(list(islice(timetable.runs(self._clock.now()), count)))
 
     async def retention(self, request: web.Request) -> web.Response:

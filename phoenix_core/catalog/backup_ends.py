@@ -23,6 +23,10 @@ class BackupEnds:
         """By server, the backup that ended last, well or not; skipped ones are left out. None: of all servers."""
         return await self._newest((*GOOD, *BAD), server_ids)
 
+    async def newest_made(self, server_ids: Collection[str] | None = None) -> dict[str, JobRow]:
+        """By server, the newest backup that made a snapshot, of all or not of all that it was to read."""
+        return await self._newest(GOOD, server_ids)
+
     async def newest_skipped(self, server_ids: Collection[str] | None = None) -> dict[str, JobRow]:
         """By server, the backup that was skipped last."""
         return await self._newest((JobState.SKIPPED,), server_ids)

@@ -36,12 +36,21 @@ class AgentSource:
         found = Found({AlertKind.AGENT_AWAY, AlertKind.CERTIFICATE_ENDING}, [], {})
         for peer in self._directory.of_role(AGENT):
             if peer.revoked_at is not None:
-                found.over[AlertKind.AGENT_AWAY, peer.id] = "The server was removed."
-            elif limit_s and self._is_away(peer, now, limit_s):
+                continue
+            if limit_s and self._is_away(peer, now, limit_s):
                 found.conditions.append(_away(peer))
+            elif not self._directory.connected(peer.id):
+                found.over[AlertKind.AGENT_AWAY, peer.id] = self._why_not_missed(peer, limit_s)
         for peer, ends_at in self._directory.certificates_overdue(now):
             found.conditions.append(_certificate(peer, ends_at, now))
         return found
+
+    def _why_not_missed(self, peer: PeerRow, limit_s: float) -> str:
+        if not limit_s:
+            return f"It is not connected, and the setting {AWAY_S} is 0: no agent is missed."
+        if self._ends_soon and peer.this_host:
+            return "It runs with this core, inside of a console or command."
+        return f"It is not connected, and has not been away for {limit_s:g} s (setting {AWAY_S})."
 
     def _is_away(self, peer: PeerRow, now: datetime, limit_s: float) -> bool:
         if self._directory.connected(peer.id) or (self._ends_soon and peer.this_host):

@@ -29,6 +29,8 @@ RETRY_SLACK = timedelta(minutes=10)
 """So long after its time a retry is waited for, before a failure counts."""
 CLOCKS_DIFFER = timedelta(hours=1)
 _REMOVALS = frozenset({JobKind.SNAPSHOT_REMOVE, JobKind.RETENTION})
+_OF_NEWEST = (AlertKind.BACKUP_FAILED, AlertKind.BACKUP_SKIPPED)
+"""What the newest backup that ended decides."""
 
 
 class BackupSource:
@@ -38,6 +40,8 @@ class BackupSource:
         self._attached = attached
         self._overdue = overdue
         self._newest: dict[str, JobRow] = {}
+        self._made: dict[str, JobRow] = {}
+        """The newest that made a snapshot."""
         self._skipped: dict[str, JobRow] = {}
         self._failures: dict[str, int] = {}
         self._good: dict[str, datetime] = {}
@@ -68,18 +72,23 @@ class BackupSource:
     async def look(self, now: datetime) -> Found:
         await self._learn(now)
         policies = await self._attached.policies_by_server()
-        found = Found(
-            {AlertKind.BACKUP_FAILED, AlertKind.BACKUP_WITH_ERRORS, AlertKind.BACKUP_SKIPPED, AlertKind.NO_BACKUP},
-            [],
-            {},
-        )
+        found = Found({*_OF_NEWEST, AlertKind.BACKUP_WITH_ERRORS, AlertKind.NO_BACKUP}, [], {})
         servers = [peer for peer in self._directory.of_role(AGENT) if peer.revoked_at is None]
         for peer in servers:
             newest = self._newest.get(peer.id)
-            found.conditions += self._of_newest(peer, newest, policies.get(peer.id), now)
+            if newest is not None and await will_be_tried_again(newest, policies.get(peer.id), now):
+                # Until the last try it is nobody's business that it failed, and nothing that it did before is over.
+                found.undecided |= {(kind, peer.id) for kind in _OF_NEWEST}
+            else:
+                found.conditions += self._of_failed(peer, newest)
+                found.over |= _why_over(peer.id, newest, _OF_NEWEST)
             found.conditions += self._of_skipped(peer, newest)
-            found.over.update(_why_over(peer.id, newest))
-        found.conditions += await self._overdue.of(servers, self._good, policies, now)
+            made = self._made.get(peer.id)
+            found.conditions += _of_errors(peer, made, newest)
+            found.over |= _why_over(peer.id, made, (AlertKind.BACKUP_WITH_ERRORS,))
+        missed = await self._overdue.of(servers, self._good, policies, now)
+        found.conditions += missed.conditions
+        found.over |= missed.over
         return found
 
     async def _learn(self, now: datetime) -> None:
@@ -88,6 +97,7 @@ class BackupSource:
             return
         try:
             newest = await self._ends.newest(stale)
+            made = await self._ends.newest_made(stale)
             skipped = await self._ends.newest_skipped(stale)
             good = await self._ends.last_good(now + CLOCKS_DIFFER, stale)
             failing = [server_id for server_id, job in newest.items() if job.state in BAD]
@@ -96,27 +106,20 @@ class BackupSource:
             self._stale = None
             raise
         _replace(self._newest, newest, stale)
+        _replace(self._made, made, stale)
         _replace(self._skipped, skipped, stale)
         _replace(self._good, good, stale)
         _replace(self._failures, failures, stale)
 
-    def _of_newest(
-        self, peer: PeerRow, job: JobRow | None, policy: BackupPolicy | None, now: datetime
-    ) -> Iterable[Condition]:
-        if job is None or job.finished_at is None:
+    def _of_failed(self, peer: PeerRow, job: JobRow | None) -> Iterable[Condition]:
+        if job is None or job.finished_at is None or job.state not in BAD:
             return
-        if job.state in BAD and not will_be_tried_again(job, policy, now):
-            failures = self._failures.get(peer.id, 1)
-            how = "failed" if job.state is JobState.FAILED else "was aborted"
-            which = f"The last backup of {peer.name} {how}"
-            if failures > 1:
-                which = f"The last {failures} backups of {peer.name} failed, the newest at {moment(job.finished_at)}"
-            yield _of_job(AlertKind.BACKUP_FAILED, Severity.ERROR, peer, job, which, failures)
-        elif job.state is JobState.SUCCESSFUL_WITH_ERRORS:
-            which = f"The last backup of {peer.name} ended with errors"
-            if job.missing_count:
-                which = f"The last backup of {peer.name} could not read {amount(job.missing_count, 'entry', 'entries')}"
-            yield _of_job(AlertKind.BACKUP_WITH_ERRORS, Severity.WARNING, peer, job, which, 1)
+        failures = self._failures.get(peer.id, 1)
+        how = "failed" if job.state is JobState.FAILED else "was aborted"
+        which = f"The last backup of {peer.name} {how}"
+        if failures > 1:
+            which = f"The last {failures} backups of {peer.name} failed, the newest at {moment(job.finished_at)}"
+        yield _of_job(AlertKind.BACKUP_FAILED, Severity.ERROR, peer, job, which, failures)
 
     def _of_skipped(self, peer: PeerRow, newest: JobRow | None) -> Iterable[Condition]:
         job = self._skipped.get(peer.id)
@@ -127,13 +130,27 @@ class BackupSource:
             yield _of_job(AlertKind.BACKUP_SKIPPED, Severity.WARNING, peer, job, which, 1)
 
 
-def will_be_tried_again(job: JobRow, policy: BackupPolicy | None, now: datetime) -> bool:
-    """Whether a backup that failed is about to be tried again by its policy: until then it is nobody's business."""
-    if policy is None or job.finished_at is None or not job.requested_by.startswith(POLICY_ASKS):
+def _of_errors(peer: PeerRow, job: JobRow | None, newest: JobRow | None) -> Iterable[Condition]:
+    """Only a backup that reads what the one before could not mends that: one that failed doesn't."""
+    if job is None or job.finished_at is None or job.state is not JobState.SUCCESSFUL_WITH_ERRORS:
+        return
+    whose = f"The last backup of {peer.name}"
+    if newest is not None and newest.id != job.id:
+        whose += " that made a snapshot"
+    which = f"{whose} ended with errors"
+    if job.missing_count:
+        which = f"{whose} could not read {amount(job.missing_count, 'entry', 'entries')}"
+    yield _of_job(AlertKind.BACKUP_WITH_ERRORS, Severity.WARNING, peer, job, which, 1)
+
+
+async def will_be_tried_again(job: JobRow, policy: BackupPolicy | None, now: datetime) -> bool:
+    """Whether a backup that failed is about to be tried again by its policy."""
+    if job.state not in BAD or job.finished_at is None or policy is None:
+        return False
+    if not job.requested_by.startswith(POLICY_ASKS) or job.attempt > policy.retries:
         return False
     due = job.finished_at + timedelta(seconds=policy.retry_delay_s)
-    coming = job.attempt <= policy.retries and job.finished_at <= now <= due + RETRY_SLACK
-    return coming and window_of(policy).contain(due)
+    return job.finished_at <= now <= due + RETRY_SLACK and (await window_of(policy)).contain(due)
 
 
 def _of_job(kind: AlertKind, severity: Severity, peer: PeerRow, job: JobRow, which: str, occurrences: int) -> Condition:
@@ -156,14 +173,11 @@ def _of_job(kind: AlertKind, severity: Severity, peer: PeerRow, job: JobRow, whi
     )
 
 
-def _why_over(server_id: str, newest: JobRow | None) -> dict[Key, str]:
-    if newest is None:
-        return {}
-    ended = f"Backup {newest.id} ended {moment(newest.finished_at)}: {newest.state.replace('_', ' ')}."
-    return {
-        (kind, server_id): ended
-        for kind in (AlertKind.BACKUP_FAILED, AlertKind.BACKUP_WITH_ERRORS, AlertKind.BACKUP_SKIPPED)
-    }
+def _why_over(server_id: str, newest: JobRow | None, kinds: Iterable[AlertKind]) -> dict[Key, str]:
+    ended = "No backup of it is on record any more."
+    if newest is not None:
+        ended = f"Backup {newest.id} ended {moment(newest.finished_at)}: {newest.state.replace('_', ' ')}."
+    return {(kind, server_id): ended for kind in kinds}
 
 
 def _replace(known: dict[str, T], learnt: dict[str, T], stale: set[str] | None) -> None:

@@ -34,17 +34,28 @@ class Changed(msgspec.Struct, frozen=True):
 
 Tell = Callable[[Sequence[Changed], datetime], Awaitable[list[NoticeRow]]]
 """What is to be told at once of these changes, by which channels."""
+WhyGone = Callable[[AlertRow], str]
+"""Why what an alert is about isn't there any more; empty: it is."""
 
 
 class AlertBoard:
     """Used from the event loop only. `load` first."""
 
-    def __init__(self, stored: Alerts, events: EventBus, tell: Tell, told: Callable[[], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        stored: Alerts,
+        events: EventBus,
+        tell: Tell,
+        told: Callable[[], None],
+        why_gone: WhyGone,
+        clock: Clock,
+    ) -> None:
         """`told` is called when there is something new to tell."""
         self._stored = stored
         self._events = events
         self._tell = tell
         self._told = told
+        self._why_gone = why_gone
         self._clock = clock
         self._active: dict[Key, AlertRow] = {}
         self._turn = asyncio.Lock()
@@ -67,11 +78,14 @@ class AlertBoard:
             conditions = {condition.key: condition for condition in found.conditions}
             changes = [change for each in conditions.values() if (change := await self._with(each, now))]
             changes += [
-                Changed(_resolved(row, found.over.get(key) or over(row.kind), now), AlertChange.RESOLVED)
+                Changed(_resolved(row, self._why_over(row, found), now), AlertChange.RESOLVED)
                 for key, row in self._active.items()
-                if row.kind in found.told and key not in conditions
+                if row.kind in found.told and key not in conditions and key not in found.undecided
             ]
             await self._write(changes, now)
+
+    def _why_over(self, row: AlertRow, found: Found) -> str:
+        return self._why_gone(row) or found.over.get((row.kind, row.subject_id)) or over(row.kind)
 
     async def acknowledge(self, alert_id: str, who: str, note: str) -> AlertRow | None:
         """The alert as it is now; None where it isn't active."""

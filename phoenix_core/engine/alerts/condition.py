@@ -45,6 +45,8 @@ class Found(msgspec.Struct):
     conditions: list[Condition] = []
     over: dict[Key, str] = {}
     """Why a condition is gone, where the source knows better than `words.over`."""
+    undecided: set[Key] = set()
+    """Of those kinds, what can't be told of yet: what is active of it stays as it is."""
 
 
 class Source(Protocol):

@@ -52,11 +52,24 @@ class DrillSource:
             drill = verdicts.get(peer.id)
             if drill is not None and drill.outcome is DrillOutcome.FAILED:
                 found.conditions.append(_failed(peer, drill))
+            elif drill is None:
+                found.over[AlertKind.DRILL_FAILED, peer.id] = "No restore drill of it is on record any more."
             proved = proofs.get(peer.id)
             begin = proved or first.get(peer.id)
             if peer.id in asked and begin is not None and now - begin > timedelta(days=days):
                 found.conditions.append(_old(peer, proved, days))
+            else:
+                found.over[AlertKind.PROOF_OLD, peer.id] = _why_not(proved, days, asked=peer.id in asked)
         return found
+
+
+def _why_not(proved: datetime | None, days: int, *, asked: bool) -> str:
+    """No proof of the server's restore is missed."""
+    if not days:
+        return f"The setting {DAYS} is 0: no proof of restore is asked for."
+    if not asked:
+        return "No policy asks for restore drills of it any more."
+    return f"A restore was proved {moment(proved)}." if proved else "No restore of it had to be proved yet."
 
 
 def _failed(peer: PeerRow, drill: DrillRow) -> Condition:

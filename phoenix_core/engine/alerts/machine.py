@@ -48,14 +48,20 @@ class MachineSource:
         """Nothing is noted."""
 
     async def look(self, now: datetime) -> Found:
-        return Found({AlertKind.DISK_LOW, AlertKind.CLOCK_JUMPED}, [*await self._disk(), *await self._clock_set(now)])
+        found = Found({AlertKind.CLOCK_JUMPED}, await self._clock_set(now))
+        disk = await self._disk()
+        if disk is not None:
+            found.told.add(AlertKind.DISK_LOW)
+            found.conditions += disk
+        return found
 
-    async def _disk(self) -> list[Condition]:
+    async def _disk(self) -> list[Condition] | None:
+        """None: the space can't be told."""
         try:
             space = await asyncio.to_thread(space_at, self._data)
         except SpaceUnknown as error:
             log.info("the space for the catalog can't be told", error=error.message)
-            return []
+            return None
         if space.free_bytes >= LOW_BYTES:
             return []
         empty = space.free_bytes < NONE_BYTES
@@ -75,7 +81,7 @@ class MachineSource:
         await self._notice(now)
         kept = await self._facts.get(_JUMPED)
         jump = msgspec.json.decode(kept, type=Jump) if kept else None
-        if jump is None or not jump.at <= now < jump.at + TOLD_FOR:
+        if jump is None or abs(now - jump.at) >= TOLD_FOR:
             return []
         span = timedelta(seconds=round(abs(jump.by_s)))
         before = jump.at - timedelta(seconds=jump.by_s)

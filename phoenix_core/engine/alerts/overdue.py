@@ -13,9 +13,9 @@ from phoenix_core.catalog.rows import PeerRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.domain.alerts import AlertKind, Severity
 from phoenix_core.domain.policies import BackupPolicy
-from phoenix_core.engine.alerts.condition import Condition
+from phoenix_core.engine.alerts.condition import Condition, Found
 from phoenix_core.engine.alerts.words import moment
-from phoenix_core.engine.policies.checks import zone_of
+from phoenix_core.engine.policies.checks import zone_read
 from phoenix_core.engine.policies.timetable import Timetable
 from phoenix_core.engine.settings import Settings
 
@@ -39,29 +39,30 @@ class Overdue:
         good: Mapping[str, datetime],
         policies: Mapping[str, BackupPolicy],
         now: datetime,
-    ) -> list[Condition]:
+    ) -> Found:
         """`good`: by server, when its newest good backup was recorded."""
         scheduled = {server_id: policy for server_id, policy in policies.items() if policy.schedule}
         never = [peer.id for peer in servers if peer.id in scheduled and peer.id not in good]
         since = await self._scheduled_since(never, now)
-        found: list[Condition] = []
+        found = Found({AlertKind.NO_BACKUP}, [], {})
         for peer in servers:
             last, policy = good.get(peer.id), scheduled.get(peer.id)
             begin = last or since.get(peer.id)
-            if begin is None:
-                continue
-            days = self._settings.whole(BY_HAND_DAYS if policy is None else DAYS)
-            if days and self._is_overdue(begin, days, policy, now):
-                found.append(_condition(peer, last, begin, policy))
+            setting = BY_HAND_DAYS if policy is None else DAYS
+            days = self._settings.whole(setting)
+            if begin is not None and days and await self._is_overdue(begin, days, policy, now):
+                found.conditions.append(_condition(peer, last, begin, policy))
+            else:
+                found.over[AlertKind.NO_BACKUP, peer.id] = _why_not(last, setting, days)
         return found
 
     @staticmethod
-    def _is_overdue(begin: datetime, days: int, policy: BackupPolicy | None, now: datetime) -> bool:
+    async def _is_overdue(begin: datetime, days: int, policy: BackupPolicy | None, now: datetime) -> bool:
         if now - begin < timedelta(days=days):
             return False
         if policy is None:
             return True
-        due = Timetable(policy.schedule, zone_of(policy)).due_after(begin)
+        due = Timetable(policy.schedule, await zone_read(policy)).due_after(begin)
         return due is not None and now - due >= GRACE
 
     async def _scheduled_since(self, never: Sequence[str], now: datetime) -> dict[str, datetime]:
@@ -76,6 +77,15 @@ class Overdue:
             await self._facts.put(_SINCE, msgspec.json.encode(current).decode())
             self._since = current
         return current
+
+
+def _why_not(last: datetime | None, setting: str, days: int) -> str:
+    """No backup of the server is missed."""
+    if not days:
+        return f"The setting {setting} is 0: no backup is missed."
+    if last is None:
+        return "There is no good backup of it, and no schedule misses one yet."
+    return f"The newest good backup is of {moment(last)}: by its schedule and the setting {setting} none is missed."
 
 
 def _condition(peer: PeerRow, last: datetime | None, begin: datetime, policy: BackupPolicy | None) -> Condition:

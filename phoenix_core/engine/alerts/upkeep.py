@@ -50,8 +50,15 @@ class UpkeepSource:
             if job.state in {JobState.FAILED, JobState.ABORTED} and not _found_damage(job):
                 found.conditions.append(_failed(kind, job))
             else:
-                found.over[AlertKind.UPKEEP_FAILED, kind] = f"Job {job.id} ended {moment(job.finished_at)}, and well."
+                found.over[AlertKind.UPKEEP_FAILED, kind] = _why_over(job)
         return found
+
+
+def _why_over(job: JobRow) -> str:
+    ended = f"Job {job.id} ended {moment(job.finished_at)}"
+    if _found_damage(job):
+        return f"{ended}: it found damage, which is an alert of its own."
+    return f"{ended}: {job.state.replace('_', ' ')}."
 
 
 def _found_damage(job: JobRow) -> bool:

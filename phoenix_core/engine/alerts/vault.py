@@ -17,7 +17,7 @@ from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import Event, VaultView
-from phoenix_core.engine.alerts.condition import Condition, Found
+from phoenix_core.engine.alerts.condition import Condition, Found, Key
 from phoenix_core.engine.alerts.holding import Holding
 from phoenix_core.engine.alerts.words import moment
 from phoenix_core.engine.lost_snapshots import LostSnapshots
@@ -45,8 +45,6 @@ _KINDS = {
     AlertKind.SPACE_LOW,
     AlertKind.PROOF_BEHIND,
 }
-_OF_THE_NODE = {AlertKind.VAULT_DAMAGED, AlertKind.INDEX_UNUSABLE, AlertKind.SPACE_LOW, AlertKind.PROOF_BEHIND}
-"""What only the storage node can tell."""
 _JOBS = frozenset({JobKind.VERIFY, JobKind.REPAIR, JobKind.PRUNE, JobKind.REBUILD_INDEX})
 
 log = structlog.get_logger(__name__)
@@ -91,7 +89,7 @@ class VaultSource:
         try:
             view = await self._view()
         except NoVault:
-            return Found(set(_KINDS))
+            return Found(set())
         except PhoenixError as error:
             return self._unusable(error.message, error.what_to_do)
         if view is None:
@@ -104,7 +102,7 @@ class VaultSource:
         conditions = [*self._records(), *_contents(view), *_verify(view), *self._space(view)]
         conditions += [_loss(name, rows) for name, rows in _by_server(await self._snapshots.lost()).items()]
         conditions += await self._proof(view, now)
-        return Found(set(_KINDS), conditions)
+        return Found(set(_KINDS), conditions, self._why_over(view))
 
     async def _look_for_lost(self) -> None:
         """That names of snapshots are gone from the store is found by nobody else, unless somebody asks."""
@@ -125,7 +123,7 @@ class VaultSource:
         return asking.result()
 
     def _unusable(self, why: str, hint: str) -> Found:
-        found = Found(_KINDS - _OF_THE_NODE - {AlertKind.SNAPSHOTS_LOST, AlertKind.VERIFY_FAILED}, self._records())
+        found = Found({AlertKind.VAULT_UNUSABLE}, self._records())
         if self._holding.for_s(AlertKind.VAULT_UNUSABLE, VAULT, UNUSABLE_HOLDS_S, holds=True):
             text = f"The vault can't be used; no backup or restore can run. {why}"
             found.conditions.append(_of_vault(AlertKind.VAULT_UNUSABLE, Severity.CRITICAL, text, hint))
@@ -150,10 +148,28 @@ class VaultSource:
             return [_of_vault(AlertKind.SPACE_LOW, Severity.WARNING, text, hint)]
         return []
 
+    def _why_over(self, view: VaultView) -> dict[Key, str]:
+        """Where something else than its mending ended an alert."""
+        found: dict[Key, str] = {}
+        if view.last_verify_state is None:
+            found[AlertKind.VERIFY_FAILED, VAULT] = "No verify of all snapshots is on record any more."
+        if why := self._why_no_proof(view):
+            found[AlertKind.PROOF_BEHIND, VAULT] = why
+        return found
+
+    def _why_no_proof(self, view: VaultView) -> str:
+        """Why no proof is waited for; empty: it is."""
+        if not self._settings.whole(PROOF_DAYS):
+            return f"The setting {PROOF_DAYS} is 0: no proof is waited for."
+        if not self._settings.flag("prove.enabled"):
+            return "The setting prove.enabled is false: no proof is waited for."
+        if view.damaged_packs:
+            return "Packs are damaged, which is an alert of its own; they are never proved."
+        return ""
+
     async def _proof(self, view: VaultView, now: datetime) -> list[Condition]:
-        """A damaged pack is never proved: that is an alert of its own."""
         days = self._settings.whole(PROOF_DAYS)
-        wanted = bool(days) and self._settings.flag("prove.enabled") and not view.damaged_packs
+        wanted = not self._why_no_proof(view)
         oldest = await self._snapshots.unproved_before(now - timedelta(days=days)) if wanted else None
         if not self._holding.for_s(AlertKind.PROOF_BEHIND, VAULT, PROOF_HOLDS_S, holds=oldest is not None):
             return []

@@ -24,10 +24,10 @@ _OVER = {
     AlertKind.SPACE_LOW: "There is enough space again.",
     AlertKind.PROOF_BEHIND: "All snapshots that were waiting are proved.",
     AlertKind.DRILL_FAILED: "A later restore drill proved all that it took.",
-    AlertKind.PROOF_OLD: "A restore was proved, or no drill is asked for any more.",
+    AlertKind.PROOF_OLD: "A restore was proved.",
     AlertKind.UPKEEP_FAILED: "A later run went well.",
     AlertKind.DISK_LOW: "There is enough space again.",
-    AlertKind.CLOCK_JUMPED: "It is a day ago.",
+    AlertKind.CLOCK_JUMPED: "It is more than a day ago by the clock.",
     AlertKind.NOTIFICATION_FAILING: "A message was delivered again.",
 }
 

@@ -14,7 +14,7 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import id_of
 from phoenix_core.domain.policies import BackupPolicy, MissedRun
 from phoenix_core.engine.drills.desk import DrillDesk
-from phoenix_core.engine.policies.checks import zone_of
+from phoenix_core.engine.policies.checks import zone_read
 from phoenix_core.engine.policies.considered import Considered
 from phoenix_core.engine.policies.timetable import Timetable
 
@@ -43,7 +43,7 @@ class DrillRuns:
             if policy is None or not policy.drill:
                 await considered.forget()
                 continue
-            timetable = Timetable(policy.drill, zone_of(policy))
+            timetable = Timetable(policy.drill, await zone_read(policy))
             await self._serve(group, policy, considered, timetable)
             due = timetable.due_after(self._clock.now())
             if due is not None:

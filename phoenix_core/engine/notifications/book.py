@@ -28,6 +28,9 @@ class NotificationBook:
         self.channels = {row.id: row for row in await self._stored.channels()}
         self.rules = await self._stored.rules()
 
+    def has(self, channel_id: str) -> bool:
+        return channel_id in self.channels
+
     async def notices(self, changes: Sequence[Changed], now: datetime) -> list[NoticeRow]:
         """What is to be told at once of these changes. That an alert is over is told where it was told of before."""
         rules = [rule for rule in self.rules if rule.body.when == AT_ONCE and rule.body.channels]

@@ -41,11 +41,14 @@ class FailingChannels:
             if why:
                 found.conditions.append(_condition(channel, why))
             else:
-                said = (
-                    f"A message was delivered {moment(taken.ended_at)}: {taken.answer}." if taken else "It was changed."
-                )
-                found.over[AlertKind.NOTIFICATION_FAILING, channel.id] = said
+                found.over[AlertKind.NOTIFICATION_FAILING, channel.id] = _why_over(taken)
         return found
+
+
+def _why_over(taken: MessageRow | None) -> str:
+    """Also where nothing was delivered since: what was given up or refused is forgotten after a month."""
+    newest = f"the newest was delivered {moment(taken.ended_at)}: {taken.answer}" if taken else "none was delivered"
+    return f"No message of it is stuck; {newest}."
 
 
 def _stuck(message: MessageRow | None) -> str:

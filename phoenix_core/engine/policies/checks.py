@@ -1,5 +1,6 @@
 """What policies, rules and groups may hold; each check names the field that is wrong."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,6 +34,7 @@ def check_name(what: str, name: str) -> None:
 
 
 def check_policy(policy: BackupPolicy) -> None:
+    """Looks at the time zone's file: blocks. Raises FieldInvalid."""
     check_name("Policy", policy.name)
     zone = zone_of(policy)
     try:
@@ -76,12 +78,17 @@ def _check_drill(policy: BackupPolicy, zone: ZoneInfo) -> None:
 
 
 def zone_of(policy: BackupPolicy) -> ZoneInfo:
-    """Raises FieldInvalid."""
+    """May look at the zone's file: blocks; the event loop uses `zone_read`. Raises FieldInvalid."""
     try:
         return ZoneInfo(policy.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         detail = f"{policy.time_zone or 'nothing'} is no time zone such as UTC or Europe/Berlin"
         raise _wrong_policy(policy, "time_zone", detail) from error
+
+
+async def zone_read(policy: BackupPolicy) -> ZoneInfo:
+    """As `zone_of`, beside the event loop."""
+    return await asyncio.to_thread(zone_of, policy)
 
 
 def _meet(timetable: Timetable, window: Hours) -> bool:
@@ -94,8 +101,8 @@ def _meet(timetable: Timetable, window: Hours) -> bool:
     return False
 
 
-def window_of(policy: BackupPolicy) -> Hours:
-    return Hours(policy.window, zone_of(policy))
+async def window_of(policy: BackupPolicy) -> Hours:
+    return Hours(policy.window, await zone_read(policy))
 
 
 def _within(policy: BackupPolicy, field: str, value: int, most: int) -> None:

@@ -20,7 +20,7 @@ from phoenix_core.domain.policies import MissedRun
 from phoenix_core.domain.streams import Stream
 from phoenix_core.engine.content import streams_of
 from phoenix_core.engine.job_desk import JobDesk
-from phoenix_core.engine.policies.checks import window_of, zone_of
+from phoenix_core.engine.policies.checks import window_of, zone_read
 from phoenix_core.engine.policies.due import due_now
 from phoenix_core.engine.policies.timetable import Timetable
 from phoenix_core.engine.requests import ScheduledBackup
@@ -46,7 +46,7 @@ class GroupRuns:
             policy = policies.get(group.policy_id or "")
             if policy is None or not policy.body.schedule:
                 continue
-            timetable = Timetable(policy.body.schedule, zone_of(policy.body))
+            timetable = Timetable(policy.body.schedule, await zone_read(policy.body))
             await self._serve(group, policy, [rules[rule_id] for rule_id in group.rule_ids], timetable)
             due = timetable.due_after(self._clock.now())
             if due is not None:
@@ -75,7 +75,7 @@ class GroupRuns:
         # A clock that was set back comes to the same time again: that is another run.
         run = f"{group.id} {group.considered_until.isoformat()} {due.isoformat()}"
         all_made = True
-        in_window = window_of(policy.body).contain(self._clock.now())
+        in_window = (await window_of(policy.body)).contain(self._clock.now())
         what: list[Stream | None] = [None] if of_files else []
         what += streams_of(content)
         for server_id, stream in product(filter(self._in_use, group.server_ids), what):

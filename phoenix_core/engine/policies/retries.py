@@ -38,7 +38,7 @@ class Retries:
             policy = policies.get(job.server_id)
             if policy is None or job.attempt > policy.retries or job.finished_at is None:
                 continue
-            if not window_of(policy).contain(now):
+            if not (await window_of(policy)).contain(now):
                 continue
             due = job.finished_at + timedelta(seconds=policy.retry_delay_s)
             if due > now:

@@ -38,7 +38,7 @@ class WindowEnds:
             policy = policies.get(job.server_id)
             if policy is None or not policy.window:
                 continue
-            window = window_of(policy)
+            window = await window_of(policy)
             if not window.contain(now):
                 await self._stop(job.id, policy.name)
             elif end := window.end_after(now):

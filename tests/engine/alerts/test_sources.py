@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -31,6 +32,7 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault_space import Space, judged
+from phoenix_core.host.errors import SpaceUnknown
 from tests.engine.fake_clock import FakeClock
 
 DAY = timedelta(days=1)
@@ -90,42 +92,45 @@ async def test_a_server_without_a_good_backup_for_too_long(
     policies = {"web1": policy} if policy else {}
     good = {"web1": clock.now() - age}
     found = await overdue.of([peer(clock)], good, policies, clock.now())
-    assert bool(found) is alert
-    assert all((each.kind, each.severity) == (AlertKind.NO_BACKUP, Severity.ERROR) for each in found)
+    assert bool(found.conditions) is alert
+    assert all((each.kind, each.severity) == (AlertKind.NO_BACKUP, Severity.ERROR) for each in found.conditions)
     await settings.put("alert.no_backup_days", "0", "root")
     await settings.put("alert.no_backup_by_hand_days", "0", "root")
-    assert await overdue.of([peer(clock)], good, policies, clock.now()) == []
+    none = await overdue.of([peer(clock)], good, policies, clock.now())
+    assert none.conditions == []
+    assert "is 0: no backup is missed" in none.over[AlertKind.NO_BACKUP, "web1"]
 
 
 async def test_one_that_was_only_enrolled_misses_nothing_until_it_is_on_a_schedule(
     catalog: Catalog, settings: Settings, clock: FakeClock
 ) -> None:
     servers = [peer(clock)]
-    assert await Overdue(settings, Facts(catalog)).of(servers, {}, {}, clock.now()) == []
+    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, {}, clock.now())).conditions == []
     policies = {"web1": NIGHTLY}
-    assert await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now()) == []
+    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())).conditions == []
     clock.move((4 * DAY).total_seconds())  # over a restart
-    (found,) = await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())
+    (found,) = (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())).conditions
     assert "no good backup of it" in found.text
 
 
 # --- retries ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_retry_is_waited_for_only_as_long_as_it_may_come(clock: FakeClock) -> None:
+async def test_a_retry_is_waited_for_only_as_long_as_it_may_come(clock: FakeClock) -> None:
     policy = BackupPolicy("nightly", ("daily at 02:00",), retries=2, retry_delay_s=600)
     failed = JobRow(
         "j1", JobKind.FILE_BACKUP, JobState.FAILED, "", "web1", "web1", "policy nightly", clock.now(), "{}",
         finished_at=clock.now(),
     )  # fmt: skip
     at = clock.now()
-    assert will_be_tried_again(failed, policy, at)
-    assert will_be_tried_again(failed, policy, at + timedelta(minutes=19))
-    assert not will_be_tried_again(failed, policy, at + timedelta(minutes=21))
-    assert not will_be_tried_again(failed, policy, at - DAY)  # the clock was set back
-    assert not will_be_tried_again(failed, None, at)
+    ZoneInfo.clear_cache()  # to be read anew, beside the event loop
+    assert await will_be_tried_again(failed, policy, at)
+    assert await will_be_tried_again(failed, policy, at + timedelta(minutes=19))
+    assert not await will_be_tried_again(failed, policy, at + timedelta(minutes=21))
+    assert not await will_be_tried_again(failed, policy, at - DAY)  # the clock was set back
+    assert not await will_be_tried_again(failed, None, at)
     shut = BackupPolicy("nightly", ("daily at 02:00",), window=("02:00-03:05",), retries=2, retry_delay_s=600)
-    assert not will_be_tried_again(failed, shut, at)
+    assert not await will_be_tried_again(failed, shut, at)
 
 
 # --- agents and certificates ------------------------------------------------------------------------------------------
@@ -146,7 +151,9 @@ async def test_an_agent_gets_its_time_after_a_start_of_the_core(
     ended = (await source.look(clock.now() + 11 * DAY)).conditions[1]
     assert (ended.severity, "has ended" in ended.text) == (Severity.ERROR, True)
     await settings.put("alert.agent_away_s", "0", "root")
-    assert [each.kind for each in (await source.look(clock.now() + DAY)).conditions] == [AlertKind.CERTIFICATE_ENDING]
+    found = await source.look(clock.now() + DAY)
+    assert [each.kind for each in found.conditions] == [AlertKind.CERTIFICATE_ENDING]
+    assert "no agent is missed" in found.over[AlertKind.AGENT_AWAY, "web1"]
 
 
 # --- upkeep -----------------------------------------------------------------------------------------------------------
@@ -169,7 +176,10 @@ async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(
     assert found.text == "Job 1 failed: The storage node does not answer."
     await jobs.add(job(clock, kind, JobState.SUCCESSFUL, 3), [])
     source.forget()
-    assert (await source.look(clock.now())).conditions == []
+    good = await source.look(clock.now())
+    assert good.conditions == []
+    assert good.over[AlertKind.UPKEEP_FAILED, "retention"].endswith(": successful.")
+    assert "it found damage, which is an alert of its own" in good.over[AlertKind.UPKEEP_FAILED, "verify"]
 
 
 # --- drills -----------------------------------------------------------------------------------------------------------
@@ -240,6 +250,18 @@ async def test_little_space_for_the_catalog_is_an_alert(
     monkeypatch.setattr(machine, "NONE_BYTES", 1 << 60)
     (found,) = (await MachineSource(tmp_path, Facts(catalog), clock).look(clock.now())).conditions
     assert found.severity is Severity.CRITICAL
+
+
+async def test_space_that_can_t_be_told_ends_no_alert(
+    catalog: Catalog, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(path: Path) -> None:
+        raise SpaceUnknown(path=path, detail="I/O error")
+
+    source = MachineSource(tmp_path, Facts(catalog), clock)
+    assert AlertKind.DISK_LOW in (await source.look(clock.now())).told
+    monkeypatch.setattr(machine, "space_at", unknown)
+    assert AlertKind.DISK_LOW not in (await source.look(clock.now())).told
 
 
 def test_space_is_judged_by_the_reserve_and_by_a_twentieth_of_all() -> None:

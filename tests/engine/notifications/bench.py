@@ -54,7 +54,7 @@ class Bench:
         self.book = NotificationBook(stored, self.messages, attached)
         delivery = Delivery(secrets, self.clock)
         self.events = EventBus(self.clock)
-        self.board = AlertBoard(self.alerts, self.events, self.book.notices, lambda: None, self.clock)
+        self.board = AlertBoard(self.alerts, self.events, self.book.notices, lambda: None, lambda row: "", self.clock)
         self.postman = Postman(self.messages, self.book, delivery, self.settings, CORE, lambda: None, self.clock)
         self.desk = NotificationDesk(
             stored,

@@ -36,6 +36,12 @@ class Mailbox:
     """Recipients that it doesn't take, with what it says."""
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     takes_login: bool = True
+    refusal: str = "535 5.7.8 Authentication credentials invalid"
+    quits: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, it says nothing to who takes leave."""
+
+    def __post_init__(self) -> None:
+        self.quits.set()
 
     async def handle_RCPT(  # noqa: N802 (the library's name for it)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -55,12 +61,16 @@ class Mailbox:
         self.taken.put_nowait(message)
         return f"250 OK queued as {4710 + len(self.envelopes)}"
 
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await self.quits.wait()
+        return "221 Bye"
+
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login, data.password))
         if self.takes_login:
             return AuthResult(success=True)
-        return AuthResult(success=False, handled=False, message="535 5.7.8 Authentication credentials invalid")
+        return AuthResult(success=False, handled=False, message=self.refusal)
 
     async def next(self) -> EmailMessage:
         return await asyncio.wait_for(self.taken.get(), WAIT_S)

@@ -96,6 +96,16 @@ async def test_a_configuration_carries_channels_and_rules_without_secrets(rig: R
     assert SECRET not in rig.data.channel_secrets.read_text()
 
 
+async def test_a_configuration_is_in_force_though_a_secret_that_went_can_t_be_deleted(rig: Rig) -> None:
+    await set_up(rig.client)
+    config = await rig.client.config()
+    rig.data.channel_secrets.chmod(0o644)
+    with pytest.raises(RemoteError, match="secret of ops, which is removed, is still held") as left:
+        await rig.client.apply_config(msgspec.structs.replace(config, channels=()))
+    assert left.value.view().code == "channel_secret_left"
+    assert (await rig.client.config()).channels == ()
+
+
 async def test_a_group_that_a_rule_tells_of_is_not_removed(rig: Rig) -> None:
     await set_up(rig.client)
     await rig.client.put_group("web", ServerGroup("web"))
@@ -145,3 +155,22 @@ def test_a_service_keeps_it_in_a_file_that_others_may_not_read(data: DataDirecto
     data.channel_secrets.write_text("{broken")
     with pytest.raises(SecretUnavailable, match="can't be read"):
         secrets.put("c1", "new")
+
+
+def test_a_keyring_that_doesn_t_delete_is_told_and_what_isn_t_there_is_forgotten(data: DataDirectory) -> None:
+    before, memory = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(memory)
+    try:
+        secrets = ChannelSecrets(data, service=False)
+        secrets.put("c1", SECRET)
+        memory.locked = True
+        with pytest.raises(SecretUnavailable, match=r"entry channel c1 of phoenix-backup in the OS keyring: .*locked"):
+            secrets.forget("c1", "keyring")
+        memory.locked = False
+        with pytest.raises(SecretUnavailable, match="a service can't open"):
+            ChannelSecrets(data, service=True).forget("c1", "keyring")
+        for _ in range(2):
+            secrets.forget("c1", "keyring")
+        assert memory.entries == {}
+    finally:
+        keyring.set_keyring(before)

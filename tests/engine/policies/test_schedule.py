@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -72,6 +73,20 @@ async def test_each_night_the_server_is_backed_up(rig: Rig, clock: MovedClock) -
     again = await the_night_comes(rig, clock, 2)
     assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
     assert len(await scheduled(rig)) == 2
+
+
+async def test_time_zones_are_read_beside_the_event_loop(rig: Rig, clock: MovedClock) -> None:
+    """The one of a policy is, whichever duty comes first to it."""
+    agent = await rig.agent()
+    agent.on_backup = failing
+    await protect(rig, time_zone="Asia/Kathmandu", window=("00:00-24:00",), retries=1, drill=("monthly on 1 at 05:00",))
+    clock.move_to(21)
+    for _ in range(2):
+        ZoneInfo.clear_cache()
+        await do_what_is_due(rig)
+        for job in await scheduled(rig):
+            await rig.ended(job.id)
+    assert await scheduled(rig)
 
 
 async def test_a_restart_of_the_core_makes_nothing_run_twice(rig: Rig, clock: MovedClock) -> None:

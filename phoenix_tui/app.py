@@ -68,8 +68,9 @@ class Console(MovingApp):
         self._data_dir = data.root
         self._embedded = embedded
         self._client = CoreClient(socket_path or data.core_socket)
-        self.live = LiveCore(self._client, self._deliver, repaint_interval_s=repaint_interval_s)
-        self.context = Context(self.live, Formats(clock or SystemClock(), zone), command)
+        clock = clock or SystemClock()
+        self.live = LiveCore(self._client, self._deliver, clock.now, repaint_interval_s=repaint_interval_s)
+        self.context = Context(self.live, Formats(clock, zone), command)
         for theme in themes.ALL:
             self.register_theme(theme)
         self._own, self._own_problem = self._preferences()

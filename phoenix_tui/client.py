@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from datetime import datetime
 
 from phoenix_core.client import CoreClient, CoreUnreachable
 from phoenix_core.domain.errors import ErrorView, PhoenixError, RemoteError
@@ -28,6 +29,7 @@ class LiveCore:
         self,
         client: CoreClient,
         deliver: Callable[[CoreChanged], None],
+        now: Callable[[], datetime],
         *,
         repaint_interval_s: float = REPAINT_INTERVAL_S,
         refresh_interval_s: float = REFRESH_INTERVAL_S,
@@ -41,6 +43,7 @@ class LiveCore:
         self._refresh_interval_s = refresh_interval_s
         self._backoff_s = backoff_s
         self._jitter = jitter
+        self._now = now
         self._after: int | None = None
         self._topics: set[Topic] = set()
         self._log: defaultdict[str, list[LogLineView]] = defaultdict(list)
@@ -152,10 +155,11 @@ class LiveCore:
         self.model.vault, self.model.vault_problem = vault, problem
 
     async def _read_alerts(self) -> None:
+        """Where they can't be read now, what is known of them stays, and is said to be old."""
         try:
-            self.model.alerts = {alert.id: alert for alert in await self.client.alerts()}
-        except RemoteError:
-            self.model.alerts = {}  # an older core knows of none
+            self.model.put_alerts(await self.client.alerts(), self._now())
+        except RemoteError as error:
+            self.model.alerts_problem = error.view()
 
     async def _keep_fresh(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """What the console knows of the core at this moment: filled on connect, kept current by events."""
 
+from datetime import datetime
 from enum import Enum, StrEnum
 
 import msgspec
@@ -50,6 +51,10 @@ class CoreModel:
         self.jobs: dict[str, JobView] = {}
         self.alerts: dict[str, AlertView] = {}
         """Those that are active, by id."""
+        self.alerts_read_at: datetime | None = None
+        """When all of them were read last; events have changed single ones since."""
+        self.alerts_problem: ErrorView | None = None
+        """Why they could not be read since: what is known may be old."""
         self.settings: dict[str, str] = {}
         """Values by key."""
 
@@ -101,6 +106,11 @@ class CoreModel:
         for job in jobs:
             known = before.get(job.id)
             self.jobs[job.id] = msgspec.structs.replace(job, steps=known.steps) if known and not job.steps else job
+
+    def put_alerts(self, alerts: list[AlertView], now: datetime) -> None:
+        """All that are active now."""
+        self.alerts = {alert.id: alert for alert in alerts}
+        self.alerts_read_at, self.alerts_problem = now, None
 
     def put_alert(self, alert: AlertView) -> None:
         if alert.is_active:

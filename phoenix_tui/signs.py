@@ -85,10 +85,6 @@ def job_sign(state: JobState) -> Sign:
     return _JOB[state]
 
 
-def severity_sign(severity: Severity) -> Sign:
-    return _SEVERITY[severity]
-
-
 def alert_sign(alert: AlertView) -> Sign:
     return _SEVERITY[alert.severity] if alert.is_active else OVER
 

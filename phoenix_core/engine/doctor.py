@@ -24,6 +24,7 @@ from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vault_space import Space, judged
 from phoenix_core.engine.vault_view import Views
+from phoenix_core.engine.vault_words import broken_index, damage
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.errors import BundleMissing
 
@@ -130,10 +131,7 @@ class Doctor:
         if view.index_complete:
             packs, chunks = amount(view.packs, "pack"), amount(view.chunks, "chunk")
             return FindingView("index", OK, f"The index knows {packs} with {chunks}.")
-        if view.index_problem is not None:
-            return FindingView("index", ERROR, view.index_problem.message, view.index_problem.hint)
-        text = "The storage node's index is missing or damaged; nothing can be backed up or restored."
-        return FindingView("index", ERROR, text, "Make it anew: `phoenix vault rebuild-index`.")
+        return FindingView("index", ERROR, *broken_index(view))
 
     def _records(self, view: VaultView) -> FindingView:
         error = self._seat.records_problem
@@ -146,12 +144,7 @@ class Doctor:
     def _damage(view: VaultView) -> FindingView:
         if not view.damaged_packs:
             return FindingView("packs", OK, "No pack is known to be damaged or lost.")
-        text = f"{amount(view.damaged_packs, 'pack')} {'is' if view.damaged_packs == 1 else 'are'} damaged or lost."
-        hint = (
-            "`phoenix vault verify` names the snapshots and files, `phoenix vault repair` what can be saved and which "
-            "servers to back up again. `phoenix vault prune --execute` deletes what no snapshot needs."
-        )
-        return FindingView("packs", ERROR, text, hint)
+        return FindingView("packs", ERROR, *damage(view))
 
     def _proof(self, view: VaultView) -> FindingView:
         if not self._settings.flag("prove.enabled"):
@@ -205,19 +198,22 @@ class Doctor:
         for peer in self._directory.of_role(AGENT):
             if peer.revoked_at is not None:
                 continue
-            subject = f"server {peer.name}"
-            ends = self._directory.certificate_ends_at(peer.id)
-            overdue = self._directory.certificate_overdue_at(peer.id)
-            if not self._directory.connected(peer.id):
-                found.append(_away(peer, lone=lone))
-            elif overdue is not None and overdue <= self._clock.now():
-                hint = "The agent renews it by itself; see its log for why it did not."
-                found.append(FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint))
-            else:
-                found.append(FindingView(subject, OK, f"The agent is connected, version {peer.version}."))
+            if standing(peer.version, __version__).is_served:  # one that isn't is away for that, and nothing else
+                found.append(self._agent(peer, lone=lone))
             found.extend(_version(peer))
         hint = "Make a token with `phoenix server token`; on the server, `phoenix agent enroll TOKEN` enrols it."
         return found or [FindingView("servers", OK, "No server is enrolled.", hint)]
+
+    def _agent(self, peer: PeerRow, *, lone: bool) -> FindingView:
+        subject = f"server {peer.name}"
+        ends = self._directory.certificate_ends_at(peer.id)
+        overdue = self._directory.certificate_overdue_at(peer.id)
+        if not self._directory.connected(peer.id):
+            return _away(peer, lone=lone)
+        if overdue is not None and overdue <= self._clock.now():
+            hint = "The agent renews it by itself; see its log for why it did not."
+            return FindingView(subject, WARNING, f"Its certificate ends {ends:%Y-%m-%d}.", hint)
+        return FindingView(subject, OK, f"The agent is connected, version {peer.version}.")
 
     def _wheels(self) -> FindingView:
         """What other servers are installed from."""

@@ -3,10 +3,12 @@
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
+from textual.widgets import Static
 
 from phoenix_core.domain.alerts import AlertState, AlertView
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_tui.actions import bindings
+from phoenix_tui.attention import alerts_old
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.acknowledge import Acknowledge
 from phoenix_tui.i18n import _
@@ -14,7 +16,7 @@ from phoenix_tui.messages import CoreChanged, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.signs import alert_sign
-from phoenix_tui.tones import DIM
+from phoenix_tui.tones import BAD, DIM
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.facts import Fact, Facts
@@ -35,6 +37,7 @@ class AlertsScreen(SearchableScreen):
 
     def compose_body(self) -> ComposeResult:
         yield from self.compose_search()
+        yield Static(id="old", markup=False)
         with Container(classes="halves"):
             yield RowTable[AlertView](
                 (
@@ -70,16 +73,17 @@ class AlertsScreen(SearchableScreen):
         self.update_view()
 
     def face(self) -> Face | None:
-        if self._over is None:
+        if self._over is None and not self.model.alerts:
             return failed(self._problem) if self._problem else loading()
         if not self._over and not self.model.alerts:
-            return empty(
-                _("No alert"),
-                _("Nothing wants you, and nothing did. Alerts come and go by themselves; mail tells of them."),
-            )
+            problem = self.model.alerts_problem or self._problem
+            return failed(problem) if problem else _nothing()
         return None
 
     def show_model(self) -> None:
+        old = self._old()
+        self.query_one("#old").display = bool(old)
+        self.query_one("#old", Static).update(Content.styled(old, BAD))
         active = self.model.alerts_worst_first()
         known = {alert.id for alert in active}
         over = [alert for alert in self._over or [] if alert.id not in known]
@@ -87,6 +91,14 @@ class AlertsScreen(SearchableScreen):
             [each for each in [*active, *over] if self.holds(each.subject, each.kind.words, each.text, each.severity)]
         )
         self._show_detail()
+
+    def _old(self) -> str:
+        """What is to be said of the list where it could not be read; empty: it could."""
+        if text := alerts_old(self.model, self.formats):
+            return _("✗ Alerts: {text}").format(text=text)
+        if self._problem is not None:
+            return _("✗ Those that are over can't be read now: {message}").format(message=self._problem.message)
+        return ""
 
     def _cells(self, alert: AlertView) -> list[Cell]:
         tone = "" if alert.is_active else DIM
@@ -160,3 +172,13 @@ class AlertsScreen(SearchableScreen):
     def _acknowledged(self, alert: AlertView) -> None:
         self.model.put_alert(alert)
         self.update_view()
+
+
+def _nothing() -> Face:
+    return empty(
+        _("No alert"),
+        _(
+            "Nothing wants you, and nothing did in the last 90 days. Alerts come and go by themselves; press 9 to say "
+            "whom they are told to."
+        ),
+    )

@@ -3,9 +3,7 @@
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
-from phoenix_core.domain.alerts import Severity
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
 from phoenix_tui.actions import bindings
@@ -17,7 +15,6 @@ from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import Go, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
-from phoenix_tui.signs import severity_sign
 from phoenix_tui.tones import BAD, DIM, GOOD, WARN
 from phoenix_tui.widgets.columns import Column
 from phoenix_tui.widgets.face import Face
@@ -49,7 +46,6 @@ class DashboardScreen(ConsoleScreen):
             yield Tile(_("Jobs"), "tile-jobs")
             yield Tile(_("Storage"), "tile-storage")
             yield Tile(_("Dedup. + compression"), "tile-reduction")
-        yield Static(id="alerts")
         with Vertical(id="attention-part", classes="part"):
             yield RowTable[Attention](
                 (Column("", 18), Column("")),
@@ -82,7 +78,6 @@ class DashboardScreen(ConsoleScreen):
             )
 
     def on_mount(self) -> None:
-        self.query_one("#attention-part").border_title = _("Needs attention")
         self.query_one("#running-part").border_title = _("Running and waiting")
         self.query_one("#results-part").border_title = _("Last results")
         super().on_mount()
@@ -92,8 +87,9 @@ class DashboardScreen(ConsoleScreen):
 
     def show_model(self) -> None:
         self._show_tiles()
-        self._show_alerts()
-        self.query_one("#attention", RowTable).show(what_needs_attention(self.model, self.formats))
+        attention = what_needs_attention(self.model, self.formats)
+        self.query_one("#attention", RowTable).show(attention)
+        self.query_one("#attention-part").border_title = _("Needs attention ({count})").format(count=len(attention))
         running = self.model.active_jobs()
         self.query_one("#running", RowTable).show(running)
         self.on_tick()
@@ -109,20 +105,6 @@ class DashboardScreen(ConsoleScreen):
     def on_tick(self) -> None:
         table = self.query_one("#running", RowTable)
         table.repaint(table.keys)
-
-    def _show_alerts(self) -> None:
-        """One line, where there is an alert."""
-        counts = dict.fromkeys(reversed(Severity), 0)
-        for alert in self.model.alerts.values():
-            counts[alert.severity] += 1
-        parts = [
-            Content.assemble((f"{severity_sign(severity).sign} {count} {severity_sign(severity).word}", tone))
-            for severity, count in counts.items()
-            if count and (tone := severity_sign(severity).tone)
-        ]
-        line = self.query_one("#alerts", Static)
-        line.display = bool(parts)
-        line.update(Content.assemble(_("Alerts: "), Content(", ").join(parts), (_("; 8 shows what to do"), DIM)))
 
     # --- tiles -------------------------------------------------------------------------------------------------------
 
@@ -161,7 +143,7 @@ class DashboardScreen(ConsoleScreen):
     # --- cells -------------------------------------------------------------------------------------------------------
 
     def _attention_cells(self, each: Attention) -> list[Cell]:
-        sign, tone = ("✗", BAD) if each.weight is Weight.ERROR else ("!", WARN)
+        sign, tone = ("!", WARN) if each.weight is Weight.WARNING else ("✗", BAD)
         return [Content.assemble((f"{sign} ", tone), each.subject), each.text]
 
     def _running_cells(self, job: JobView) -> list[Cell]:

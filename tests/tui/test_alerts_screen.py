@@ -46,15 +46,49 @@ async def test_the_worst_is_first_what_is_over_last_and_each_says_what_to_do(
         assert "What to do" not in detail(pilot)
 
 
-async def test_an_alert_that_is_over_leaves_the_dashboard_s_line(core: ScriptedCore, open_console: OpenConsole) -> None:
+async def test_an_alert_is_on_the_dashboard_until_it_is_over(core: ScriptedCore, open_console: OpenConsole) -> None:
     async with open_console() as pilot:
-        line = pilot.app.screen.query_one("#alerts", Static)
-        assert not line.display
+        table = pilot.app.screen.query_one("#attention", RowTable)
+        key = f"alert-{FAILED.id}"
+        assert key not in table.keys
+        assert f"{FAILED.server_id}-failed" in table.keys
         core.put_alert(FAILED)
-        await until(pilot, lambda: line.display)
-        assert "✗ 1 error; 8 shows what to do" in str(line.render())
+        await until(pilot, lambda: key in table.keys)
+        assert f"{FAILED.server_id}-failed" not in table.keys  # the alert says it
+        assert pilot.app.screen.query_one("#attention-part").border_title == f"Needs attention ({table.row_count})"
         core.put_alert(msgspec.structs.replace(FAILED, resolved_at=sample.NOW, resolved_why="A later backup ran."))
-        await until(pilot, lambda: not line.display)
+        await until(pilot, lambda: key not in table.keys)
+
+
+async def test_alerts_that_can_t_be_read_stay_as_known_and_say_their_age(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        table = await opened(pilot, core)
+        core.refuse["/v1/alerts"] = ErrorView(code="internal", message="The catalog is busy.", hint="")
+        await pilot.press("ctrl+r")
+        line = pilot.app.screen.query_one("#old", Static)
+        await until(pilot, lambda: line.display)
+        assert "they can't be read now; those that show are of 2026-" in str(line.render())
+        assert "The catalog is busy." in str(line.render())
+        assert table.row_count == 4
+        await pilot.press("1")
+        attention = pilot.app.screen.query_one("#attention", RowTable)
+        await until(pilot, lambda: {"alerts-old", f"alert-{FAILED.id}"} <= set(attention.keys))
+        core.refuse.clear()
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "alerts-old" not in attention.keys)
+
+
+async def test_where_no_alert_could_ever_be_read_none_is_said_to_be(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    unknown = ErrorView(code="unknown_resource", message="The operators' API has no resource /v1/alerts.", hint="")
+    core.refuse["/v1/alerts"] = unknown
+    async with open_console() as pilot:
+        await pilot.press("8")
+        face = pilot.app.screen.query_one(FaceView)
+        await until(pilot, lambda: face.display and unknown.message in str(face.query_one(Static).render()))
 
 
 async def test_an_alert_leads_to_its_job(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -13,6 +13,7 @@ from phoenix_tui.formats import Formats
 from phoenix_tui.model import CoreModel
 from tests.tui import sample
 from tests.tui.conftest import FixedClock
+from tests.tui.sample_policies import ALERTS
 from tests.tui.scripted_core import NO_VAULT
 
 
@@ -104,3 +105,31 @@ def test_an_agent_of_another_version_is_named_and_one_that_is_not_let_in_comes_f
     first, *_ = found(behind, too_old)
     assert (first.subject, first.weight) == ("db1", Weight.ERROR)
     assert "not let in" in first.text
+
+
+def test_what_an_alert_says_is_not_said_twice() -> None:
+    model = CoreModel()
+    away = msgspec.structs.replace(sample.DB1, last_backup_state=JobState.SUCCESSFUL)
+    model.servers = {away.id: away}
+    model.vault = msgspec.structs.replace(sample.VAULT, damaged_packs=1, lost_snapshots=1)
+    formats = Formats(FixedClock(), sample.CET)
+    before = {each.key for each in what_needs_attention(model, formats)}
+    assert before == {"vault-damage", "vault-lost", f"{away.id}-away"}
+    damaged, _failed, gone, _over = ALERTS
+    gone = msgspec.structs.replace(gone, server_id=away.id)
+    of_another = msgspec.structs.replace(gone, id="w9", server_id="s9")
+    model.put_alerts([damaged, of_another], sample.NOW)
+    found = what_needs_attention(model, formats)
+    assert {each.key for each in found} == {"alert-w9", f"alert-{damaged.id}", "vault-lost", f"{away.id}-away"}
+    assert (found[0].key, found[0].weight) == (f"alert-{damaged.id}", Weight.CRITICAL)
+    model.put_alerts([damaged, gone], sample.NOW)
+    found = what_needs_attention(model, formats)
+    assert {each.key for each in found} == {f"alert-{gone.id}", f"alert-{damaged.id}", "vault-lost"}
+    assert [each.text for each in found if each.key == f"alert-{gone.id}"] == [f"known: {gone.text}"]
+
+
+def test_an_agent_that_isn_t_let_in_is_named_once() -> None:
+    too_old = msgspec.structs.replace(
+        sample.DB1, version_standing=Standing.TOO_OLD, last_backup_state=JobState.SUCCESSFUL
+    )
+    assert [each.key for each in found(too_old)] == [f"{too_old.id}-version"]

@@ -26,6 +26,7 @@ from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_errors import NoVault
 from phoenix_core.engine.vault_space import Space, judged
 from phoenix_core.engine.vault_view import Views
+from phoenix_core.engine.vault_words import broken_index, damage
 
 VAULT = "vault"
 ANSWER_S = 5.0
@@ -184,18 +185,9 @@ class VaultSource:
 def _contents(view: VaultView) -> list[Condition]:
     found: list[Condition] = []
     if view.damaged_packs:
-        text = f"{amount(view.damaged_packs, 'pack')} {'is' if view.damaged_packs == 1 else 'are'} damaged or lost."
-        hint = (
-            "`phoenix vault verify` names the snapshots and files, `phoenix vault repair` what can be saved and which "
-            "servers to back up again."
-        )
-        found.append(_of_vault(AlertKind.VAULT_DAMAGED, Severity.CRITICAL, text, hint))
+        found.append(_of_vault(AlertKind.VAULT_DAMAGED, Severity.CRITICAL, *damage(view)))
     if not view.index_complete:
-        text = "The storage node's index is missing or damaged; nothing can be backed up or restored."
-        hint = "Make it anew: `phoenix vault rebuild-index`."
-        if view.index_problem is not None:
-            text, hint = view.index_problem.message, view.index_problem.hint
-        found.append(_of_vault(AlertKind.INDEX_UNUSABLE, Severity.CRITICAL, text, hint))
+        found.append(_of_vault(AlertKind.INDEX_UNUSABLE, Severity.CRITICAL, *broken_index(view)))
     return found
 
 

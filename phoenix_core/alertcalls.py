@@ -4,8 +4,11 @@ from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
 from phoenix_core.domain.alerts import AcknowledgeRequest, AlertState, AlertView
 from phoenix_core.domain.notifications import (
+    FIRST_RULES,
     Channel,
     ChannelView,
     DeliveryResult,
@@ -84,6 +87,13 @@ class AlertCalls(ABC):
         return await self._call(
             "PUT", _of("notification-rules", name), NotificationRule, query=_only_new(new), body=rule
         )
+
+    async def first_notification_rules(self, channel: str) -> list[NotificationRule]:
+        """Where nobody is told anything yet: make the rules of a first channel. Returns those that were made."""
+        if any(rule.channels for rule in await self.notification_rules()):
+            return []
+        wanted = [msgspec.structs.replace(rule, channels=(channel,)) for rule in FIRST_RULES]
+        return [await self.put_notification_rule(rule.name, rule) for rule in wanted]
 
     async def remove_notification_rule(self, name: str) -> None:
         await self._call("DELETE", _of("notification-rules", name), dict[str, str])

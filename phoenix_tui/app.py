@@ -29,6 +29,7 @@ from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.screens.dashboard import DashboardScreen
 from phoenix_tui.screens.help import HelpScreen
 from phoenix_tui.screens.jobs import JobsScreen
+from phoenix_tui.screens.notifications import NotificationsScreen
 from phoenix_tui.screens.policies import PoliciesScreen
 from phoenix_tui.screens.servers import ServersScreen
 from phoenix_tui.screens.settings import SettingsScreen
@@ -98,6 +99,7 @@ class Console(MovingApp):
             "settings": SettingsScreen(self.context),
             "policies": PoliciesScreen(self.context),
             "alerts": AlertsScreen(self.context),
+            "notifications": NotificationsScreen(self.context),
         }
 
     def _preferences(self) -> tuple[preferences.Preferences, PhoenixError | None]:

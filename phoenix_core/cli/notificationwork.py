@@ -12,16 +12,12 @@ from phoenix_core.cli.output import print_facts, print_json, print_table, say
 from phoenix_core.cli.output import when as moment
 from phoenix_core.cli.passphrases import read_secret
 from phoenix_core.cli.program import as_typed
-from phoenix_core.client import CoreClient
-from phoenix_core.domain.alerts import Severity
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import UsageError
-from phoenix_core.domain.notifications import Channel, ChannelKind, ChannelView, MessageView, NotificationRule, Security
+from phoenix_core.domain.notifications import Channel, ChannelKind, ChannelView, MessageView, Security
 from phoenix_core.host.datadir import DataDirectory
 
 NONE = "none"
-URGENT = NotificationRule(name="urgent", severity=Severity.ERROR)
-DAILY = NotificationRule(name="daily", when="daily at 07:00")
 
 
 class SecretSource(msgspec.Struct, frozen=True):
@@ -92,7 +88,7 @@ async def add(
         view = await client.put_channel(name, channel, new=True)
         if given is not None:
             view = await client.put_channel_secret(name, given)
-        made = await _first_rules(client, name) if rules else []
+        made = await client.first_notification_rules(name) if rules else []
     if as_json:
         print_json(view)
         return
@@ -100,14 +96,6 @@ async def add(
     for rule in made:
         say(f"Rule {rule.name} tells {what(rule)}: {when(rule)}.")
     say(as_typed(f"Try it: `phoenix notification test {name}`. Whom it tells what: `phoenix notification rule list`."))
-
-
-async def _first_rules(client: CoreClient, channel: str) -> list[NotificationRule]:
-    """Where nobody is told anything yet: errors at once, and a digest of all each morning."""
-    if any(rule.channels for rule in await client.notification_rules()):
-        return []
-    wanted = [msgspec.structs.replace(rule, channels=(channel,)) for rule in (URGENT, DAILY)]
-    return [await client.put_notification_rule(rule.name, rule) for rule in wanted]
 
 
 async def change(

@@ -85,6 +85,13 @@ class NotificationRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Send a digest also where there is nothing to tell."""
 
 
+FIRST_RULES = (
+    NotificationRule("urgent", severity=Severity.ERROR),
+    NotificationRule("daily", when="daily at 07:00"),
+)
+"""With the first channel: errors at once, and a digest of all each morning."""
+
+
 class ChannelView(msgspec.Struct, frozen=True):
     """A channel, and how it goes."""
 

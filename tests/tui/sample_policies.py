@@ -3,7 +3,7 @@
 from phoenix_core.domain.alerts import AlertKind, AlertView, Severity
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, Retention, ServerGroup
 from phoenix_core.domain.ruletest import RuleTestReason, RuleTestSummary, RuleVerdict
-from tests.tui.sample import FAILED, ago
+from tests.tui.sample import DB1, FAILED, ago
 
 CONFIG = Config(
     policies=(
@@ -60,6 +60,7 @@ ALERTS = (
         "See that db1 is up and that `systemctl status phoenix-agent` there says that it runs.",
         ago(hours=1),
         ago(hours=1),
+        server_id=DB1.id,
         acknowledged_at=ago(minutes=30),
         acknowledged_by="mara",
         note="new power supply on Monday",

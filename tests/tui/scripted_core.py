@@ -34,6 +34,7 @@ from phoenix_core.rollout.script import install_line
 from tests.tui import sample, sample_policies
 from tests.tui.sample_tree import SampleTree
 from tests.tui.scripted_decisions import ScriptedDecisions
+from tests.tui.scripted_notifications import ScriptedNotifications
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOT_FOUND = 404
@@ -57,6 +58,7 @@ class ScriptedCore(ScriptedDecisions):
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
         self.config = sample_policies.CONFIG
         self.alerts: dict[str, AlertView] = {}
+        self.notifications = ScriptedNotifications()
         self.tree = SampleTree()
         self.requests: list[tuple[str, str, Any]] = []
         self.refuse: dict[str, ErrorView] = {}
@@ -129,6 +131,7 @@ class ScriptedCore(ScriptedDecisions):
             web.get("/v1/config", self._get_config),
             web.get("/v1/alerts", self._get_alerts),
             web.post("/v1/alerts/{alert}/acknowledge", self._acknowledge),
+            *self.notifications.routes(),
             web.get("/v1/policies/{name}/runs", self._get_runs),
             web.put("/v1/{what:policies|rules|groups}/{name}", self._put_item),
             web.delete("/v1/{what:policies|rules|groups}/{name}", self._remove_item),

@@ -11,8 +11,10 @@ from phoenix_core.domain.states import JobState, StepState
 from phoenix_tui.actions import ACTIONS, PLACES, actions_of
 from phoenix_tui.app import Console
 from phoenix_tui.dialogs.change_setting import ChangeSetting
+from phoenix_tui.dialogs.channel_test import ChannelTest
 from phoenix_tui.dialogs.choose import Choose
 from phoenix_tui.dialogs.confirm import Confirm
+from phoenix_tui.dialogs.edit_notification import EditNotification
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.leave import LeaveDialog
 from phoenix_tui.dialogs.new_server import NewServer
@@ -27,6 +29,7 @@ from phoenix_tui.screens import (
     find,
     job,
     jobs,
+    notifications,
     policies,
     restore,
     servers,
@@ -56,6 +59,7 @@ MODULES = (
     help_screen,
     job,
     jobs,
+    notifications,
     policies,
     restore,
     servers,
@@ -77,7 +81,18 @@ OWNERS: dict[str, type] = {
     "ruletest": RuleTest,
     "token": NewServer,
 }
-DIALOGS = (ChangeSetting, Choose, Confirm, EditPolicy, LeaveDialog, NewServer, RuleTest, TypedConfirm)
+DIALOGS = (
+    ChangeSetting,
+    ChannelTest,
+    Choose,
+    Confirm,
+    EditNotification,
+    EditPolicy,
+    LeaveDialog,
+    NewServer,
+    RuleTest,
+    TypedConfirm,
+)
 
 
 @pytest.mark.parametrize("dialog", DIALOGS)
@@ -112,7 +127,7 @@ def test_states_differ_in_word_and_read_without_colour() -> None:
     assert len({step_sign(state).word for state in StepState}) == len(StepState)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "8", "9"])
 async def test_footer_fits_into_80_columns(key: str, core: ScriptedCore, open_console: OpenConsole) -> None:
     async with open_console() as pilot:
         await pilot.press(key)

@@ -116,7 +116,6 @@ def test_what_an_alert_says_is_not_said_twice() -> None:
     before = {each.key for each in what_needs_attention(model, formats)}
     assert before == {"vault-damage", "vault-lost", f"{away.id}-away"}
     damaged, _failed, gone, _over = ALERTS
-    gone = msgspec.structs.replace(gone, server_id=away.id)
     of_another = msgspec.structs.replace(gone, id="w9", server_id="s9")
     model.put_alerts([damaged, of_another], sample.NOW)
     found = what_needs_attention(model, formats)

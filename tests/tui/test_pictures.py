@@ -150,6 +150,14 @@ def with_alerts(*keys: str) -> Prepare:
     return prepare
 
 
+def with_notifications(*keys: str) -> Prepare:
+    async def prepare(pilot: ConsolePilot, core: ScriptedCore) -> None:
+        core.notifications.fill()
+        await opens("9", *keys)(pilot, core)
+
+    return prepare
+
+
 VIEWS: dict[str, Prepare] = {
     "dashboard": opens(),
     "servers": opens("2", "end"),
@@ -168,6 +176,7 @@ VIEWS: dict[str, Prepare] = {
     "policies": opens("7", "down", "down"),
     "alerts": with_alerts("8", "down"),
     "dashboard-alerts": with_alerts(),
+    "notifications": with_notifications("down"),
     "backup": opens("2", "end", "b"),
     "restore-source": opens("r", "down"),
     "restore-files": tree,
@@ -188,6 +197,9 @@ DIALOGS: dict[str, Prepare] = {
     "dialog-policy": opens("7", "down", "down", "e"),
     "dialog-group": opens("7", "e"),
     "dialog-acknowledge": with_alerts("8", "a"),
+    "dialog-channel": with_notifications("e"),
+    "dialog-notification-rule": with_notifications("end", "e"),
+    "dialog-channel-test": with_notifications("t"),
     "palette": opens("ctrl+p"),
 }
 
@@ -223,7 +235,7 @@ async def test_theme_looks_right(theme: str, core: ScriptedCore, open_console: O
         album.compare(f"theme-{theme}-80x24", await picture_of(pilot))
 
 
-@pytest.mark.parametrize("key", ["1", "3", "4", "b", "r"])
+@pytest.mark.parametrize("key", ["1", "3", "4", "9", "b", "r"])
 async def test_empty_face_looks_right(key: str, core: ScriptedCore, open_console: OpenConsole, album: Album) -> None:
     core.servers.clear()
     core.jobs.clear()

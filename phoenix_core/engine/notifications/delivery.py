@@ -29,8 +29,9 @@ class Delivery:
     async def send(self, channel: ChannelRow, content: Content) -> Delivered:
         """Within a minute and some seconds. Raises NotDelivered, ChannelSecretMissing, and nothing else: what nobody
         thought of is NotDelivered too, and its cause is in the log."""
-        secret = await self._secret(channel)
+        secret = ""
         try:
+            secret = await self._secret(channel)
             if channel.body.kind is ChannelKind.MAIL:
                 return await send_mail(channel.body, secret, content)
             return await post(channel.body, secret, content, self._clock.now())

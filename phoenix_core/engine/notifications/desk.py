@@ -277,12 +277,16 @@ def _view(row: ChannelRow, waiting: Sequence[MessageRow], gathering: int, taken:
 
 
 def _message(row: MessageRow, channel: str) -> MessageView:
-    content = msgspec.json.decode(row.body, type=Content)
+    try:
+        content = msgspec.json.decode(row.body, type=Content)
+        kind, subject = content.kind, content.subject
+    except msgspec.MsgspecError:  # another release wrote it
+        kind, subject = "", "(what it says can't be read)"
     return MessageView(
         id=row.id,
         channel=channel,
-        kind=content.kind,
-        subject=content.subject,
+        kind=kind,
+        subject=subject,
         state=row.state,
         created_at=row.created_at,
         attempts=row.attempts,

@@ -252,3 +252,7 @@ class Postman:
             if channel_id not in self._noting:
                 task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+        try:
+            await self._outcomes.write()
+        except CatalogFull as error:
+            log.warning("what became of some messages is not kept; they may go out again", error=error.message)

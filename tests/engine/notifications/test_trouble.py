@@ -87,6 +87,7 @@ async def test_a_message_that_can_t_be_read_any_more_backs_off_and_holds_up_no_o
     await bench.deliver(after_s=61)
     (spoilt,) = await bench.messages.waiting()
     assert (spoilt.attempts, "ValidationError" in spoilt.problem) == (2, True)
+    assert [each.subject for each in await bench.desk.messages("ops", 10)] == ["(what it says can't be read)"]
     other = msgspec.structs.replace(message, id="m2", created_at=bench.clock.now(), next_try_at=bench.clock.now())
     await bench.messages.add(other, [])
     await bench.deliver(after_s=0)

@@ -152,7 +152,7 @@ class NotificationsScreen(SearchableScreen):
     def action_test(self) -> None:
         item = self._item()
         if isinstance(item, ChannelView):
-            self.app.push_screen(ChannelTest(self.client, item.channel.name), lambda done: self.read())
+            self.app.push_screen(ChannelTest(self.client, item.channel.name))
 
     def action_new(self) -> None:
         choices = (
@@ -173,8 +173,8 @@ class NotificationsScreen(SearchableScreen):
         self.app.push_screen(Choose(_("Make which?"), choices), chosen)
 
     def _edit(self, item: Channel | NotificationRule, *, is_new: bool, secret_held_by: str = "") -> None:
-        form = EditNotification(self.client, item, is_new=is_new, secret_held_by=secret_held_by)
-        self.app.push_screen(form, lambda done: self.read())
+        """Coming back from it, the list is read anew."""
+        self.app.push_screen(EditNotification(self.client, item, is_new=is_new, secret_held_by=secret_held_by))
 
     def action_remove(self) -> None:
         item = self._item()

@@ -15,7 +15,7 @@ from phoenix_tui.widgets.controls import CheckMark
 Item = Channel | NotificationRule
 
 _NAME = Field("name", _("Name"))
-_CA_FILE = Field("ca_file", _("Authorities"), _("file (PEM) on the core's host; empty: those of the host"))
+_CA_FILE = Field("ca_file", _("Authorities"), _("PEM file on the core's host; empty: its own"))
 _MAIL = (
     _NAME,
     Field("recipients", _("To"), "ops@example.org; night@example.org"),

@@ -178,7 +178,7 @@ async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(
     source.forget()
     good = await source.look(clock.now())
     assert good.conditions == []
-    assert good.over[AlertKind.UPKEEP_FAILED, "retention"].endswith(": successful.")
+    assert good.over[AlertKind.UPKEEP_FAILED, kind].endswith(": successful.")
     assert "it found damage, which is an alert of its own" in good.over[AlertKind.UPKEEP_FAILED, "verify"]
 
 

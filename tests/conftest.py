@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import logging
 import shutil
 import tempfile
@@ -7,6 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web_app
+
+
+def pytest_collection_finish() -> None:
+    """What stays as long as the tests isn't looked through by each collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +26,13 @@ def _logs_end_with_their_test() -> Iterator[None]:
     for handler in [handler for handler in root.handlers if handler not in before]:
         root.removeHandler(handler)
         handler.close()
+
+
+@pytest.fixture(autouse=True)
+def _cores_go_with_their_test() -> Iterator[None]:
+    """aiohttp keeps the applications of the last thousand handlers that it called, and with each a whole core."""
+    yield
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from phoenix_core.app import Core
@@ -97,10 +97,16 @@ class Rig:
         return await self.ended(job.id)
 
     async def in_state(self, job_id: str, *states: JobState, timeout_s: float = WAIT_S) -> JobView:
-        async def reached() -> bool:
-            return (await self.client.job(job_id)).state in states
-
-        await self.until(reached, timeout_s)
+        async with asyncio.timeout(timeout_s), aclosing(self.client.events()) as events:
+            async for event in events:
+                if event.kind == "reset":
+                    state = (await self.client.job(job_id)).state
+                elif event.job is not None and event.job.id == job_id:
+                    state = event.job.state
+                else:
+                    continue
+                if state in states:
+                    break
         return await self.client.job(job_id)
 
     async def events_until(self, wanted: Callable[[Event], bool], after: int | None = None) -> list[Event]:

@@ -125,6 +125,7 @@ async def test_after_a_restart_of_the_core_a_job_that_waited_long_is_not_skipped
     await rig.restart()
     await rig.client.set_setting("jobs.at_once", "2")
     await rig.in_state(running.id, JobState.RUNNING)
+    await rig.in_state(waiting.id, JobState.WAITING_FOR_AGENT, JobState.SKIPPED)
     assert (await rig.client.job(waiting.id)).state is JobState.WAITING_FOR_AGENT
 
 

@@ -68,9 +68,9 @@ class Decisions:
         """Within `turn`: append the record (None: there is nothing to add) and bring what the records say into the
         catalog. Where it has no space for that, the next look at the vault does it."""
         snapshot = SnapshotId(subject.row.id)
-        if append is not None:
-            await asyncio.to_thread(append)
         try:
+            if append is not None:
+                await _to_its_end(append)
             await remember_last_record(self._facts, vault)
             now = as_recorded(subject.row, vault.chain.standing(snapshot), self._seen.now_s)
             await self._snapshots.put(now)
@@ -84,3 +84,13 @@ class Decisions:
         """Within `turn`, after the record of its final removal."""
         await remember_last_record(self._facts, vault)
         await self._snapshots.drop([snapshot])
+
+
+async def _to_its_end(append: Callable[[], Record]) -> None:
+    """Whoever is cancelled here keeps the turn until the record is there or isn't."""
+    appending = asyncio.ensure_future(asyncio.to_thread(append))
+    try:
+        await asyncio.shield(appending)
+    except asyncio.CancelledError:
+        await asyncio.wait([appending])
+        raise

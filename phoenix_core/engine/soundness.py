@@ -8,7 +8,7 @@ from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.engine.vault import OpenVault, VaultSeat
-from phoenix_core.storage.node_api import PackState
+from phoenix_core.storage.node_api import NodeStatus, PackState
 from phoenix_core.vault.maintenance_node import never_cancelled
 from phoenix_core.vault.verify_whole import WholeLook
 
@@ -34,15 +34,20 @@ class Soundness:
 
 
 def _damaged(vault: OpenVault, names: Sequence[SnapshotId], cancelled: Callable[[], bool]) -> frozenset[str]:
-    status = vault.node.status()
-    if status.problem is not None:
-        raise RemoteError(status.problem)
-    if not status.damaged_packs:
+    if not _answering(vault).damaged_packs:
         return frozenset()
     # Their blocks may be good ones still; what is whole for certain leans on none of them.
     spoiled = {info.pack_id for info in vault.node.packs() if info.state in {PackState.DAMAGED, PackState.LOST}}
     with WholeLook(vault.node, vault.key, cancelled, spoiled) as look:
         look.begin(names)
         found = frozenset(name for name in names if not look.is_whole(name))
-    vault.node.status()  # raises, where the node went away meanwhile: then nothing is known of them
+    _answering(vault)  # where the node went away or lost its index meanwhile, nothing is known of them
     return found
+
+
+def _answering(vault: OpenVault) -> NodeStatus:
+    """Raises RemoteError where the node can't tell what it holds."""
+    status = vault.node.status()
+    if status.problem is not None:
+        raise RemoteError(status.problem)
+    return status

@@ -5,9 +5,11 @@ import os
 
 import pytest
 
+from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, Retention, ServerGroup
 from phoenix_core.domain.requests import VerifyRequest
 from phoenix_core.domain.states import JobState, VerifyDepth
+from phoenix_core.engine.vault import OpenVault
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.rig import Rig
 from tests.engine.test_vault_jobs import backed_up, flip, packs, path_of, proved
@@ -54,3 +56,28 @@ async def test_without_an_undo_period_nothing_goes_while_something_is_lost(rig: 
     done = await rig.ended((await rig.client.apply_retention()).id)
     assert (done.state, done.error and done.error.code) == (JobState.SKIPPED, "removals_left_out")
     assert {each.id for each in await rig.client.snapshots()} == set(made)
+
+
+async def test_a_loss_that_shows_meanwhile_stops_what_would_go_for_good(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep_one(rig)
+    await rig.client.set_setting("snapshots.undo_days", "0")
+    made = [await backed_up_anew(rig, agent) for _ in range(4)]
+    assert rig.core is not None
+    parts = rig.core._parts
+    remove = parts.removals.set_aside
+    gone: list[str] = []
+
+    async def then_the_newest_is_lost(vault: OpenVault, snapshot: SnapshotId, who: str, undo_s: int) -> None:
+        await remove(vault, snapshot, who, undo_s)
+        gone.append(snapshot)
+        await asyncio.to_thread((rig.data.vault / "snapshots" / made[3]).unlink)
+        await parts.lost.look_to_the_end()
+
+    monkeypatch.setattr(parts.removals, "set_aside", then_the_newest_is_lost)
+    done = await rig.ended((await rig.client.apply_retention()).id)
+    assert done.error is not None
+    assert done.error.code == "removals_left_out"
+    assert len(gone) == 1
+    assert {each.id for each in await rig.client.snapshots()} == set(made) - set(gone)

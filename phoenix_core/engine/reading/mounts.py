@@ -33,7 +33,7 @@ class Mounts:
         mount = MountView(new_id("m", 16), place, who, self._clock.now())
         self._open[mount.id] = mount
         if len(self._open) > MOUNTS_KEPT:  # of processes that were killed
-            self._open.popitem(last=False)
+            self.close(next(iter(self._open)))
         return mount
 
     def listed(self) -> list[MountView]:
@@ -50,6 +50,8 @@ class Mounts:
         """Raises MountUnknown."""
         found = self.get(name)
         del self._open[name]
+        looks = ((snapshot, by) for snapshot, by in self._looks.items() if by.keys() != {name})
+        self._looks = {snapshot: {each: at for each, at in by.items() if each != name} for snapshot, by in looks}
         return found
 
     def looked(self, name: str, snapshot_id: str) -> None:

@@ -77,6 +77,8 @@ class ApplyRetention(Workflow):
                     continue
                 point = going.popleft()
                 undo_s = self._settings.whole(UNDO) * SECONDS_PER_DAY
+                if not undo_s:  # a pack may have been found damaged since, or the setting changed
+                    await once_it_answers(run, partial(self._expiry.check_in_order, vault), _MEANWHILE)
                 remove = partial(self._removals.set_aside, vault, SnapshotId(point.id), BY, undo_s)
                 try:
                     await once_there_is_space(

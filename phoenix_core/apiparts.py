@@ -52,6 +52,7 @@ def api_server(
         parts.switch.drop,
         parts.server_news.changed,
         parts.settings,
+        parts.seen,
         clock,
     )
     doctor = Doctor(

@@ -38,8 +38,8 @@ class Peers:
         async with self._catalog.writing() as connection:
             await connection.execute(sa.update(peers).where(peers.c.id.in_(peer_ids)).values(last_seen_at=at))
 
-    async def revoke(self, peer_id: str, at: datetime) -> None:
-        await self._update(peer_id, revoked_at=at)
+    async def revoke(self, peer_id: str, at: datetime, seen_s: float) -> None:
+        await self._update(peer_id, revoked_at=at, revoked_seen_s=seen_s)
 
     async def readmit(self, peer_id: str) -> None:
         await self._update(peer_id, revoked_at=None)

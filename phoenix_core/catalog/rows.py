@@ -29,6 +29,8 @@ class PeerRow(msgspec.Struct, frozen=True):
     default_paths: tuple[str, ...] = ()
     url: str = ""
     """A storage node's own address."""
+    revoked_seen_s: float = 0.0
+    """How much time the core had seen pass when it was removed."""
 
 
 class CertificateRow(msgspec.Struct, frozen=True):

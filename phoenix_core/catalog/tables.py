@@ -29,6 +29,7 @@ peers = sa.Table(
     sa.Column("this_host", sa.Boolean, nullable=False),
     sa.Column("default_paths", JsonOf(tuple[str, ...]), nullable=False),
     sa.Column("url", sa.String(255), nullable=False),
+    sa.Column("revoked_seen_s", sa.Float, nullable=False),
 )
 certificates = sa.Table(
     "certificates",

@@ -160,9 +160,10 @@ class PeerDirectory:
         for peer_id in self._connected.intersection(seen):
             self._change(peer_id, last_seen_at=at)
 
-    async def revoke(self, peer_id: str, at: datetime) -> PeerRow:
-        await self._stored.revoke(peer_id, at)
-        return self._change(peer_id, revoked_at=at)
+    async def revoke(self, peer_id: str, at: datetime, seen_s: float) -> PeerRow:
+        """`seen_s`: reading of `SeenTime`, by which its undo period counts."""
+        await self._stored.revoke(peer_id, at, seen_s)
+        return self._change(peer_id, revoked_at=at, revoked_seen_s=seen_s)
 
     async def readmit(self, peer_id: str) -> PeerRow:
         """Take a removal back: its certificates count again, as long as each lasts."""

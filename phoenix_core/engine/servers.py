@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import structlog
 
@@ -16,10 +15,12 @@ from phoenix_core.engine.errors import NotRemoved, RemovalFinal
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault_view import Views
 
 UNDO = "servers.undo_days"
+DAY_S = 86400
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class ServerRemoval:
         drop: Callable[[str], Awaitable[None]],
         changed: Callable[[str], None],
         settings: Settings,
+        seen: SeenTime,
         clock: Clock,
     ) -> None:
         """`drop` ends a peer's connection."""
@@ -63,12 +65,13 @@ class ServerRemoval:
         self._drop = drop
         self._changed = changed
         self._settings = settings
+        self._seen = seen
         self._clock = clock
 
     async def remove(self, name: str, who: str) -> PeerRow:
         """Revoke the server's certificates, cancel its jobs, end its connection. Its snapshots stay."""
         peer = self._directory.server_in_use(name)
-        peer = await self._directory.revoke(peer.id, self._clock.now())
+        peer = await self._directory.revoke(peer.id, self._clock.now(), self._seen.now_s)
         log.info("server removed", server=peer.id, name=peer.name, who=who)
         for job in await self._jobs.in_states(ACTIVE):
             if job.agent_id == peer.id:
@@ -84,12 +87,13 @@ class ServerRemoval:
     async def undo(self, name: str, who: str) -> PeerRow:
         """Take the removal back: the agent, which keeps dialling, is let in again with the certificate that it has.
 
-        Raises NotRemoved, RemovalFinal after `servers.undo_days`, and where another server has its name by now."""
+        Raises NotRemoved, RemovalFinal once the core saw `servers.undo_days` pass, and where another server has its
+        name by now."""
         peer = self._directory.server(name)
         if peer.revoked_at is None:
             raise NotRemoved(server=peer.name)
         days = self._settings.whole(UNDO)
-        if self._clock.now() - peer.revoked_at >= timedelta(days=days):
+        if self._seen.now_s - peer.revoked_seen_s >= days * DAY_S:
             raise RemovalFinal(server=peer.name, detail=f"it was removed more than {amount(days, 'day')} ago")
         if self._directory.free_name(peer.name, peer.role) != peer.name:
             raise RemovalFinal(server=peer.name, detail="another server has its name now")

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -60,6 +61,27 @@ def test_a_catalog_is_migrated_once_and_is_private(tmp_path: Path) -> None:
     assert migrate_file(path)
     assert not migrate_file(path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_removed_before_its_time_was_counted_keeps_its_undo_period(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+    removed = int((NOW - timedelta(hours=1)).timestamp() * 1_000_000)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        peer = f"INSERT INTO peers VALUES ('s1', 'agent', 'web1', '', '', '', 0, NULL, {removed}, 0, '[]', '')"
+        connection.execute(sa.text(peer))
+        connection.execute(
+            sa.text("INSERT INTO facts VALUES ('clock.seen', :kept)"), {"kept": f"90000|{NOW.isoformat()}"}
+        )
+    engine.dispose()
+    assert migrate_file(path)
+    with sqlite3.connect(path) as upgraded:
+        ((seen_s,),) = upgraded.execute("SELECT revoked_seen_s FROM peers").fetchall()
+    assert seen_s == pytest.approx(90_000 - 3600, abs=1)
 
 
 def test_a_catalog_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
@@ -188,9 +210,9 @@ async def test_a_peer_and_its_certificates_are_kept_together(catalog: Catalog) -
     later = CertificateRow("bb", "s1", b"l" * 32, NOW, NOW + timedelta(days=180))
     await peers.add_certificate(later)
     assert sorted(await peers.all_certificates(), key=lambda row: row.serial) == [first, later]
-    await peers.revoke("s1", NOW)
+    await peers.revoke("s1", NOW, 12.5)
     (found,) = await peers.all("agent")
-    assert found.revoked_at == NOW
+    assert (found.revoked_at, found.revoked_seen_s) == (NOW, 12.5)
 
 
 async def test_facts_outlive_the_process(tmp_path: Path) -> None:

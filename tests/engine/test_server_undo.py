@@ -1,26 +1,31 @@
 """Removing a server can be undone for some days: its agent is let in again, as it is."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import ServerGroup
-from tests.engine.moved_clock import MovedClock
+from tests.engine.fake_clock import FakeClock
 from tests.engine.rig import Rig, running_rig
 
 
 @pytest.fixture
-def clock() -> MovedClock:
-    return MovedClock()
+def clock() -> FakeClock:
+    clock = FakeClock()
+    clock.at = datetime.now(UTC)  # certificates that are made now must be valid now
+    return clock
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Rig]:
     async with running_rig(tmp_path, clock=clock) as running:
         yield running
+
+
+DAY_S = 86400
 
 
 async def refused(rig: Rig, name: str = "web1") -> RemoteError:
@@ -58,12 +63,31 @@ async def test_it_holds_over_a_restart_of_the_core(rig: Rig) -> None:
     assert not (await rig.client.server("web1")).revoked
 
 
-async def test_after_the_days_it_is_final(rig: Rig, clock: MovedClock) -> None:
+async def test_after_the_days_it_is_final(rig: Rig, clock: FakeClock) -> None:
     await rig.agent("web1")
     await rig.client.remove_server("web1")
-    clock.ahead += timedelta(days=7)
+    clock.move(7 * DAY_S)
     assert (await refused(rig)).view().code == "removal_final"
     assert (await rig.client.server("web1")).revoked
+
+
+async def test_a_clock_that_jumps_thirty_days_either_way_makes_nothing_final_too_soon(
+    rig: Rig, clock: FakeClock
+) -> None:
+    await rig.agent("web1")
+    await rig.client.remove_server("web1")
+    clock.at += timedelta(days=30)
+    assert not (await rig.client.undelete_server("web1")).revoked
+    await rig.client.remove_server("web1")
+    await rig.restart()  # a day counts of the time that the core was off, at most
+    clock.at -= timedelta(days=60)
+    await rig.restart()
+    clock.move(5 * DAY_S)
+    assert not (await rig.client.undelete_server("web1")).revoked
+    await rig.client.remove_server("web1")
+    clock.at -= timedelta(days=30)
+    clock.seconds += 7 * DAY_S
+    assert (await refused(rig)).view().code == "removal_final"
 
 
 async def test_with_no_days_it_is_final_at_once(rig: Rig) -> None:

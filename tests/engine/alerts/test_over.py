@@ -125,7 +125,7 @@ async def test_what_is_over_since_its_server_was_removed_says_so(backups: Backup
     backups.bench.clock.move(20 * DAY.total_seconds())
     await backups.look()
     assert backups.active == [AlertKind.BACKUP_FAILED, AlertKind.NO_BACKUP]
-    await backups.directory.revoke("web1", backups.bench.clock.now())
+    await backups.directory.revoke("web1", backups.bench.clock.now(), 0)
     await backups.look()
     over = await backups.bench.alerts.resolved_since(backups.bench.clock.now() - 100 * DAY)
     assert [row.resolved_why for row in over] == ["The server was removed."] * 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from phoenix_core.agent.backup.mounts import is_virtual_folder
+from phoenix_core.agent.restore.damage import damage_reason
 from phoenix_core.agent.restore.errors import (
     DestinationForbidden,
     DestinationNotAbsolute,
@@ -15,16 +16,33 @@ from phoenix_core.agent.restore.errors import (
     DestinationNotWritable,
     NotEnoughInodes,
     NotEnoughSpace,
+    OtherFamily,
 )
 from phoenix_core.agent.restore.folders import open_root, proc_path
 from phoenix_core.agent.restore.ownfolders import kind_around
 from phoenix_core.domain.amounts import size
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.names import shown
+from phoenix_core.vault.chunkreader import ChunkSource
 from phoenix_core.vault.entry import Entry, EntryType
+from phoenix_core.vault.tree import read_tree
+from phoenix_core.vault.windowsentry import is_windows
 
 INODE_BYTES = 4096
 """What a folder or a long link takes on most file systems."""
 SHORT_TARGET_BYTES = 59
+
+
+def check_family(source: ChunkSource, root: bytes) -> None:
+    """`root`: of the snapshot's tree. The core knows no system of a server that only the vault remembers, so it can't
+    tell. Raises `OtherFamily` where an entry of `/` is a volume of Windows, and what the node and the core raise."""
+    try:
+        for entry in read_tree(source, root):
+            if is_windows(entry):
+                raise OtherFamily(of="Windows", to="Linux")
+    except PhoenixError as error:
+        if not damage_reason(error):
+            raise  # else the plan meets it again, and tells it
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ class DestinationForbidden(RestoreError):
     hint = "Choose another destination."
 
 
+class OtherFamily(RestoreError):
+    code = "snapshot_of_other_family"
+    template = "The snapshot is of a {of} server and can't be restored to this {to} server."
+    hint = "Restore it to a {of} server."
+
+
 class NotEnoughSpace(RestoreError):
     code = "not_enough_space"
     template = "The restore needs {needed} at {place}; {free} is free."

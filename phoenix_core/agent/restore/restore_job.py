@@ -14,7 +14,14 @@ from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.restore.blockplan import BlockPlan
 from phoenix_core.agent.restore.conflict import stamp_of
 from phoenix_core.agent.restore.crew import Crew, Target
-from phoenix_core.agent.restore.destination import Destination, FreeSpace, SpaceNeeds, free_space, validate
+from phoenix_core.agent.restore.destination import (
+    Destination,
+    FreeSpace,
+    SpaceNeeds,
+    check_family,
+    free_space,
+    validate,
+)
 from phoenix_core.agent.restore.fill import Filler
 from phoenix_core.agent.restore.foldermaker import FolderMaker, finish_folders
 from phoenix_core.agent.restore.folders import FolderCache, identity_of, open_root
@@ -93,6 +100,7 @@ class RestoreJob:
         self._watch.enter("plan")
         trees = SnapshotTrees(node, self._ports, order.domain)
         with self._steps.step("WF6.3") as step:
+            check_family(trees.source, order.root)
             destination = self._place
             if destination is None:
                 targets = tops(trees.source, order.root, order.paths) if not order.destination else []

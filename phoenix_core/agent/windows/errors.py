@@ -67,12 +67,6 @@ class ShadowCopyLost(AgentError):
     retryable = True
 
 
-class OtherFamily(AgentError):
-    code = "snapshot_of_other_family"
-    template = "The snapshot is of a {of} server and can't be restored to this {to} server."
-    hint = "Restore it to a {of} server."
-
-
 class WindowsCallFailed(AgentError):
     code = "windows_call_failed"
     template = "Windows refused what the agent needs: {call} failed with error {number} ({path})."

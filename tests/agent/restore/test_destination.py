@@ -15,12 +15,14 @@ from phoenix_core.agent.restore.errors import (
     DestinationNotWritable,
     NotEnoughInodes,
     NotEnoughSpace,
+    OtherFamily,
 )
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.domain.errors import PhoenixError, RemoteError
 from phoenix_core.domain.states import ConflictRule
 from phoenix_core.vault.entry import Entry, EntryType, Extent
 from phoenix_core.vault.errors import PathNotInSnapshot
+from phoenix_core.vault.windowsentry import ATTRIBUTES
 from tests.agent.independent_walk import differences, walk
 from tests.agent.restore.hostile import entry, hostile_agent
 from tests.agent.restore.other_user import as_nobody, open_folder
@@ -247,3 +249,13 @@ def test_a_read_only_file_system_is_refused(rig: RestoreRig, root: bytes, small_
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(DestinationNotWritable, match="read-only"):
         rig.restore(root, to=small_disk)
+
+
+@pytest.mark.parametrize("paths", [(), (b"/C/Data/file",)])
+def test_a_snapshot_of_windows_is_refused_before_anything_is_written(rig: RestoreRig, paths: tuple[bytes, ...]) -> None:
+    with hostile_agent(rig.vault) as agent:
+        data = agent.folder(b"Data", agent.file(b"file", b"rows"), pa=True)
+        root = agent.tree(agent.folder(b"C", data, pa=True, x=[[ATTRIBUTES, b"\x10\0\0\0"]]))
+    with pytest.raises(OtherFamily, match="of a Windows server and can't be restored to this Linux server"):
+        rig.restore(root, paths=paths)
+    assert not rig.target.exists()

@@ -9,9 +9,10 @@ from phoenix_core.agent.restore.errors import (
     DestinationFull,
     DestinationNotFolder,
     NotEnoughSpace,
+    OtherFamily,
 )
 from phoenix_core.agent.windows.attributes import COMPRESSED, READONLY, SPARSE
-from phoenix_core.agent.windows.errors import DISK_FULL, NoDriveInPath, NoSuchDrive, OtherFamily
+from phoenix_core.agent.windows.errors import DISK_FULL, NoDriveInPath, NoSuchDrive
 from phoenix_core.agentlink.reports import BackupResult, StepReport
 from phoenix_core.domain.states import ConflictRule
 from tests.agent.windows.memory_nodes import Fault

@@ -9,9 +9,10 @@ from phoenix_core.agent.restore.errors import (
     DestinationNotFolder,
     DestinationNotWritable,
     NotEnoughSpace,
+    OtherFamily,
 )
 from phoenix_core.agent.windows.attributes import is_folder, is_link
-from phoenix_core.agent.windows.errors import ABSENT, NoSuchDrive, OtherFamily
+from phoenix_core.agent.windows.errors import ABSENT, NoSuchDrive
 from phoenix_core.agent.windows.names import folded_bytes, to_text
 from phoenix_core.agent.windows.paths import below, in_vault, live_root, split, told
 from phoenix_core.agent.windows.seam import Windows, WindowsFailure

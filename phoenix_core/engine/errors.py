@@ -309,6 +309,14 @@ class AgentWithoutSnapshots(PhoenixError):
     )
 
 
+class GroupWithoutRules(PhoenixError):
+    """Why a scheduled backup was skipped."""
+
+    code = "group_without_rules"
+    template = "Group {group} has no content rules, so policy {policy} has nothing of {server} to back up."
+    hint = "Attach one: `phoenix group set {group} --rule RULE`; `phoenix rule list` shows which there are."
+
+
 class EarlierRuns(PhoenixError):
     """Why a scheduled backup was skipped: two at once would read the same files."""
 

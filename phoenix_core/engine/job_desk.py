@@ -17,6 +17,7 @@ from phoenix_core.engine.content import excludes_of, paths_of
 from phoenix_core.engine.errors import (
     AmbiguousName,
     EarlierRuns,
+    GroupWithoutRules,
     NothingToBackUp,
     OutsideWindow,
     PlatformMismatch,
@@ -132,7 +133,7 @@ class JobDesk:
 
     async def scheduled_backup(self, wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> JobRow:
         """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
-        where the one before of its server isn't over, or its policy's window is closed."""
+        where there are no rules, the one before of its server isn't over, or its policy's window is closed."""
         known = await self._ledger.jobs.get(wanted.job_id)
         if known is not None:
             return known
@@ -149,9 +150,9 @@ class JobDesk:
                 scheduled=True,
                 rules=rules,
             )
-            title = f"Backup of {name}: {listed(request.paths)}"
+            title = f"Backup of {name}: {listed(request.paths) or 'nothing'}"
             title += f", without {listed(request.excludes)}" if request.excludes else ""
-        why = await self._why_skipped(wanted, name)
+        why = await self._why_skipped(wanted, name, request)
         job = await self._ledger.create(
             JobKind.FILE_BACKUP,
             title,
@@ -171,7 +172,9 @@ class JobDesk:
         self._queue.poke()
         return job
 
-    async def _why_skipped(self, wanted: ScheduledBackup, name: str) -> PhoenixError | None:
+    async def _why_skipped(self, wanted: ScheduledBackup, name: str, request: BackupJob) -> PhoenixError | None:
+        if not request.paths:
+            return GroupWithoutRules(group=wanted.group, policy=wanted.policy, server=name)
         if not wanted.in_window:
             return OutsideWindow(server=name, policy=wanted.policy)
         active = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)
@@ -307,6 +310,8 @@ class JobDesk:
         self._seat.get()
         if old.agent_id:
             self._directory.server_in_use(old.agent_id)
+        if old.error is not None and old.error.code == GroupWithoutRules.code:
+            raise Conflict(detail=old.error.message, advice=old.error.hint)
         job = await self._ledger.create(
             old.kind,
             old.title,

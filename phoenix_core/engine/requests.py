@@ -26,6 +26,8 @@ class ScheduledBackup(msgspec.Struct, frozen=True):
     server_id: str
     policy: str
     """Its name."""
+    group: str
+    """Its name, too."""
     due: datetime
     missed: bool
     """It is made up for: the core was not running when it was due."""

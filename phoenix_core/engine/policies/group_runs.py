@@ -67,16 +67,13 @@ class GroupRuns:
         self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], due: datetime, *, missed: bool
     ) -> bool:
         """False where a job could not be made now."""
-        if not rules:
-            log.warning("a group without content rules has nothing to back up", group=group.name)
-            return True
         content = tuple(rule.body for rule in rules)
         of_files = tuple(rule for rule in content if rule.paths)
         # A clock that was set back comes to the same time again: that is another run.
         run = f"{group.id} {group.considered_until.isoformat()} {due.isoformat()}"
         all_made = True
         in_window = (await window_of(policy.body)).contain(self._clock.now())
-        what: list[Stream | None] = [None] if of_files else []
+        what: list[Stream | None] = [None] if of_files or not rules else []
         what += streams_of(content)
         for server_id, stream in product(filter(self._in_use, group.server_ids), what):
             digest = blake3(f"{run} {server_id}{f' {stream.name}' if stream else ''}".encode()).digest()
@@ -84,6 +81,7 @@ class GroupRuns:
                 job_id=id_of("j", digest),
                 server_id=server_id,
                 policy=policy.name,
+                group=group.name,
                 due=due,
                 missed=missed,
                 in_window=in_window,

@@ -11,7 +11,8 @@ import pytest
 from phoenix_core.agent.backup.scripted import PreScriptFailed
 from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
 from phoenix_core.agentlink.reports import JobFailed
-from phoenix_core.domain.policies import BackupPolicy, ContentRule, MissedRun, Retention, ServerGroup
+from phoenix_core.domain.errors import RemoteError
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, failing, until_cancelled
@@ -216,6 +217,35 @@ async def test_it_is_tried_again_once_whatever_the_clock_does(rig: Rig, clock: M
     for _ in range(3):
         await do_what_is_due(rig)
     assert len(await scheduled(rig)) == 2
+
+
+@pytest.mark.parametrize("how", ["group set", "policy set later", "config apply"])
+async def test_a_group_without_rules_has_its_servers_backups_skipped_and_named(
+    rig: Rig, clock: MovedClock, how: str
+) -> None:
+    await rig.agent()
+    nightly = BackupPolicy(name="nightly", schedule=("daily at 02:00",), retries=1, retry_delay_s=0)
+    group = ServerGroup("web", policy="nightly", servers=("web1",))
+    if how == "config apply":
+        await rig.client.apply_config(Config(policies=(nightly,), groups=(group,)))
+    else:
+        later = how == "policy set later"
+        await rig.client.put_policy("nightly", BackupPolicy(name="nightly") if later else nightly)
+        await rig.client.put_group("web", group)
+        await rig.client.put_policy("nightly", nightly)
+    ended = await rig.ended((await the_night_comes(rig, clock)).id)
+    assert (ended.state, ended.title) == (JobState.SKIPPED, "Backup of web1: nothing")
+    assert ended.error is not None
+    assert (ended.error.code, "phoenix group set web --rule" in ended.error.hint) == ("group_without_rules", True)
+    assert "Group web has no content rules" in ended.error.message
+    with pytest.raises(RemoteError, match="Group web has no content rules"):
+        await rig.client.retry(ended.id)
+    await do_what_is_due(rig)
+    assert len(await scheduled(rig)) == 1
+    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",)))
+    await rig.client.put_group("web", msgspec.structs.replace(group, rules=("web",)))
+    again = await the_night_comes(rig, clock, 2)
+    assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
 
 
 async def test_a_backup_whose_last_one_still_runs_is_skipped(rig: Rig, clock: MovedClock) -> None:

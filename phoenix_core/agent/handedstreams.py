@@ -4,12 +4,14 @@ import secrets
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from phoenix_core.agent.errors import AgentError
-from phoenix_core.agent.streamframes import DATA, DATA_MAX, ENDED, GAVE_UP, HEAD, WORDS_MAX
+from phoenix_core.agent.streamframes import DATA, DATA_MAX, ENDED, GAVE_UP, HEAD, TIMEOUT_S, WORDS_MAX
+from phoenix_core.domain.amounts import amount
 
 POLL_S = 0.2
 
@@ -23,21 +25,22 @@ class StreamNotWaiting(AgentError):
 class StreamCut(AgentError):
     code = "stream_cut"
     template = "The stream {name} did not end as it should: {detail}. There is no snapshot of it."
-    hint = "Start the sender once more."
+    hint = "Start the sender once more; `phoenix agent stream --timeout` says how long it may take."
 
 
 class HandedStreams:
     """Those who wait. Used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
-        self._waiting: dict[str, socket.socket] = {}
+        self._waiting: dict[str, tuple[socket.socket, int]] = {}
 
-    def wait(self, sender: socket.socket) -> str:
-        """From now on an order may take it; what names it there."""
+    def wait(self, sender: socket.socket, timeout_s: int = TIMEOUT_S) -> str:
+        """From now on an order may take it; what names it there. `timeout_s`: how long it may take from then on."""
         token = secrets.token_hex(16)
         with self._lock:
-            self._waiting[token] = sender
+            self._waiting[token] = sender, timeout_s
         return token
 
     def forget(self, token: str) -> None:
@@ -47,19 +50,30 @@ class HandedStreams:
     def take(self, token: str, name: str, tick: Callable[[], None]) -> "HandedStream":
         """Once. Raises StreamNotWaiting."""
         with self._lock:
-            sender = self._waiting.pop(token, None)
-        if sender is None:
+            waiting = self._waiting.pop(token, None)
+        if waiting is None:
             raise StreamNotWaiting(name=name)
-        return HandedStream(sender, name, tick)
+        return HandedStream(*waiting, name, tick, self._monotonic_s)
 
 
 class HandedStream:
     """Reads what a sender hands over. `read_into` until it gives 0, then `finish`; `tick` is called several times a
-    second while the sender is waited for, and what it raises comes out. How long it takes is the sender's affair."""
+    second while the sender is waited for, and what it raises comes out."""
 
-    def __init__(self, sender: socket.socket, name: str, tick: Callable[[], None]) -> None:
-        """The socket stays its owner's, who closes it."""
+    def __init__(
+        self,
+        sender: socket.socket,
+        timeout_s: int,
+        name: str,
+        tick: Callable[[], None],
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        """The socket stays its owner's, who closes it. `timeout_s`: counted from now; a sender that hangs would hold
+        up all backups of its server."""
         self._sender = sender
+        self._timeout_s = timeout_s
+        self._monotonic_s = monotonic_s
+        self._until_s = monotonic_s() + timeout_s
         self._name = name
         self._tick = tick
         self._left = 0
@@ -112,6 +126,8 @@ class HandedStream:
 
     def _receive(self, view: memoryview) -> int:
         while True:
+            if self._monotonic_s() >= self._until_s:
+                raise self._cut(f"it took longer than its time-out of {amount(self._timeout_s, 'second')}")
             try:
                 count = self._sender.recv_into(view)
             except TimeoutError:

@@ -108,11 +108,9 @@ class StreamDoor:
     def _talk(self, sender: socket.socket) -> None:
         sender.settimeout(HELLO_S)
         kind, content = receive_frame(sender)
-        token = self._handed.wait(sender)
+        hello = _greeting(kind, content)
+        token = self._handed.wait(sender, hello.timeout_s)
         try:
-            hello = msgspec.json.decode(content, type=StreamHello)
-            if kind != HELLO:
-                raise ConnectionCut("no greeting")
             if not self._core_can:
                 raise CoreTakesNoStreams()
             asked = OwnStreamRequest(number=0, token=token, name=hello.name, tags=hello.tags)
@@ -121,8 +119,6 @@ class StreamDoor:
             send_frame(sender, TAKEN, msgspec.json.encode(StreamTaken(job)))
             over = self._over(job)
             result = StreamResult(job, over.state, over.snapshot_id, over.failure)
-        except msgspec.MsgspecError as error:
-            raise ConnectionCut(str(error)) from error
         except PhoenixError as error:
             result = StreamResult(error=error.view())
         finally:
@@ -140,6 +136,16 @@ class StreamDoor:
                 continue
             if answer.is_over:
                 return answer
+
+
+def _greeting(kind: bytes, content: bytes) -> StreamHello:
+    """Raises ConnectionCut."""
+    if kind != HELLO:
+        raise ConnectionCut("no greeting")
+    try:
+        return msgspec.json.decode(content, type=StreamHello)
+    except msgspec.MsgspecError as error:
+        raise ConnectionCut(str(error)) from error
 
 
 def _shut(connection: socket.socket) -> None:

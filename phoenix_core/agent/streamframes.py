@@ -9,6 +9,7 @@ Only ENDED makes a stream whole: one whose sender was killed, or whose connectio
 
 import socket
 import struct
+from typing import Annotated
 
 import msgspec
 
@@ -20,12 +21,16 @@ SOCKET = "streams.sock"
 """In the agent's folder."""
 DATA_MAX = 1 << 20
 WORDS_MAX = 64 << 10
+TIMEOUT_S = 86_400
+"""So long a stream may take where its sender names no time."""
 HEAD = struct.Struct(">cI")
 
 
 class StreamHello(msgspec.Struct, frozen=True):
     name: str
     tags: tuple[str, ...] = ()
+    timeout_s: Annotated[int, msgspec.Meta(ge=1)] = TIMEOUT_S
+    """From when its backup begins to read it; one that takes longer is cut."""
 
 
 class StreamTaken(msgspec.Struct, frozen=True):

@@ -145,6 +145,16 @@ def stream(
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="Of the snapshot that it makes. Repeatable.")
     ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=1,
+            help="How long the data may take to come once its backup has begun. Default: 86400, a day.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -156,6 +166,8 @@ def stream(
         from phoenix_core.cli import windowsservice
 
         execute(windowsservice.refuse_streams(), as_json=as_json)
+    from phoenix_core.agent.streamframes import TIMEOUT_S, StreamHello
     from phoenix_core.cli.streamwork import hand_over
 
-    execute(hand_over(data, name, tag or (), command or (), as_json=as_json), as_json=as_json)
+    hello = StreamHello(name, tuple(tag or ()), timeout or TIMEOUT_S)
+    execute(hand_over(data, hello, command or (), as_json=as_json), as_json=as_json)

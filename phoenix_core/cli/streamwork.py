@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from phoenix_core.agent.errors import AgentError
-from phoenix_core.agent.scripts import end_of
+from phoenix_core.agent.scripts import GRACE_S, end_of
 from phoenix_core.agent.streamframes import (
     DATA,
     ENDED,
@@ -56,14 +56,14 @@ class StreamUnconfirmed(AgentError):
     hint = "See at the core how its job ended: `phoenix job list`. If it failed, start the sender once more."
 
 
-async def hand_over(data: Path | None, name: str, tags: Sequence[str], command: Sequence[str], *, as_json: bool) -> int:
+async def hand_over(data: Path | None, hello: StreamHello, command: Sequence[str], *, as_json: bool) -> int:
     """0 only when the core has recorded the snapshot.
 
     Raises UsageError, AgentAbsent, StreamUnconfirmed; RemoteError with why there is no snapshot."""
     if not command and sys.stdin.isatty():
         raise UsageError(detail="Standard input is a terminal: pipe a program into this, or name it after `--`.")
     path = DataDirectory(data or AGENT_DATA).agent / SOCKET
-    sender = Sender(path, StreamHello(name, tuple(tags)), quiet=as_json)
+    sender = Sender(path, hello, quiet=as_json)
     try:
         result = await asyncio.to_thread(sender.run, command)
     except asyncio.CancelledError:
@@ -113,7 +113,7 @@ class Sender:
                 try:
                     return self._pump(agent, process.stdout.fileno(), process)
                 finally:
-                    process.terminate()
+                    _end(process)
 
     def _connected(self) -> socket.socket:
         agent = self._agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -128,17 +128,20 @@ class Sender:
 
     def _pump(self, agent: socket.socket, source: int, process: "subprocess.Popen[bytes] | None") -> StreamResult:
         watched = [agent.fileno(), source]
+        all_read = told = False
         while True:
-            ready, _, _ = select.select(watched, [], [])
+            ready, _, _ = select.select(watched, [], [], POLL_S if all_read and not told else None)
             try:
                 if agent.fileno() in ready:
                     result = self._heard(agent)
                     if result is not None:
                         return result
-                if source in ready and not self._sent(agent, source, process):
+                if source in ready and not self._sent(agent, source):
                     watched.remove(source)
+                    all_read = True
+                told = told or (all_read and self._told(agent, process))
             except BrokenPipeError:
-                watched = [agent.fileno()]  # it says why, and listens no more
+                watched, told = [agent.fileno()], True  # it says why, and listens no more
             except (OSError, ConnectionCut) as error:
                 raise StreamUnconfirmed() from error
 
@@ -151,25 +154,29 @@ class Sender:
             warn(f"Job {job} takes the stream {self._hello.name}.")
         return None
 
-    def _sent(self, agent: socket.socket, source: int, process: "subprocess.Popen[bytes] | None") -> bool:
+    def _sent(self, agent: socket.socket, source: int) -> bool:
         """False: that was all."""
         piece = os.read(source, PIECE_BYTES)
         if piece:
             send_frame(agent, DATA, piece)
-            return True
-        detail = self._ended(process)
-        send_frame(agent, GAVE_UP if detail else ENDED, detail.encode())
-        return False
+        return bool(piece)
 
-    def _ended(self, process: "subprocess.Popen[bytes] | None") -> str:
-        """Why what was sent is not whole; empty: it is. Raises ConnectionCut where `stop` was called."""
-        if process is None:
-            # Ctrl-C ends what writes into the pipe as well: its end must not be taken for a good one.
-            if self._stopped.wait(INTERRUPT_S):
-                raise ConnectionCut("stopped")
-            return ""
-        while process.poll() is None:
-            if self._stopped.wait(POLL_S):
-                raise ConnectionCut("stopped")
-        detail = end_of(process.returncode)
-        return f"the command that prints it {detail}" if detail else ""
+    def _told(self, agent: socket.socket, process: "subprocess.Popen[bytes] | None") -> bool:
+        """Whether it was told that what was sent is whole, or why not; False: the command still runs. Raises
+        ConnectionCut where `stop` was called."""
+        if process is not None and process.poll() is None:
+            return False
+        # Ctrl-C ends what writes into the pipe as well: its end must not be taken for a good one.
+        if self._stopped.wait(INTERRUPT_S if process is None else 0):
+            raise ConnectionCut("stopped")
+        how = end_of(process.returncode) if process else ""
+        detail = f"the command that prints it {how}" if how else ""
+        send_frame(agent, GAVE_UP if detail else ENDED, detail.encode())
+        return True
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    process.kill()

@@ -15,10 +15,11 @@ from phoenix_core.domain.errors import Cancelled
 
 class Handed:
     def __init__(self) -> None:
-        self.streams = HandedStreams()
+        self.now_s = 1000.0
+        self.streams = HandedStreams(lambda: self.now_s)
         self.sender, self._agents_end = socket.socketpair()
-        self.token = self.streams.wait(self._agents_end)
-        self.ticks = 0
+        self.token = self.streams.wait(self._agents_end, 60)
+        self.ticks, self.tick_s = 0, 0.0
 
     def read(self) -> bytes:
         """All of it, as a job reads it."""
@@ -31,6 +32,7 @@ class Handed:
 
     def tick(self) -> None:
         self.ticks += 1
+        self.now_s += self.tick_s
 
     def close(self) -> None:
         self.sender.close()
@@ -88,6 +90,26 @@ def test_a_cancelled_job_waits_for_no_sender(handed: Handed) -> None:
 
     with handed.streams.take(handed.token, "orders", cancelled) as stream, pytest.raises(Cancelled):
         stream.read_into(memoryview(bytearray(10)))
+
+
+def test_one_that_hangs_is_cut_at_its_time_out(handed: Handed) -> None:
+    handed.tick_s = 20
+    send_frame(handed.sender, DATA, b"half a dump")
+    with pytest.raises(StreamCut, match="longer than its time-out of 60 seconds"):
+        handed.read()
+    assert handed.ticks == 3
+
+
+def test_so_is_one_that_never_ends(handed: Handed) -> None:
+    handed.now_s += 1000  # until it is taken nothing counts
+    send_frame(handed.sender, DATA, b"rows" * 100)
+    with handed.streams.take(handed.token, "orders", handed.tick) as stream:
+        for _ in range(3):
+            handed.now_s += 19
+            assert stream.read_into(memoryview(bytearray(10))) == 10
+        handed.now_s += 3
+        with pytest.raises(StreamCut, match="took longer"):
+            stream.read_into(memoryview(bytearray(10)))
 
 
 def test_a_stream_is_taken_once_and_one_that_nobody_hands_over_is_none(handed: Handed) -> None:

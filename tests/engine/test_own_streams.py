@@ -52,8 +52,10 @@ async def server(rig: Rig) -> AsyncIterator[Server]:
         await task
 
 
-async def send(server: Server, *command: str, name: str = "orders", tags: tuple[str, ...] = ()) -> StreamResult:
-    sender = Sender(server.socket, StreamHello(name, tags), quiet=True)
+async def send(
+    server: Server, *command: str, name: str = "orders", tags: tuple[str, ...] = (), timeout_s: int = 600
+) -> StreamResult:
+    sender = Sender(server.socket, StreamHello(name, tags, timeout_s), quiet=True)
     return await asyncio.to_thread(sender.run, command)
 
 
@@ -127,6 +129,19 @@ async def test_a_command_that_does_not_end_well_makes_no_snapshot(
     assert (result.error.code, result.snapshot_id) == ("stream_cut", "")
     assert says in result.error.message
     assert await rig.client.snapshots() == []
+
+
+@pytest.mark.parametrize("command", ["echo rows; exec sleep 600", "echo rows; exec >&-; exec sleep 600"])
+async def test_a_command_that_hangs_is_stopped_at_the_time_out_and_makes_no_snapshot(
+    rig: Rig, server: Server, command: str
+) -> None:
+    async with asyncio.timeout(20):
+        result = await send(server, "sh", "-c", command, timeout_s=1)
+    assert result.error is not None
+    assert (result.state, result.error.code, result.snapshot_id) == ("failed", "stream_cut", "")
+    assert "time-out of 1 second" in result.error.message
+    assert await rig.client.snapshots() == []
+    assert (await send(server, "echo", "rows")).state == "successful"
 
 
 async def test_an_operator_may_cancel_it_and_the_sender_is_told(rig: Rig, server: Server) -> None:

@@ -13,7 +13,7 @@ def backup(
     server: ServerName,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Absolute paths; none: those of the last backup, with its patterns."),
+        typer.Argument(metavar="PATH", help="Absolute paths; none: by the group's rules, else as the last backup."),
     ] = None,
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave out, as in .gitignore. Repeatable.")

@@ -14,12 +14,15 @@ from phoenix_core.host.datadir import DataDirectory
 async def back_up(
     data: DataDirectory, request: BackupRequest, *, detach: bool, wait_agent_s: float | None, as_json: bool
 ) -> int:
-    """Says first what is backed up, and at the end what a backup without folders repeats from now on."""
+    """Says first what is backed up, and at the end what a backup without folders repeats from now on: nothing, where
+    the rules of the server's group hold."""
     before: ServerView | None = None
+    by_rules = False
 
     async def start(client: CoreClient) -> JobView:
-        nonlocal before
+        nonlocal before, by_rules
         before = await client.server(request.server)
+        by_rules = bool((await client.config()).rules_of(before.name))
         job = await client.backup(request)
         if not as_json:
             say(f"{job.title}.")
@@ -29,7 +32,7 @@ async def back_up(
     if request.stream:
         return code
     was_made = code in {EXIT_DONE, EXIT_MISSING_FILES} and not (detach or request.dry_run)
-    if was_made and not as_json and before is not None and _differs(request, before):
+    if was_made and not as_json and not by_rules and before is not None and _differs(request, before):
         what = "these folders, with what they leave out," if request.excludes else "these folders"
         say(f"`{command_line(data, 'backup', before.name)}` repeats {what} from now on.")
     return code

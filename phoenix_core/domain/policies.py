@@ -150,6 +150,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: tuple[Channel, ...] = ()
     notifications: tuple[NotificationRule, ...] = ()
 
+    def rules_of(self, server: str) -> tuple[ContentRule, ...]:
+        """What a backup of the server of this name takes by itself: its group's rules with folders, in the group's
+        order. Empty: it goes by the last backup."""
+        named = next((group.rules for group in self.groups if server in group.servers), ())
+        rules = {rule.name: rule for rule in self.rules}
+        return tuple(rules[name] for name in named if rules[name].paths)
+
 
 class ConfigChange(msgspec.Struct, frozen=True):
     """One thing that differs between what is in force and what is wanted."""

@@ -5,22 +5,32 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Checkbox, Label, Select, TextArea
 
+from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.names import absolute
+from phoenix_core.domain.policies import Config, ContentRule
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.views import JobView, ServerView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.first_steps import ends_with_console, first_steps
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import OpenJob
+from phoenix_tui.messages import CoreChanged, OpenJob
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
 from phoenix_tui.signs import AWAY
+from phoenix_tui.toast import toast_error
 from phoenix_tui.widgets.controls import CheckMark, PushButton
 from phoenix_tui.widgets.face import Face, empty
 from phoenix_tui.widgets.focus import focus_now
 
+FOLDERS_LIKE = _("One on each line, such as /etc")
+PATTERNS_LIKE = _("One pattern on each line, such as *.tmp or /var/cache")
+
 
 class BackupScreen(ConsoleScreen):
+    """Where no folder is typed, the core takes what the server's group or its last backup says; the empty fields tell
+    what that is."""
+
     BINDINGS = bindings("backup")
     place = "backup"
     top = "servers"
@@ -32,6 +42,7 @@ class BackupScreen(ConsoleScreen):
         super().__init__(context)
         self._server_id = server_id
         self._offered: list[tuple[Content, str]] = []
+        self._config: Config | None = None
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="form"):
@@ -41,12 +52,10 @@ class BackupScreen(ConsoleScreen):
                 yield Select[str]([], id="server", compact=True, allow_blank=True, prompt=_("Choose one"))
             with Horizontal(classes="form-row tall"):
                 yield Label(_("Folders"), classes="form-name")
-                yield TextArea(id="paths", compact=True, placeholder=_("One on each line, such as /etc"))
+                yield TextArea(id="paths", compact=True, placeholder=FOLDERS_LIKE)
             with Horizontal(classes="form-row tall"):
                 yield Label(_("Leave out"), classes="form-name")
-                yield TextArea(
-                    id="excludes", compact=True, placeholder=_("One pattern on each line, such as *.tmp or /var/cache")
-                )
+                yield TextArea(id="excludes", compact=True, placeholder=PATTERNS_LIKE)
             with Vertical(id="options"):
                 yield CheckMark(_("Go into other file systems mounted below"), id="cross-mounts")
                 yield CheckMark(_("Read every file, whatever the last backup says"), id="full")
@@ -54,6 +63,30 @@ class BackupScreen(ConsoleScreen):
             with Horizontal(classes="form-buttons"):
                 yield PushButton(_("Start the backup"), id="start", variant="primary")
                 yield PushButton(_("Back"), id="back")
+
+    def on_screen_resume(self) -> None:
+        self.read()
+        super().on_screen_resume()
+
+    def on_news(self, changed: CoreChanged) -> None:
+        if Topic.RESET in changed.topics:
+            self.read()
+
+    def read(self) -> None:
+        self.run_worker(self._read(), name="read the groups' rules", group="read", exclusive=True)
+
+    async def _read(self) -> None:
+        try:
+            self._config = await self.client.config()
+        except PhoenixError as error:
+            toast_error(self, error)
+            return
+        if not self.is_whole:
+            return
+        server = self._server()
+        self._tell_what_holds()
+        if server is not None and not self._holds(server) and self.focused is self.query_one("#start"):
+            focus_now(self.query_one("#paths"))
 
     def face(self) -> Face | None:
         if not self._choices():
@@ -82,14 +115,47 @@ class BackupScreen(ConsoleScreen):
     def _choices(self) -> list[tuple[Content, str]]:
         return [(Content(_label(server)), server.id) for server in self.model.servers_by_name() if not server.revoked]
 
-    def on_select_changed(self, event: Select.Changed) -> None:
-        server = self.model.servers.get(str(event.value))
-        paths = self.query_one("#paths", TextArea)
-        if server is not None:
-            paths.text = "\n".join(server.default_paths)
-            paths.move_cursor(paths.document.end)
-            if not server.default_paths:
-                focus_now(paths)
+    # --- what is taken where nothing is typed ------------------------------------------------------------------------
+
+    def on_select_changed(self) -> None:
+        server = self._server()
+        self._tell_what_holds()
+        if server is not None and not self._holds(server):
+            focus_now(self.query_one("#paths"))
+
+    def on_text_area_changed(self) -> None:
+        self._tell_what_holds()
+
+    def _server(self) -> ServerView | None:
+        return self.model.servers.get(str(self.query_one("#server", Select).value))
+
+    def _rules(self, server: ServerView) -> tuple[ContentRule, ...]:
+        return self._config.rules_of(server.name) if self._config is not None else ()
+
+    def _holds(self, server: ServerView) -> bool:
+        """Whether the core knows what to take of it; it may, as long as the rules are not read."""
+        return self._config is None or bool(self._rules(server) or server.default_paths)
+
+    def _tell_what_holds(self) -> None:
+        server = self._server()
+        folders, patterns = FOLDERS_LIKE, PATTERNS_LIKE
+        if server is not None and self._holds(server):
+            rules = self._rules(server)
+            folders = self._folders_that_hold(server, rules)
+            if not self._lines("#paths"):
+                patterns = _patterns_that_hold(rules)
+        self.query_one("#paths", TextArea).placeholder = Content(folders)
+        self.query_one("#excludes", TextArea).placeholder = Content(patterns)
+
+    def _folders_that_hold(self, server: ServerView, rules: tuple[ContentRule, ...]) -> str:
+        if rules:
+            named = "; ".join(f"{rule.name} ({', '.join(rule.paths)})" for rule in rules)
+            return _("By its group's rules:\n{rules}").format(rules=named)
+        if self._config is not None:
+            return _("As the last backup:\n{paths}").format(paths=", ".join(server.default_paths))
+        return _("By its group's rules, else as the last backup")
+
+    # --- intentions --------------------------------------------------------------------------------------------------
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "start":
@@ -98,16 +164,14 @@ class BackupScreen(ConsoleScreen):
             self.app.pop_screen()
 
     def action_start(self) -> None:
-        server = self.model.servers.get(str(self.query_one("#server", Select).value))
-        paths = self._lines("#paths")
+        server, paths = self._server(), self._lines("#paths")
         if server is None:
             self.notify(_("Choose a server first."), severity="warning")
             focus_now(self.query_one("#server"))
             return
-        wrong = next((path for path in paths if not path.startswith("/")), None)
-        if not paths or wrong is not None:
-            text = _("{path} doesn't begin with /.").format(path=wrong) if wrong else _("Name at least one folder.")
-            self.notify(text, severity="warning", markup=False)
+        wrong = _wrong_of(paths) if paths or self._holds(server) else _("Name at least one folder.")
+        if wrong:
+            self.notify(wrong, severity="warning", markup=False)
             focus_now(self.query_one("#paths"))
             return
         request = BackupRequest(
@@ -126,6 +190,23 @@ class BackupScreen(ConsoleScreen):
     def _began(self, job: JobView) -> None:
         self.context.live.know_job(job)
         self.post_message(OpenJob(job.id))
+
+
+def _wrong_of(paths: list[str]) -> str:
+    """What is wrong with the first that is no path, as a sentence; empty: all are paths."""
+    try:
+        for path in paths:
+            absolute(path)
+    except ValueError as error:
+        return f"{error}."
+    return ""
+
+
+def _patterns_that_hold(rules: tuple[ContentRule, ...]) -> str:
+    if not rules:
+        return _("As the last backup")
+    patterns = dict.fromkeys(pattern for rule in rules for pattern in rule.excludes)
+    return _("As the rules say: {patterns}").format(patterns=", ".join(patterns) or _("nothing"))
 
 
 def _label(server: ServerView) -> str:

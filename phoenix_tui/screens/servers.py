@@ -93,7 +93,7 @@ class ServersScreen(SearchableScreen):
             (_("Host"), f"{server.hostname}{here}"),
             (_("Platform"), server.platform),
             (_("Agent"), _version(server)),
-            (_("Backs up"), ", ".join(server.default_paths) or _("nothing yet; press b and name folders")),
+            (_("Backs up"), ", ".join(server.default_paths) or _("nothing yet; press b")),
             (_("Last backup"), self.formats.moment(server.last_backup_at)),
             (_("Restore proved"), self._proved(server)),
             (_("Certificate"), _("until {moment}").format(moment=self.formats.moment(server.certificate_ends_at))),

@@ -15,6 +15,11 @@ def test_a_backup_says_what_it_repeats_and_what_it_leaves_out(here: Machine) -> 
     assert "from now on" not in here.command("backup", "one", str(source), "--dry-run").expect().out
     other = here.command("backup", "one", str(source.parent / "source")).expect().out
     assert other.startswith(f"Backup of one: {source}.\n")
+    here.command("rule", "set", "all", "--path", str(source)).expect()
+    here.command("group", "set", "all", "--rule", "all", "--add", "one").expect()
+    beside = here.command("backup", "one", str(source / "folder-000"), "--exclude", "*.log").expect().out
+    assert "from now on" not in beside
+    assert here.command("backup", "one").expect().out.startswith(f"Backup of one: {source}, by its group's rules.\n")
 
 
 def test_a_check_of_a_restore_says_that_nothing_was_written(here: Machine) -> None:

@@ -237,7 +237,7 @@ class ScriptedCore(ScriptedDecisions):
     async def _backup(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=BackupRequest)
         server = self._server(body.server)
-        return self._new_job(JobKind.FILE_BACKUP, f"Backup of {server.name}: {', '.join(body.paths)}", server.id)
+        return self._new_job(JobKind.FILE_BACKUP, f"Backup of {server.name}", server.id)
 
     async def _restore(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=RestoreRequest)

@@ -1,24 +1,36 @@
 """Backup Now from the console."""
 
+import msgspec
 from textual.widgets import Checkbox, Select, TextArea
 
+from phoenix_core.domain.policies import Config, ContentRule, ServerGroup
 from phoenix_tui.screens.backup import BackupScreen
 from phoenix_tui.screens.job import JobScreen
 from tests.tui import sample
-from tests.tui.conftest import OpenConsole, until
+from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
+from tests.tui.test_live_updates import shown
 
 
-async def test_two_keys_back_up_the_chosen_server_as_last_time(core: ScriptedCore, open_console: OpenConsole) -> None:
+def focused(pilot: ConsolePilot) -> str | None:
+    return pilot.app.focused.id if pilot.app.focused is not None else None
+
+
+async def test_two_keys_back_up_the_chosen_server_by_its_groups_rules(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
     async with open_console() as pilot:
         await pilot.press("2", "end", "b")
-        await until(pilot, lambda: pilot.app.focused is not None and pilot.app.focused.id == "start")
+        await until(pilot, lambda: "web (/etc, /srv)" in shown(pilot))
+        assert "By its group's rules:" in shown(pilot)
+        assert "As the rules say: *.tmp, /srv/cache/" in shown(pilot)
+        assert focused(pilot) == "start"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
     (body,) = core.asked("POST", "/v1/backups")
     assert body == {
         "server": sample.WEB1.id,
-        "paths": ["/etc", "/srv"],
+        "paths": [],
         "excludes": [],
         "cross_mounts": False,
         "dry_run": False,
@@ -26,6 +38,79 @@ async def test_two_keys_back_up_the_chosen_server_as_last_time(core: ScriptedCor
         "tags": [],
         "source_snapshot": None,
     }
+
+
+async def test_without_rules_two_keys_back_up_as_last_time(core: ScriptedCore, open_console: OpenConsole) -> None:
+    """A group whose rules name streams alone says nothing of folders."""
+    streams = ContentRule("dumps", streams=("orders=dump-orders",))
+    core.config = Config((), (streams,), (ServerGroup("web", "", ("dumps",), ("web1",)),))
+    async with open_console() as pilot:
+        await pilot.press("2", "end", "b")
+        await until(pilot, lambda: "As the last backup:" in shown(pilot))
+        assert "/etc, /srv" in shown(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    (body,) = core.asked("POST", "/v1/backups")
+    assert (body["paths"], body["excludes"]) == ([], [])
+
+
+async def test_a_server_that_was_never_backed_up_begins_by_its_groups_rules(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    rule = ContentRule("files", ("/data",))
+    core.config = Config((), (rule,), (ServerGroup("nas", "", ("files",), (sample.NAS.name,)),))
+    async with open_console() as pilot:
+        await pilot.press("2", "down", "b")
+        await until(pilot, lambda: "files (/data)" in shown(pilot))
+        assert "As the rules say: nothing" in shown(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    (body,) = core.asked("POST", "/v1/backups")
+    assert (body["server"], body["paths"]) == (sample.NAS.id, [])
+
+
+async def test_where_nothing_says_what_to_take_a_folder_is_asked_for(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    core.config = Config()
+    async with open_console() as pilot:
+        await pilot.press("2", "down", "b")
+        await until(pilot, lambda: focused(pilot) == "paths")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: pilot.app.screen.query("Toast"))
+        assert [told.message for told in pilot.app._notifications] == ["Name at least one folder."]
+    assert core.asked("POST", "/v1/backups") == []
+
+
+async def test_where_the_rules_cannot_be_read_the_core_decides_by_them(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    core.refuse["/v1/config"] = sample.NO_SPACE
+    async with open_console() as pilot:
+        await pilot.press("2", "down", "b")
+        await until(pilot, lambda: pilot.app.screen.query("Toast"))
+        assert "By its group's rules, else as the last backup" in shown(pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    (body,) = core.asked("POST", "/v1/backups")
+    assert body["paths"] == []
+
+
+async def test_folders_that_are_typed_hold_without_what_the_rules_leave_out(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    windows = msgspec.structs.replace(sample.WEB1, platform="Windows 10.0.20348 x86_64")
+    core.servers = {windows.id: windows}
+    async with open_console() as pilot:
+        await pilot.press("b")
+        await until(pilot, lambda: "As the rules say" in shown(pilot))
+        assert focused(pilot) == "paths"
+        await pilot.press(*r"C:\x")
+        await until(pilot, lambda: "As the rules say" not in shown(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    (body,) = core.asked("POST", "/v1/backups")
+    assert (body["paths"], body["excludes"]) == ([r"C:\x"], [])
 
 
 async def test_form_sends_what_was_filled_in(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -1,7 +1,7 @@
 """Forms: keys beside a field change nothing, and what was put in is not lost unasked."""
 
 from textual.command import CommandPalette
-from textual.widgets import Input, OptionList, TextArea
+from textual.widgets import Input, OptionList
 
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.leave import LeaveDialog
@@ -9,7 +9,6 @@ from phoenix_tui.screens.backup import BackupScreen
 from phoenix_tui.screens.restore import RestoreScreen
 from phoenix_tui.widgets.key_line import KeyLine
 from phoenix_tui.widgets.restore_files import RestoreFiles
-from tests.tui import sample
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
@@ -92,18 +91,6 @@ async def test_the_console_can_be_left_from_a_form(core: ScriptedCore, open_cons
         await open_form(pilot)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(pilot.app.screen, LeaveDialog))
-
-
-async def test_typing_goes_on_behind_the_folders_that_were_filled_in(
-    core: ScriptedCore, open_console: OpenConsole
-) -> None:
-    async with open_console() as pilot:
-        screen = await open_form(pilot)
-        paths = screen.query_one("#paths", TextArea)
-        paths.focus()
-        await pilot.pause()
-        await pilot.press("backspace", "x")
-        assert paths.text == "\n".join(sample.WEB1.default_paths)[:-1] + "x"
 
 
 async def test_coming_back_to_the_folder_goes_on_behind_it(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -28,7 +28,7 @@ from phoenix_tui.widgets.policy_facts import Item, facts_of, texts_of
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 _KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rule")}
-NEXT_RUNS = 2
+NEXT_RUNS = 10
 
 
 class PoliciesScreen(SearchableScreen):

@@ -1,5 +1,6 @@
 """Groups, policies and rules in the console."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 import msgspec
@@ -25,7 +26,7 @@ from phoenix_tui.widgets.controls import PushButton
 from phoenix_tui.widgets.facts import Facts
 from phoenix_tui.widgets.policy_facts import Item, facts_of
 from phoenix_tui.widgets.row_table import RowTable
-from tests.tui import sample_policies
+from tests.tui import sample, sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, until
 from tests.tui.scripted_core import ScriptedCore
 
@@ -50,6 +51,16 @@ async def test_a_group_tells_what_it_has_and_when_it_runs(core: ScriptedCore, op
         shown = str(pilot.app.screen.query_one(Facts).render())
         assert "files1, web1, web2" in shown
         assert "nightly" in shown
+
+
+async def test_a_policy_tells_its_next_ten_runs(core: ScriptedCore, open_console: OpenConsole) -> None:
+    async with open_console() as pilot:
+        await opened(pilot)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "Next runs" in str(pilot.app.screen.query_one(Facts).render()))
+        shown = str(pilot.app.screen.query_one(Facts).render())
+        days = [sample.NOW + timedelta(days=day) for day in range(1, 11)]
+        assert "; ".join(day.astimezone(sample.CET).strftime("%Y-%m-%d %H:%M:%S %Z") for day in days) in shown
 
 
 async def test_a_policy_is_changed(core: ScriptedCore, open_console: OpenConsole) -> None:

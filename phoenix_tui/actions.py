@@ -54,6 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("servers.jobs", "j", "jobs", _("Jobs"), _("Show the jobs of the chosen server")),
     Action("servers.new", "n", "new_server", _("New server"), _("Make the line that installs a new server's agent")),
     Action("servers.remove", "x", "remove", _("Remove"), _("Remove the chosen server; its snapshots stay")),
+    Action("servers.undelete", "z", "undelete", _("Bring back"), _("Undo the removal of the chosen server")),
     Action("servers.search", "slash", "search", _("Search"), _("Show only servers whose line holds a text")),
     Action("jobs.cancel", "c", "cancel", _("Cancel"), _("Cancel the chosen job")),
     Action("jobs.retry", "t", "retry", _("Try again"), _("Do anew what the chosen job was to do")),

@@ -6,6 +6,7 @@ from textual.content import Content
 
 from phoenix_core.domain.views import ServerView
 from phoenix_tui.actions import bindings
+from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
 from phoenix_tui.first_steps import first_steps
@@ -118,6 +119,8 @@ class ServersScreen(SearchableScreen):
         server = self._server() if self.is_whole else None
         if action in {"backup", "remove"}:
             return server is not None and not server.revoked
+        if action == "undelete":
+            return server is not None and server.revoked
         if action in {"restore", "jobs"}:
             return server is not None
         return super().check_action(action, parameters)
@@ -155,8 +158,8 @@ class ServersScreen(SearchableScreen):
             _("Remove {name}?").format(name=server.name),
             _(
                 "Its certificate is revoked and its jobs are cancelled. Its snapshots stay, and can be restored to "
-                "other servers. `phoenix server undelete` brings it back for as many days as the setting "
-                "servers.undo_days says; later it needs a new activation token."
+                "other servers. It can be brought back (z) for as many days as the setting servers.undo_days says; "
+                "later it needs a new activation token."
             ),
             server.name,
             _("Remove the server"),
@@ -170,4 +173,27 @@ class ServersScreen(SearchableScreen):
 
     def _removed(self, server: ServerView) -> None:
         self.notify(_("{name} is removed.").format(name=server.name), markup=False)
+        self.context.live.refresh_soon()
+
+    def action_undelete(self) -> None:
+        server = self._server()
+        if server is None or not server.revoked:
+            return
+        question = Confirm(
+            _("Bring {name} back?").format(name=server.name),
+            _(
+                "Its agent, which keeps dialling, is let in again with the certificate that it has. Of a server that "
+                "was taken over by somebody don't; enrol it anew."
+            ),
+            _("Bring it back"),
+        )
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.attempt(self.client.undelete_server(server.id), "bring a server back", self._brought_back)
+
+        self.app.push_screen(question, answered)
+
+    def _brought_back(self, server: ServerView) -> None:
+        self.notify(_("{name} is protected again.").format(name=server.name), markup=False)
         self.context.live.refresh_soon()

@@ -139,6 +139,7 @@ class ScriptedCore(ScriptedDecisions):
             web.get("/v1/vault", self._get_vault),
             web.get("/v1/servers", self._get_servers),
             web.delete("/v1/servers/{name}", self._remove_server),
+            web.post("/v1/servers/{name}/undelete", self._undelete_server),
             web.post("/v1/activation-tokens", self._token),
             web.get("/v1/jobs", self._get_jobs),
             web.get("/v1/jobs/{job}", self._get_job),
@@ -195,10 +196,15 @@ class ScriptedCore(ScriptedDecisions):
 
     async def _remove_server(self, request: web.Request) -> web.Response:
         server = self._server(request.match_info["name"])
-        removed = msgspec.structs.replace(server, revoked=True, connected=False)
-        self.servers[server.id] = removed
-        self.send("server", server=removed)
-        return _json(removed)
+        return self._put_server(msgspec.structs.replace(server, revoked=True, connected=False))
+
+    async def _undelete_server(self, request: web.Request) -> web.Response:
+        return self._put_server(msgspec.structs.replace(self._server(request.match_info["name"]), revoked=False))
+
+    def _put_server(self, server: ServerView) -> web.Response:
+        self.servers[server.id] = server
+        self.send("server", server=server)
+        return _json(server)
 
     async def _token(self, _request: web.Request) -> web.Response:
         return _json(ActivationTokenView("phx1.c2FtcGxlLXRva2Vu", sample.NOW + timedelta(hours=1), INSTALL_LINE))

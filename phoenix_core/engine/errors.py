@@ -147,7 +147,7 @@ class AgentCannotCompare(PhoenixError):
 
 class NothingToBackUp(PhoenixError):
     code = "nothing_to_back_up"
-    template = "No path was named for {server}, and it has no earlier backup whose paths could be taken."
+    template = "No path was named for {server}, no content rule of its group names one, and no earlier backup has one."
     hint = "Name a path: `phoenix backup {server} /path`."
     exit_code = EXIT_USAGE
 

@@ -97,6 +97,7 @@ class BackupScreen(ConsoleScreen):
         return None
 
     def show_model(self) -> None:
+        self._tell_what_holds()
         choices = self._choices()
         if choices == self._offered:
             return
@@ -142,7 +143,7 @@ class BackupScreen(ConsoleScreen):
         if server is not None and self._holds(server):
             rules = self._rules(server)
             folders = self._folders_that_hold(server, rules)
-            if not self._lines("#paths"):
+            if self._config is not None and not self._lines("#paths"):
                 patterns = _patterns_that_hold(rules)
         self.query_one("#paths", TextArea).placeholder = Content(folders)
         self.query_one("#excludes", TextArea).placeholder = Content(patterns)

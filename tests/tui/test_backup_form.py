@@ -37,6 +37,8 @@ async def test_two_keys_back_up_the_chosen_server_by_its_groups_rules(
         "full": False,
         "tags": [],
         "source_snapshot": None,
+        "stream": "",
+        "script": "",
     }
 
 
@@ -136,6 +138,8 @@ async def test_form_sends_what_was_filled_in(core: ScriptedCore, open_console: O
         "full": False,
         "tags": [],
         "source_snapshot": None,
+        "stream": "",
+        "script": "",
     }
 
 

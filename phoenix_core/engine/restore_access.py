@@ -97,8 +97,8 @@ class RestoreAccess:
         self._keys.grant(run.job.id, grant)
         if grant.opened_blocks:
             await run.note(
-                f"The vault has no space for copies, so the agent can read {amount(len(grant.opened_blocks), 'block')} "
-                "that other servers' data shares.",
+                "The vault takes no copies, being full or read-only, so the agent can read "
+                f"{amount(len(grant.opened_blocks), 'block')} that other servers' data shares.",
                 "warning",
             )
         for path, reason in grant.unreadable[:NOTED]:

@@ -17,7 +17,7 @@ from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.domain.names import shown
 from phoenix_core.engine.shared_packs import OpenCopies, SharedPacks
 from phoenix_core.engine.vault import OpenVault
-from phoenix_core.storage.errors import StorageFull
+from phoenix_core.storage.errors import StorageFull, StorageReadOnly
 from phoenix_core.vault.entry import Entry
 from phoenix_core.vault.errors import ChunkDamaged, ChunkMissing, HostileTree, PathNotInSnapshot
 from phoenix_core.vault.filelists import entry_chunks
@@ -92,7 +92,7 @@ def plan_grant(
     Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
     trees is noted: the agent reports it as missing. Without `open_copies` nothing is copied. `trusted`: an operator
     asked, so that copies of other servers help where they can, and the restore goes on with others' blocks where there
-    is no space for copies. `trees_only`: what is in the files isn't needed."""
+    is no space for copies, or the vault is read-only. `trees_only`: what is in the files isn't needed."""
     planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id, trusted=trusted, trees_only=trees_only)
     return planner.plan(paths, open_copies)
 
@@ -138,7 +138,7 @@ class _Planner:
         try:
             with open_copies() as target:
                 copied = self._shared.copy(to_copy, target)
-        except StorageFull:
+        except (StorageFull, StorageReadOnly):
             if not self._trusted:
                 raise
             self._grant.opened_blocks = self._shared.touched()

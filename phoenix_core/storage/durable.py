@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from phoenix_core.host.atomicfile import make_folders, sync_folder
-from phoenix_core.storage.errors import ObjectMissing, StorageFailed, StorageFull
+from phoenix_core.storage.errors import ObjectMissing, StorageFailed, StorageFull, StorageReadOnly
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
@@ -15,7 +15,7 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 @contextmanager
 def told(action: str, name: str, place: str) -> Iterator[None]:
-    """Turn the system's errors into this package's: full disk, missing object, anything else."""
+    """Turn the system's errors into this package's: full or read-only disk, missing object, anything else."""
     try:
         yield
     except FileNotFoundError as error:
@@ -24,6 +24,8 @@ def told(action: str, name: str, place: str) -> Iterator[None]:
         detail = error.strerror or str(error)
         if error.errno in _FULL:
             raise StorageFull(place=place, detail=f"{action} of {name}: {detail}") from error
+        if error.errno == errno.EROFS:
+            raise StorageReadOnly(place=place, detail=f"{action} of {name}: {detail}") from error
         raise StorageFailed(action=action, name=name, place=place, detail=detail) from error
 
 

@@ -28,6 +28,17 @@ class StorageFailed(StorageError):
     http_status = 500
 
 
+class StorageReadOnly(StorageFailed):
+    """The vault's file system takes no changes."""
+
+    code = "storage_read_only"
+    template = "The vault in {place} is read-only: {detail}."
+    hint = (
+        "Mount its file system so that it can be written, then start the job again; a disk with errors becomes "
+        "read-only by itself, which `dmesg` tells. What is already stored is untouched."
+    )
+
+
 class StorageUnreachable(StorageError):
     code = "storage_unreachable"
     template = "The storage node at {place} can't be reached: {detail}."
@@ -203,6 +214,7 @@ _CLASSES: dict[str, type[PhoenixError]] = {
     for cls in (
         StorageFull,
         StorageFailed,
+        StorageReadOnly,
         StorageUnreachable,
         StorageBusy,
         BadRequest,

@@ -1,7 +1,8 @@
 """The one seam to where bytes lie: named, immutable objects with atomic put, ranged get and tiers.
 
 Implementations: `local.LocalStore`. One conformance suite (tests/storage/test_objectstore_conformance.py) runs against
-all. Names are lower-case paths such as `packs/data/ab/abcd…`. Every method may raise StorageFull and StorageFailed.
+all. Names are lower-case paths such as `packs/data/ab/abcd…`. Every method may raise StorageFull and StorageFailed,
+and where its file system takes no changes StorageReadOnly, which is a StorageFailed.
 """
 
 import re

@@ -75,8 +75,12 @@ class StagedFile:
         return published
 
     def discard(self) -> None:
-        if self._fd >= 0:
-            self._temporary.unlink(missing_ok=True)
+        if self._fd < 0:
+            return
+        try:
+            with told("Deleting", self._temporary.name, str(self._root)):
+                self._temporary.unlink(missing_ok=True)
+        finally:
             self._close()
 
     def __enter__(self) -> Self:

@@ -129,7 +129,7 @@ async def test_an_operators_restore_goes_on_where_there_is_no_space_for_copies(
     assert (await rig.ended(job.id)).state is JobState.SUCCESSFUL
     assert second.restored == second.files
     warned = [line.text for line in await rig.client.job_log(job.id) if line.level == "warning"]
-    assert any("no space for copies" in text for text in warned)
+    assert any("takes no copies" in text for text in warned)
 
 
 async def test_an_agents_own_restore_fails_where_there_is_no_space_for_copies(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,11 +93,13 @@ def test_what_went_is_not_missed_when_the_rest_is_looked_at_again(retention: Ret
     assert staying([each for each in points if each.sequence in kept], retention) == kept
 
 
-@given(HOURS)
-def test_a_jump_of_the_clock_removes_no_more_than_its_own_place(hours: list[int]) -> None:
-    """One backup dated thirty days ahead costs at most one of those that are counted by days."""
+@pytest.mark.parametrize("days", [30, -30])
+@given(hours=HOURS)
+def test_a_jump_of_the_clock_removes_no_more_than_its_own_place(days: int, hours: list[int]) -> None:
+    """One backup dated thirty days ahead or back costs at most one of those that are counted by days."""
     points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(sorted(hours))]
-    jumped = [*points, point(len(points), points[-1].recorded_at + timedelta(days=30))]
+    jumped = [*points, point(len(points), points[-1].recorded_at + timedelta(days=days))]
     before = set(staying(points, Retention(daily=5)))
     after = set(staying(jumped, Retention(daily=5)))
     assert len(before - after) <= 1
+    assert len(points) in after

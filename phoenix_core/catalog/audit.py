@@ -1,4 +1,4 @@
-"""Queries on the audit log: entries are added and read, never changed or deleted."""
+"""Queries on the audit log: entries are added and read; triggers of the table refuse all else."""
 
 import sqlalchemy as sa
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.errors import CatalogFull, CatalogTooNew, CatalogUnusable, IllegalTransition
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.migrate import FOLDER, HEAD, migrate_file
 from phoenix_core.catalog.peers import Peers
-from phoenix_core.catalog.rows import CertificateRow, JobRow, PeerRow, StepRow, TokenRow
+from phoenix_core.catalog.rows import AuditRow, CertificateRow, JobRow, PeerRow, StepRow, TokenRow
 from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.tables import metadata
 from phoenix_core.domain.states import TRANSITIONS, JobKind, JobState, StepState
@@ -223,6 +225,29 @@ async def test_facts_outlive_the_process(tmp_path: Path) -> None:
     assert await Facts(second).get("link.port") == "8443"
     assert await Facts(second).get("nothing") is None
     await second.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET outcome = 'done'",
+        "DELETE FROM audit",
+        "REPLACE INTO audit VALUES ('a1', 1, 'nobody', 'server.remove', 'web1', '', 'done')",
+    ],
+)
+async def test_an_entry_of_the_audit_log_stays_as_it_is_whoever_has_the_file_open(
+    tmp_path: Path, statement: str
+) -> None:
+    path = tmp_path / "catalog.sqlite"
+    catalog = await Catalog.open_file(path)
+    log = AuditLog(catalog)
+    entry = AuditRow("a1", NOW, "root", "server.remove", "web1", "", "refused")
+    await log.add(entry)
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="only added"):
+        connection.execute(statement)
+    await log.add(msgspec.structs.replace(entry, id="a2"))
+    assert await log.listed(limit=10) == [msgspec.structs.replace(entry, id="a2"), entry]
+    await catalog.close()
 
 
 async def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What must come of a fortnight, told minute by minute from what the policies say; shares no code with the product."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -42,6 +42,8 @@ class Model:
     kept: dict[str, list[datetime]] = field(default_factory=dict)
     """By server, the clock's times of the restore points that are there, in the order in which they were made."""
     skipped: int = 0
+    failed: int = 0
+    """Attempts."""
     _dealt_with: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,14 +53,15 @@ class Model:
     def interesting(self, clock: datetime) -> bool:
         return is_retention_due(clock) or any(due(clock) for due in DUE.values())
 
-    def turn(self, moment: datetime, clock: datetime) -> None:
-        """The core looks at the clock; the true time is `moment`."""
+    def turn(self, moment: datetime, clock: datetime, failing: Mapping[str, int]) -> None:
+        """The core looks at the clock; the true time is `moment`. `failing`: how often in a row a server's backup would
+        fail now."""
         if self.fortnight.is_away(CORE, moment):
             return
         for policy in POLICIES:
             due = self._due(policy.name, clock)
             if due is not None:
-                self._run(policy, moment, clock, missed=clock - due > LATE)
+                self._run(policy, moment, clock, failing, missed=clock - due > LATE)
 
     def apply_retention(self) -> None:
         for name, points in self.kept.items():
@@ -79,7 +82,9 @@ class Model:
             minute -= timedelta(minutes=1)
         return None
 
-    def _run(self, policy: BackupPolicy, moment: datetime, clock: datetime, *, missed: bool) -> None:
+    def _run(
+        self, policy: BackupPolicy, moment: datetime, clock: datetime, failing: Mapping[str, int], *, missed: bool
+    ) -> None:
         if missed and policy.missed is MissedRun.SKIP:
             return
         wall = clock.astimezone(ZoneInfo(policy.time_zone))
@@ -87,7 +92,10 @@ class Model:
         for name in self.fortnight.servers_of(policy):
             if closed or self.fortnight.is_away(name, moment):
                 self.skipped += 1
-            else:
+                continue
+            attempts = 1 + policy.retries
+            self.failed += min(failing.get(name, 0), attempts)
+            if failing.get(name, 0) < attempts:
                 self.kept[name].append(clock)
 
 

@@ -1,4 +1,5 @@
-"""What happens in a simulated fortnight, from a seed: which servers there are, who is away, what the clock does."""
+"""What happens in a simulated fortnight, from a seed: which servers there are, who is away, what the clock does,
+which backups fail."""
 
 import random
 from dataclasses import dataclass, field
@@ -8,8 +9,10 @@ from phoenix_core.domain.policies import BackupPolicy, MissedRun, Retention
 
 BERLIN, TOKYO = "Europe/Berlin", "Asia/Tokyo"
 POLICIES = (
-    BackupPolicy("nightly", ("daily at 02:00",), BERLIN, retention=Retention(daily=3, weekly=2)),
-    BackupPolicy("often", ("0 */6 * * *",), "UTC", retention=Retention(last=4, daily=5)),
+    BackupPolicy(
+        "nightly", ("daily at 02:00",), BERLIN, retries=1, retry_delay_s=0, retention=Retention(daily=3, weekly=2)
+    ),
+    BackupPolicy("often", ("0 */6 * * *",), "UTC", retries=2, retry_delay_s=0, retention=Retention(last=4, daily=5)),
     BackupPolicy("twice a week", ("weekly on wed, sun at 23:30",), TOKYO, retention=Retention(weekly=1, monthly=1)),
     BackupPolicy("working days", ("30 20 * * 1-5",), BERLIN, ("20:00-06:00",), retention=Retention(last=2)),
     BackupPolicy("strict", ("daily at 04:15",), "UTC", missed=MissedRun.SKIP),
@@ -69,6 +72,11 @@ class Fortnight:
 
     def is_away(self, who: str, moment: datetime) -> bool:
         return any(away.who == who and away.holds(moment) for away in self.away)
+
+    def failures(self, name: str, moment: datetime) -> int:
+        """How often in a row a backup that is due then fails."""
+        chance = random.Random(f"failures of {name} at {moment - self.start}, {self.seed}")
+        return chance.randrange(1, 4) if chance.randrange(6) == 0 else 0
 
     def minutes(self) -> list[datetime]:
         return [self.start + timedelta(minutes=minute) for minute in range(1, 60 * 24 * self.days)]

@@ -165,12 +165,14 @@ class Parts(WorkflowParts):
         self.progress = ProgressBoard(self.events, self._clock)
         self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
         self.upgrade_board = UpgradeBoard()
+        self.attached = Attached(self.policies)
         self.views = Views(
             self.seat,
             self.directory,
             self.jobs,
             self.snapshots,
             self.drills,
+            self.attached,
             self.settings,
             self._clock,
             self._host.hostname,
@@ -196,7 +198,6 @@ class Parts(WorkflowParts):
         self.reading_leases = ReadingLeases()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost, self.seen, self._clock)
-        self.attached = Attached(self.policies)
         self.retention_plans = RetentionPlans(
             self.policies, self.snapshots, self.sources.is_held, Soundness(self.seat).damaged
         )

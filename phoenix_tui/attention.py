@@ -184,7 +184,9 @@ def _last_backup_job(server: ServerView, model: CoreModel) -> str:
         (
             job.id
             for job in model.finished_jobs()
-            if job.server_id == server.id and job.kind is JobKind.FILE_BACKUP and job.state is server.last_backup_state
+            if job.server_id == server.id
+            and job.kind is JobKind.FILE_BACKUP
+            and job.finished_at == server.last_backup_at
         ),
         "",
     )

@@ -1,5 +1,6 @@
 """Queries on jobs: their states, steps, log lines, missing files and damages."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.errors import IllegalTransition
 from phoenix_core.catalog.rows import DamageRow, JobRow, LogRow, StepRow
+from phoenix_core.catalog.stream_names import stream_in
 from phoenix_core.catalog.tables import damages, job_files, job_log, jobs, steps
 from phoenix_core.domain.states import TRANSITIONS, JobKind, JobState
 
@@ -77,25 +79,32 @@ class Jobs:
             )
             return {row[0]: row[1] for row in found}
 
-    async def last_backups(self) -> dict[str, JobRow]:
-        """By server, the newest backup that made a snapshot or failed to: no dry run, and none that was cancelled."""
+    async def last_backups(self) -> dict[str, dict[str, JobRow]]:
+        """By server and stream, files under an empty name, the newest backup that made a snapshot or failed to: no dry
+        run, and none that was cancelled."""
+        stream = stream_in(jobs.c.request)
         counts = sa.and_(
             jobs.c.kind == JobKind.FILE_BACKUP,
             sa.or_(jobs.c.snapshot_id != "", jobs.c.state.in_([JobState.FAILED, JobState.ABORTED])),
             jobs.c.state.in_(list(FINISHED)),
         )
         newest = (
-            sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
+            sa.select(jobs.c.server_id, stream.label("stream"), sa.func.max(jobs.c.created_at).label("created_at"))
             .where(counts)
-            .group_by(jobs.c.server_id)
+            .group_by(jobs.c.server_id, stream)
             .subquery()
         )
-        query = sa.select(jobs).join(
-            newest,
-            sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, counts),
+        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, counts)
+        query = (
+            sa.select(newest.c.stream, jobs).select_from(jobs).join(newest, sa.and_(same, stream == newest.c.stream))
         )
+        found: dict[str, dict[str, JobRow]] = defaultdict(dict)
         async with self._catalog.reading() as connection:
-            return {row["server_id"]: JobRow(**row) for row in (await connection.execute(query)).mappings()}
+            for row in (await connection.execute(query)).mappings():
+                values = dict(row)
+                of_stream = values.pop("stream")
+                found[row["server_id"]][of_stream] = JobRow(**values)
+        return dict(found)
 
     async def last_recorded_backup(self, server_id: str) -> JobRow | None:
         """The newest backup of the server that made a snapshot."""
@@ -122,18 +131,21 @@ class Jobs:
 
     async def to_retry(self, requested_by: str, ended_after: datetime) -> list[JobRow]:
         """Backups whose `requested_by` begins so, which failed or were aborted after this time, were not tried again
-        yet, and are the newest backup of their server; trials and what was skipped don't count."""
+        yet, and are the newest backup of their server's files, or of their stream; trials and what was skipped don't
+        count."""
+        stream = stream_in(jobs.c.request)
         newest = (
-            sa.select(jobs.c.server_id, sa.func.max(jobs.c.created_at).label("created_at"))
+            sa.select(jobs.c.server_id, stream.label("stream"), sa.func.max(jobs.c.created_at).label("created_at"))
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state != JobState.SKIPPED)
             .where(sa.not_(jobs.c.request.contains('"dry_run":true', autoescape=True)))
-            .group_by(jobs.c.server_id)
+            .group_by(jobs.c.server_id, stream)
             .subquery()
         )
+        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at)
         again = jobs.alias("again")
         query = (
             sa.select(jobs)
-            .join(newest, sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at))
+            .join(newest, sa.and_(same, stream == newest.c.stream))
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]))
             .where(jobs.c.requested_by.startswith(requested_by, autoescape=True), jobs.c.finished_at > ended_after)
             .where(sa.not_(sa.exists().where(again.c.retry_of == jobs.c.id)))

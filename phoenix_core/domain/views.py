@@ -25,6 +25,7 @@ class ServerView(msgspec.Struct, frozen=True):
     enrolled_at: datetime
     last_seen_at: datetime | None = None
     last_backup_at: datetime | None = None
+    """Of its files; of a stream where nothing else is backed up of it."""
     last_backup_state: JobState | None = None
     snapshots: int = 0
     certificate_ends_at: datetime | None = None

@@ -27,6 +27,13 @@ def streams_of(rules: Sequence[ContentRule]) -> list[Stream]:
     return list({stream.name: stream for stream in reversed(found)}.values())[::-1]
 
 
+def parts_of(rules: Sequence[ContentRule]) -> dict[str, Stream | None]:
+    """What a run backs up of a server, each with a job of its own: its streams by their names, its files under an empty
+    one."""
+    files: dict[str, Stream | None] = {"": None} if paths_of(rules) else {}
+    return files | {stream.name: stream for stream in streams_of(rules)}
+
+
 def excludes_of(rules: Sequence[ContentRule]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pattern for rule in rules for pattern in rule.excludes))
 

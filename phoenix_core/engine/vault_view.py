@@ -1,7 +1,7 @@
 """The vault, the snapshots and the servers as operators see them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,13 +14,16 @@ from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.streams import name_of
 from phoenix_core.domain.versions import standing
 from phoenix_core.domain.views import ServerView, SnapshotView, StorageNodeView, VaultView
+from phoenix_core.engine.content import parts_of
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
+from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
@@ -62,6 +65,7 @@ class Views:
         jobs: Jobs,
         snapshots: Snapshots,
         drills: Drills,
+        attached: Attached,
         settings: Settings,
         clock: Clock,
         hostname: str,
@@ -74,6 +78,7 @@ class Views:
         self._jobs = jobs
         self._snapshots = snapshots
         self._drills = drills
+        self._attached = attached
         self._settings = settings
         self._clock = clock
         self._hostname = hostname
@@ -112,18 +117,25 @@ class Views:
     async def servers(self) -> list[ServerView]:
         counts = await self._snapshots.count_by_server()
         last = await self._jobs.last_backups()
+        rules = await self._attached.rules_by_server()
         proofs = await self._drills.last_proofs()
         return [
-            self._server(peer, counts.get(peer.id, 0), last.get(peer.id), proofs.get(peer.id))
+            self._server(
+                peer,
+                counts.get(peer.id, 0),
+                _last_backup(last.get(peer.id, {}), rules.get(peer.id, ())),
+                proofs.get(peer.id),
+            )
             for peer in self._directory.of_role(AGENT)
             if peer.revoked_at is None or counts.get(peer.id, 0)
         ]
 
     async def server(self, peer: PeerRow) -> ServerView:
         counts = await self._snapshots.count_by_server()
-        last = await self._jobs.last_backups()
+        backups = await self._jobs.last_backups()
+        last = _last_backup(backups.get(peer.id, {}), await self._attached.rules_of(peer.id))
         proofs = await self._drills.last_proofs()
-        return self._server(peer, counts.get(peer.id, 0), last.get(peer.id), proofs.get(peer.id))
+        return self._server(peer, counts.get(peer.id, 0), last, proofs.get(peer.id))
 
     def _proof_due(self, proved_at: datetime | None) -> bool:
         days = self._settings.whole("drill.recent_days")
@@ -303,3 +315,13 @@ class VaultNews:
             except PhoenixError as error:
                 log.info("the vault has nothing to tell", error=error.code)
             await asyncio.sleep(VAULT_NEWS_INTERVAL_S)
+
+
+def _last_backup(by_stream: Mapping[str, JobRow], rules: Sequence[ContentRule]) -> JobRow | None:
+    """That of the server's files, which no stream stands for; of its streams where its rules name nothing else, or
+    where it has no rules and no backup of files."""
+    named = parts_of(rules)
+    if "" in named or (not named and "" in by_stream):
+        return by_stream.get("")
+    of_streams = [job for stream, job in by_stream.items() if not named or stream in named]
+    return max(of_streams, key=lambda job: job.created_at, default=by_stream.get(""))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from phoenix_core.cli.stdoutwork import Printed, print_file
 from phoenix_core.domain.errors import RemoteError, UsageError
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.requests import BackupRequest, RestoreRequest
-from phoenix_core.domain.states import JobState
+from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import SnapshotView
 from phoenix_core.engine.errors import StreamsUnknown
-from tests.engine.fake_agent import FakeAgent
+from tests.engine.fake_agent import FakeAgent, back_up, failing
 from tests.engine.rig import Rig
 from tests.engine.test_annotations import refused
 from tests.engine.test_vault_jobs import break_pack
@@ -148,6 +149,34 @@ async def test_a_rule_names_scripts_and_nothing_else(rig: Rig, line: str) -> Non
     with pytest.raises(RemoteError) as error:
         await rig.client.put_rule("r", rule)
     assert (error.value.view().code, error.value.fields["field"]) == ("field_invalid", "streams")
+
+
+async def test_the_last_backup_of_a_server_is_that_of_its_files(rig: Rig, agent: FakeAgent) -> None:
+    await stream(rig, agent, b"rows")
+    (server,) = await rig.client.servers()
+    assert server.last_backup_state is JobState.SUCCESSFUL  # nothing else is backed up of it
+    agent.on_backup = failing
+    failed = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
+    agent.on_backup = back_up
+    await stream(rig, agent, b"more rows")
+    (server,) = await rig.client.servers()
+    assert (server.last_backup_at, server.last_backup_state) == (failed.finished_at, JobState.FAILED)
+    assert (await rig.client.server("web1")).last_backup_at == failed.finished_at
+
+
+async def test_the_rules_of_a_server_say_which_backup_is_its_last(rig: Rig, agent: FakeAgent) -> None:
+    await files(rig, agent)
+    await stream(rig, agent, b"rows")
+
+    async def last_backup(rule: ContentRule) -> datetime | None:
+        await rig.client.put_rule("all", rule)
+        await rig.client.put_group("all", ServerGroup("all", rules=("all",), servers=("web1",)))
+        return (await rig.client.server("web1")).last_backup_at
+
+    dump, saved = [job.finished_at for job in await rig.client.jobs(kind=JobKind.FILE_BACKUP)]
+    assert await last_backup(ContentRule("all", paths=("/srv",), streams=("orders=dump.sh",))) == saved
+    assert await last_backup(ContentRule("all", streams=("orders=dump.sh",))) == dump
+    assert await last_backup(ContentRule("all", streams=("users=dump.sh",))) == saved
 
 
 async def test_an_agent_that_knows_no_streams_is_not_asked(

@@ -1,23 +1,26 @@
-"""How the backups of each server go: failed, with errors, skipped, or none for too long.
+"""How the backups of each server go: failed, with errors, skipped, or none for too long. Its files and each of its
+streams are judged by themselves: a good dump says nothing of files that can't be backed up.
 
 What the catalog says of a server is kept in memory until an event tells that it changed: with a thousand servers and a
 year of jobs, nobody wants to ask for all of it every minute.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from phoenix_core.catalog.backup_ends import BAD, BackupEnds
-from phoenix_core.catalog.rows import JobRow, PeerRow
+from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain.alerts import AlertKind, Severity
 from phoenix_core.domain.amounts import amount
-from phoenix_core.domain.policies import BackupPolicy
+from phoenix_core.domain.policies import BackupPolicy, ContentRule
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import Event
 from phoenix_core.engine.alerts.condition import Condition, Found, Key
 from phoenix_core.engine.alerts.overdue import Overdue
+from phoenix_core.engine.alerts.parts import Part
 from phoenix_core.engine.alerts.words import moment
+from phoenix_core.engine.content import parts_of
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.checks import window_of
@@ -31,6 +34,8 @@ CLOCKS_DIFFER = timedelta(hours=1)
 _REMOVALS = frozenset({JobKind.SNAPSHOT_REMOVE, JobKind.RETENTION})
 _OF_NEWEST = (AlertKind.BACKUP_FAILED, AlertKind.BACKUP_SKIPPED)
 """What the newest backup that ended decides."""
+_OF_JOBS = (*_OF_NEWEST, AlertKind.BACKUP_WITH_ERRORS)
+_GIVEN_UP = "The rules of its group don't ask for it any more."
 
 
 class BackupSource:
@@ -39,12 +44,13 @@ class BackupSource:
         self._directory = directory
         self._attached = attached
         self._overdue = overdue
-        self._newest: dict[str, JobRow] = {}
-        self._made: dict[str, JobRow] = {}
+        # All by server and stream; files under an empty name.
+        self._newest: dict[str, dict[str, JobRow]] = {}
+        self._made: dict[str, dict[str, JobRow]] = {}
         """The newest that made a snapshot."""
-        self._skipped: dict[str, JobRow] = {}
-        self._failures: dict[str, int] = {}
-        self._good: dict[str, datetime] = {}
+        self._skipped: dict[str, dict[str, JobRow]] = {}
+        self._failures: dict[str, dict[str, int]] = {}
+        self._good: dict[str, dict[str, datetime]] = {}
         self._stale: set[str] | None = None
         """Servers to ask the catalog about; None: all."""
 
@@ -72,24 +78,40 @@ class BackupSource:
     async def look(self, now: datetime) -> Found:
         await self._learn(now)
         policies = await self._attached.policies_by_server()
+        rules = await self._attached.rules_by_server()
         found = Found({*_OF_NEWEST, AlertKind.BACKUP_WITH_ERRORS, AlertKind.NO_BACKUP}, [], {})
         servers = [peer for peer in self._directory.of_role(AGENT) if peer.revoked_at is None]
         for peer in servers:
-            newest = self._newest.get(peer.id)
-            if newest is not None and await will_be_tried_again(newest, policies.get(peer.id), now):
-                # Until the last try it is nobody's business that it failed, and nothing that it did before is over.
-                found.undecided |= {(kind, peer.id) for kind in _OF_NEWEST}
-            else:
-                found.conditions += self._of_failed(peer, newest)
-                found.over |= _why_over(peer.id, newest, _OF_NEWEST)
-            found.conditions += self._of_skipped(peer, newest)
-            made = self._made.get(peer.id)
-            found.conditions += _of_errors(peer, made, newest)
-            found.over |= _why_over(peer.id, made, (AlertKind.BACKUP_WITH_ERRORS,))
-        missed = await self._overdue.of(servers, self._good, policies, now)
+            streams = {"", *self._newest.get(peer.id, ()), *self._skipped.get(peer.id, ())}
+            for stream in sorted(streams):
+                part = Part(peer, stream, is_all=len(streams) == 1)
+                if self._is_given_up(part, rules.get(peer.id, ())):
+                    found.over |= {(kind, part.subject_id): _GIVEN_UP for kind in _OF_JOBS}
+                else:
+                    await self._look_at(part, policies.get(peer.id), now, found)
+        missed = await self._overdue.of(servers, self._good, policies, rules, now)
         found.conditions += missed.conditions
         found.over |= missed.over
         return found
+
+    def _is_given_up(self, part: Part, rules: Sequence[ContentRule]) -> bool:
+        """Its policy asked for its last backup, and won't for another one."""
+        if part.stream in parts_of(rules) or not (part.stream or rules):
+            return False
+        last = _of(self._newest, part) or _of(self._skipped, part)
+        return last is not None and last.requested_by.startswith(POLICY_ASKS)
+
+    async def _look_at(self, part: Part, policy: BackupPolicy | None, now: datetime, found: Found) -> None:
+        newest, made = _of(self._newest, part), _of(self._made, part)
+        if newest is not None and await will_be_tried_again(newest, policy, now):
+            # Until the last try it is nobody's business that it failed, and nothing that it did before is over.
+            found.undecided |= {(kind, part.subject_id) for kind in _OF_NEWEST}
+        else:
+            found.conditions += self._of_failed(part, newest)
+            found.over |= _why_over(part, newest, _OF_NEWEST)
+        found.conditions += self._of_skipped(part, newest)
+        found.conditions += _of_errors(part, made, newest)
+        found.over |= _why_over(part, made, (AlertKind.BACKUP_WITH_ERRORS,))
 
     async def _learn(self, now: datetime) -> None:
         stale, self._stale = self._stale, set()
@@ -100,7 +122,7 @@ class BackupSource:
             made = await self._ends.newest_made(stale)
             skipped = await self._ends.newest_skipped(stale)
             good = await self._ends.last_good(now + CLOCKS_DIFFER, stale)
-            failing = [server_id for server_id, job in newest.items() if job.state in BAD]
+            failing = [server_id for server_id, of in newest.items() if any(job.state in BAD for job in of.values())]
             failures = await self._ends.failures(failing) if failing else {}
         except BaseException:
             self._stale = None
@@ -111,36 +133,41 @@ class BackupSource:
         _replace(self._good, good, stale)
         _replace(self._failures, failures, stale)
 
-    def _of_failed(self, peer: PeerRow, job: JobRow | None) -> Iterable[Condition]:
+    def _of_failed(self, part: Part, job: JobRow | None) -> Iterable[Condition]:
         if job is None or job.finished_at is None or job.state not in BAD:
             return
-        failures = self._failures.get(peer.id, 1)
+        failures = _of(self._failures, part) or 1
         how = "failed" if job.state is JobState.FAILED else "was aborted"
-        which = f"The last backup of {peer.name} {how}"
+        which = f"The last backup of {part.words} {how}"
         if failures > 1:
-            which = f"The last {failures} backups of {peer.name} failed, the newest at {moment(job.finished_at)}"
-        yield _of_job(AlertKind.BACKUP_FAILED, Severity.ERROR, peer, job, which, failures)
+            which = f"The last {failures} backups of {part.words} failed, the newest at {moment(job.finished_at)}"
+        yield _of_job(AlertKind.BACKUP_FAILED, Severity.ERROR, part, job, which, failures)
 
-    def _of_skipped(self, peer: PeerRow, newest: JobRow | None) -> Iterable[Condition]:
-        job = self._skipped.get(peer.id)
+    def _of_skipped(self, part: Part, newest: JobRow | None) -> Iterable[Condition]:
+        job = _of(self._skipped, part)
         if job is None or job.finished_at is None:
             return
         if newest is None or newest.finished_at is None or newest.finished_at < job.finished_at:
-            which = f"The last scheduled backup of {peer.name} was skipped"
-            yield _of_job(AlertKind.BACKUP_SKIPPED, Severity.WARNING, peer, job, which, 1)
+            which = f"The last scheduled backup of {part.words} was skipped"
+            yield _of_job(AlertKind.BACKUP_SKIPPED, Severity.WARNING, part, job, which, 1)
 
 
-def _of_errors(peer: PeerRow, job: JobRow | None, newest: JobRow | None) -> Iterable[Condition]:
+def _of(known: Mapping[str, Mapping[str, T]], part: Part) -> T | None:
+    of_server = known.get(part.server.id)
+    return None if of_server is None else of_server.get(part.stream)
+
+
+def _of_errors(part: Part, job: JobRow | None, newest: JobRow | None) -> Iterable[Condition]:
     """Only a backup that reads what the one before could not mends that: one that failed doesn't."""
     if job is None or job.finished_at is None or job.state is not JobState.SUCCESSFUL_WITH_ERRORS:
         return
-    whose = f"The last backup of {peer.name}"
+    whose = f"The last backup of {part.words}"
     if newest is not None and newest.id != job.id:
         whose += " that made a snapshot"
     which = f"{whose} ended with errors"
     if job.missing_count:
         which = f"{whose} could not read {amount(job.missing_count, 'entry', 'entries')}"
-    yield _of_job(AlertKind.BACKUP_WITH_ERRORS, Severity.WARNING, peer, job, which, 1)
+    yield _of_job(AlertKind.BACKUP_WITH_ERRORS, Severity.WARNING, part, job, which, 1)
 
 
 async def will_be_tried_again(job: JobRow, policy: BackupPolicy | None, now: datetime) -> bool:
@@ -153,7 +180,7 @@ async def will_be_tried_again(job: JobRow, policy: BackupPolicy | None, now: dat
     return job.finished_at <= now <= due + RETRY_SLACK and (await window_of(policy)).contain(due)
 
 
-def _of_job(kind: AlertKind, severity: Severity, peer: PeerRow, job: JobRow, which: str, occurrences: int) -> Condition:
+def _of_job(kind: AlertKind, severity: Severity, part: Part, job: JobRow, which: str, occurrences: int) -> Condition:
     error = job.error
     text = f"{which}: {error.message}" if error else f"{which}."
     hint = f"`phoenix job show {job.id}` says more."
@@ -161,23 +188,23 @@ def _of_job(kind: AlertKind, severity: Severity, peer: PeerRow, job: JobRow, whi
         hint = f"{error.hint} {hint}"
     return Condition(
         kind=kind,
-        subject_id=peer.id,
-        subject=peer.name,
+        subject_id=part.subject_id,
+        subject=part.subject,
         severity=severity,
         text=text,
         hint=hint,
-        server_id=peer.id,
+        server_id=part.server.id,
         job_id=job.id,
         at=job.finished_at,
         occurrences=occurrences,
     )
 
 
-def _why_over(server_id: str, newest: JobRow | None, kinds: Iterable[AlertKind]) -> dict[Key, str]:
+def _why_over(part: Part, newest: JobRow | None, kinds: Iterable[AlertKind]) -> dict[Key, str]:
     ended = "No backup of it is on record any more."
     if newest is not None:
         ended = f"Backup {newest.id} ended {moment(newest.finished_at)}: {newest.state.replace('_', ' ')}."
-    return {(kind, server_id): ended for kind in kinds}
+    return {(kind, part.subject_id): ended for kind in kinds}
 
 
 def _replace(known: dict[str, T], learnt: dict[str, T], stale: set[str] | None) -> None:

@@ -31,6 +31,6 @@ class Subjects:
         """As a sentence; empty: it is there."""
         if alert.kind is AlertKind.NOTIFICATION_FAILING:
             return "" if self._has_channel(alert.subject_id) else "The channel was removed."
-        if alert.kind in _OF_PEERS and not self._directory.in_use(alert.subject_id):
+        if alert.kind in _OF_PEERS and not self._directory.in_use(alert.server_id or alert.subject_id):
             return f"The {'server' if alert.server_id else 'storage node'} was removed."
         return ""

@@ -22,10 +22,16 @@ class Attached:
             for server_id in group.server_ids
         }
 
+    async def rules_by_server(self) -> dict[str, tuple[ContentRule, ...]]:
+        """By server's id, the content rules of its group, in their order; servers without any are not in it."""
+        found: dict[str, tuple[ContentRule, ...]] = {}
+        groups = await self._stored.groups()
+        rules = {row.id: row.body for row in await self._stored.rules()}
+        for group in groups:
+            if group.rule_ids:
+                found |= dict.fromkeys(group.server_ids, tuple(rules[rule_id] for rule_id in group.rule_ids))
+        return found
+
     async def rules_of(self, server_id: str) -> tuple[ContentRule, ...]:
         """The content rules of the server's group, in their order; none where it is in no group."""
-        group = next((group for group in await self._stored.groups() if server_id in group.server_ids), None)
-        if group is None:
-            return ()
-        rules = {row.id: row.body for row in await self._stored.rules()}
-        return tuple(rules[rule_id] for rule_id in group.rule_ids)
+        return (await self.rules_by_server()).get(server_id, ())

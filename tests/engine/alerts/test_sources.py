@@ -90,13 +90,13 @@ async def test_a_server_without_a_good_backup_for_too_long(
 ) -> None:
     overdue = Overdue(settings, Facts(catalog))
     policies = {"web1": policy} if policy else {}
-    good = {"web1": clock.now() - age}
-    found = await overdue.of([peer(clock)], good, policies, clock.now())
+    good = {"web1": {"": clock.now() - age}}
+    found = await overdue.of([peer(clock)], good, policies, {}, clock.now())
     assert bool(found.conditions) is alert
     assert all((each.kind, each.severity) == (AlertKind.NO_BACKUP, Severity.ERROR) for each in found.conditions)
     await settings.put("alert.no_backup_days", "0", "root")
     await settings.put("alert.no_backup_by_hand_days", "0", "root")
-    none = await overdue.of([peer(clock)], good, policies, clock.now())
+    none = await overdue.of([peer(clock)], good, policies, {}, clock.now())
     assert none.conditions == []
     assert "is 0: no backup is missed" in none.over[AlertKind.NO_BACKUP, "web1"]
 
@@ -105,12 +105,12 @@ async def test_one_that_was_only_enrolled_misses_nothing_until_it_is_on_a_schedu
     catalog: Catalog, settings: Settings, clock: FakeClock
 ) -> None:
     servers = [peer(clock)]
-    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, {}, clock.now())).conditions == []
+    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, {}, {}, clock.now())).conditions == []
     policies = {"web1": NIGHTLY}
-    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())).conditions == []
+    assert (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, {}, clock.now())).conditions == []
     clock.move((4 * DAY).total_seconds())  # over a restart
-    (found,) = (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, clock.now())).conditions
-    assert "no good backup of it" in found.text
+    (found,) = (await Overdue(settings, Facts(catalog)).of(servers, {}, policies, {}, clock.now())).conditions
+    assert "there is no good one" in found.text
 
 
 # --- retries ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
-from tests.engine.fake_agent import FakeAgent, failing, until_cancelled
+from tests.engine.fake_agent import FakeAgent, back_up, failing, until_cancelled
 from tests.engine.moved_clock import MovedClock
 from tests.engine.rig import Rig, running_rig
 
@@ -205,6 +205,29 @@ async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) 
     assert second.attempt == 2
     await do_what_is_due(rig)
     assert len(await scheduled(rig)) == 2
+
+
+async def test_files_are_tried_again_though_a_stream_of_the_same_server_went_well(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, retries=1, retry_delay_s=0)
+    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",), streams=("orders=dump.sh",)))
+    agent.files = {"/phoenix-streams/orders": b"rows"}
+
+    async def only_streams(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
+        assert isinstance(order, BackupOrder)
+        await (failing if order.stream is None else back_up)(agent, order)
+
+    agent.on_backup = only_streams
+    for job in (await the_night_comes(rig, clock, 2), (await scheduled(rig))[1]):
+        await rig.ended(job.id)
+
+    async def tried_again() -> bool:
+        await do_what_is_due(rig)
+        return len(await scheduled(rig)) == 3
+
+    await rig.until(tried_again)
+    again, dump, files = await scheduled(rig)
+    assert (dump.state, files.state, again.retry_of) == (JobState.SUCCESSFUL, JobState.FAILED, files.id)
 
 
 async def test_it_is_tried_again_once_whatever_the_clock_does(rig: Rig, clock: MovedClock) -> None:

@@ -149,6 +149,7 @@ async def what_only_the_core_may(loot: Loot) -> None:
             wire.Status(),
             wire.CoreLocate([bytes(32)]),
             wire.LocateAll([bytes(32)]),
+            wire.PackHeads(list(packs)),
             wire.GetPackInfo(packs[0]),
             wire.ContentsOf(list(packs)),
             wire.LookAfter(mend=True),

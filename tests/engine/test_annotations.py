@@ -175,10 +175,10 @@ async def test_who_follows_the_events_is_told(rig: Rig, agent: FakeAgent) -> Non
     snapshot = await backed_up(rig)
     number = (await anext(rig.client.events())).number
     await rig.client.tag_snapshot(snapshot, TagChange(add=("q3",)))
-    seen = await rig.events_until(lambda event: event.kind == "snapshot", number)
-    told = seen[-1].snapshot
-    assert told is not None
-    assert (told.id, told.tags) == (snapshot, ("q3",))
+    seen = await rig.events_until(lambda event: event.snapshot is not None and event.snapshot.tags == ("q3",), number)
+    assert seen[-1].kind == "snapshot"
+    assert seen[-1].snapshot is not None
+    assert seen[-1].snapshot.id == snapshot
 
 
 async def test_it_is_audited(rig: Rig, agent: FakeAgent) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,7 +107,7 @@ async def test_a_reader_that_goes_away_is_told_of(rig: Rig, agent: FakeAgent, mo
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as closed:
-        monkeypatch.setattr("sys.stdout", closed)
+        monkeypatch.setattr("phoenix_core.cli.stdoutwork.sys", SimpleNamespace(stdout=closed))
         with pytest.raises(OutputClosed, match="3000000 bytes"):
             await print_file(rig.data, wanted())
 

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from phoenix_core.agent.backup import backup_job, scanahead
+from phoenix_core.agent.backup import livefiles, scanahead
 from phoenix_core.agent.backup.aheadmessages import Unchanged
 from phoenix_core.cli.main import run
 from tests.chaos.early_agent import WALKS
@@ -33,5 +33,5 @@ class EarlyAhead(scanahead.ScanAhead):
 
 
 scanahead.LISTEN_FOLDERS = 1
-backup_job.ScanAhead = EarlyAhead  # type: ignore[attr-defined]
+livefiles.ScanAhead = EarlyAhead  # type: ignore[attr-defined]
 run()

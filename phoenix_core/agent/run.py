@@ -122,7 +122,7 @@ class _Agent:
         link = asyncio.create_task(self._link.run(link_stop), name="agent link")
         ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait(), name="agent stop")}
         if self._versions is not None:
-            switched = self._versions.until_switched(lambda: bool(self._jobs.running()))
+            switched = self._versions.until_switched(self._busy)
             ends.add(asyncio.create_task(switched, name="agent version"))
         try:
             done, _ = await asyncio.wait({link, *ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -139,6 +139,10 @@ class _Agent:
             for task in ends:
                 task.cancel()
             await asyncio.gather(link, sweeping, *ends, return_exceptions=True)
+
+    def _busy(self) -> bool:
+        """A stream can't be sent again by itself: who hands one over is told first how it ended."""
+        return bool(self._jobs.running()) or (self._door is not None and self._door.has_senders)
 
     def _sweep(self) -> None:
         """Beside the link, since a command of LVM, ZFS or Windows may take its time."""

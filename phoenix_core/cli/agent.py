@@ -155,6 +155,9 @@ def stream(
             show_default=False,
         ),
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Standard input without a byte counts, too.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -170,4 +173,4 @@ def stream(
     from phoenix_core.cli.streamwork import hand_over
 
     hello = StreamHello(name, tuple(tag or ()), timeout or TIMEOUT_S)
-    execute(hand_over(data, hello, command or (), as_json=as_json), as_json=as_json)
+    execute(hand_over(data, hello, command or (), allow_empty=allow_empty, as_json=as_json), as_json=as_json)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from phoenix_core.agent.errors import AgentError
+from phoenix_core.agent.handedstreams import StreamCut
 from phoenix_core.agent.scripts import GRACE_S, end_of
 from phoenix_core.agent.streamframes import (
     DATA,
@@ -56,14 +57,25 @@ class StreamUnconfirmed(AgentError):
     hint = "See at the core how its job ended: `phoenix job list`. If it failed, start the sender once more."
 
 
-async def hand_over(data: Path | None, hello: StreamHello, command: Sequence[str], *, as_json: bool) -> int:
+class StandardInputEmpty(AgentError):
+    code = "standard_input_empty"
+    template = "Standard input was empty, so there is no snapshot of the stream {name}."
+    hint = (
+        "See why the program before the pipe printed nothing; named after `--` instead, its exit code decides. Where "
+        "nothing is what you mean to back up, say --allow-empty."
+    )
+
+
+async def hand_over(
+    data: Path | None, hello: StreamHello, command: Sequence[str], *, allow_empty: bool = False, as_json: bool
+) -> int:
     """0 only when the core has recorded the snapshot.
 
-    Raises UsageError, AgentAbsent, StreamUnconfirmed; RemoteError with why there is no snapshot."""
+    Raises UsageError, AgentAbsent, StandardInputEmpty, StreamUnconfirmed; RemoteError with why there is no snapshot."""
     if not command and sys.stdin.isatty():
         raise UsageError(detail="Standard input is a terminal: pipe a program into this, or name it after `--`.")
     path = DataDirectory(data or AGENT_DATA).agent / SOCKET
-    sender = Sender(path, hello, quiet=as_json)
+    sender = Sender(path, hello, allow_empty=allow_empty, quiet=as_json)
     try:
         result = await asyncio.to_thread(sender.run, command)
     except asyncio.CancelledError:
@@ -83,12 +95,16 @@ async def hand_over(data: Path | None, hello: StreamHello, command: Sequence[str
 class Sender:
     """One stream on its way to the agent. `run` it in a thread; `stop` may come from another."""
 
-    def __init__(self, path: Path, hello: StreamHello, *, quiet: bool = False) -> None:
+    def __init__(self, path: Path, hello: StreamHello, *, allow_empty: bool = False, quiet: bool = False) -> None:
+        """`allow_empty`: standard input without a byte counts, too."""
         self._path = path
         self._hello = hello
+        self._allow_empty = allow_empty
         self._quiet = quiet
         self._stopped = threading.Event()
         self._agent: socket.socket | None = None
+        self._any = False
+        """There was something to send."""
 
     def stop(self) -> None:
         """The stream counts as cut off, unless the agent was told of its end before."""
@@ -100,10 +116,10 @@ class Sender:
     def run(self, command: Sequence[str]) -> StreamResult:
         """Send standard input, or what the command prints, and wait for the end of its job. Blocks.
 
-        Raises UsageError where the command can't be started, AgentAbsent, StreamUnconfirmed."""
+        Raises UsageError where the command can't be started, AgentAbsent, StandardInputEmpty, StreamUnconfirmed."""
         with self._connected() as agent:
             if not command:
-                return self._pump(agent, sys.stdin.fileno(), None)
+                return self._of_input(self._pump(agent, sys.stdin.fileno(), None))
             try:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             except OSError as error:
@@ -114,6 +130,13 @@ class Sender:
                     return self._pump(agent, process.stdout.fileno(), process)
                 finally:
                     _end(process)
+
+    def _of_input(self, result: StreamResult) -> StreamResult:
+        """The agent only hears that the stream is cut; here there is more to say."""
+        cut = result.error is not None and result.error.code == StreamCut.code
+        if cut and not (self._any or self._allow_empty):
+            raise StandardInputEmpty(name=self._hello.name)
+        return result
 
     def _connected(self) -> socket.socket:
         agent = self._agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -140,8 +163,9 @@ class Sender:
                     watched.remove(source)
                     all_read = True
                 told = told or (all_read and self._told(agent, process))
-            except BrokenPipeError:
-                watched, told = [agent.fileno()], True  # it says why, and listens no more
+            except (BrokenPipeError, ConnectionResetError):
+                # It listens no more, and left some of this unread; what it said before, which is why, lies here.
+                watched, told = [agent.fileno()], True
             except (OSError, ConnectionCut) as error:
                 raise StreamUnconfirmed() from error
 
@@ -156,8 +180,12 @@ class Sender:
 
     def _sent(self, agent: socket.socket, source: int) -> bool:
         """False: that was all."""
-        piece = os.read(source, PIECE_BYTES)
+        try:
+            piece = os.read(source, PIECE_BYTES)
+        except OSError as error:
+            raise ConnectionCut(str(error)) from error
         if piece:
+            self._any = True
             send_frame(agent, DATA, piece)
         return bool(piece)
 
@@ -171,6 +199,8 @@ class Sender:
             raise ConnectionCut("stopped")
         how = end_of(process.returncode) if process else ""
         detail = f"the command that prints it {how}" if how else ""
+        if process is None and not (self._any or self._allow_empty):
+            detail = "standard input was empty"  # a program that isn't there leaves a pipe just as empty
         send_frame(agent, GAVE_UP if detail else ENDED, detail.encode())
         return True
 

@@ -111,9 +111,10 @@ class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls, AlertCalls):
     async def server(self, name: str) -> ServerView:
         return await self._call("GET", f"/v1/servers/{quote(name, safe='')}", ServerView)
 
-    async def remove_server(self, name: str) -> ServerView:
-        """Revoke the server's certificate. Its snapshots stay."""
-        return await self._call("DELETE", f"/v1/servers/{quote(name, safe='')}", ServerView)
+    async def remove_server(self, name: str, *, typed: str) -> ServerView:
+        """Revoke the server's certificate. Its snapshots stay. `typed`: its name, also where `name` is its id."""
+        path = f"/v1/servers/{quote(name, safe='')}"
+        return await self._call("DELETE", path, ServerView, query={"typed": typed})
 
     async def undelete_server(self, name: str) -> ServerView:
         """Take its removal back."""

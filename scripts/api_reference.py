@@ -27,7 +27,12 @@ RESOURCES = (
     ("POST", "/v1/core/stop", "", '202 `{"state": "stopping"}`'),
     ("GET", "/v1/servers", "", "[ServerView]"),
     ("GET", "/v1/servers/{server}", "name or id", "ServerView"),
-    ("DELETE", "/v1/servers/{server}", "revokes its certificate; snapshots stay", "ServerView"),
+    (
+        "DELETE",
+        "/v1/servers/{server}",
+        "`typed`: the server's name; revokes its certificate; snapshots stay",
+        "ServerView",
+    ),
     ("POST", "/v1/servers/{server}/undelete", "takes its removal back, for `servers.undo_days`", "ServerView"),
     ("POST", "/v1/servers/{server}/upgrade", "has its agent take the core's version, if allowed", "202 ServerView"),
     ("POST", "/v1/activation-tokens", "ActivationTokenRequest", "201 ActivationTokenView"),

@@ -49,7 +49,8 @@ class ServerResource:
         return json_answer(await self._views.server(self._directory.server(request.match_info["server"])))
 
     async def remove(self, request: web.Request) -> web.Response:
-        peer = await self._removal.remove(request.match_info["server"], await operator_of(request))
+        name, typed = request.match_info["server"], request.query.get("typed", "")
+        peer = await self._removal.remove(name, await operator_of(request), typed=typed)
         return json_answer(await self._views.server(peer))
 
     async def undelete(self, request: web.Request) -> web.Response:

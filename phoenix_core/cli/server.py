@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from phoenix_core.cli import completion
-from phoenix_core.cli.options import Confirm, Data, Json, ServerName, Yes
+from phoenix_core.cli.options import Confirm, Data, Json, ServerName
 
 app = typer.Typer(help="The protected servers.", no_args_is_help=True)
 
@@ -80,14 +80,12 @@ def upgrade(
 
 
 @app.command("remove")
-def remove(
-    server: ServerName, yes: Yes = False, confirm: Confirm = "", data: Data = None, as_json: Json = False
-) -> None:
+def remove(server: ServerName, confirm: Confirm = "", data: Data = None, as_json: Json = False) -> None:
     """Remove a server: its certificate counts no more. For servers.undo_days `phoenix server undelete` undoes it."""
     from phoenix_core.cli.boundary import data_directory, execute
     from phoenix_core.cli.serverwork import remove_one
 
-    execute(remove_one(data_directory(data), server, yes=yes, typed=confirm, as_json=as_json), as_json=as_json)
+    execute(remove_one(data_directory(data), server, typed=confirm, as_json=as_json), as_json=as_json)
 
 
 @app.command("undelete")

@@ -89,11 +89,11 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
     )
 
 
-async def remove_one(data: DataDirectory, name: str, *, yes: bool, typed: str, as_json: bool) -> None:
+async def remove_one(data: DataDirectory, name: str, *, typed: str, as_json: bool) -> None:
     async with attached(data) as client:
         server = await client.server(name)
-        confirm_by_name(f"remove server {server.name}", server.name, yes=yes, typed=typed)
-        removed = await client.remove_server(server.id)
+        confirm_by_name(f"remove server {server.name}", server.name, typed=typed)
+        removed = await client.remove_server(server.id, typed=server.name)
     if as_json:
         print_json(removed)
     else:

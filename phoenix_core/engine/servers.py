@@ -9,7 +9,7 @@ from phoenix_core.catalog.jobs import ACTIVE, Jobs
 from phoenix_core.catalog.rows import PeerRow
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.clock import Clock
-from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.errors import PhoenixError, UsageError
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.errors import NotRemoved, RemovalFinal
 from phoenix_core.engine.events import EventBus
@@ -68,9 +68,13 @@ class ServerRemoval:
         self._seen = seen
         self._clock = clock
 
-    async def remove(self, name: str, who: str) -> PeerRow:
-        """Revoke the server's certificates, cancel its jobs, end its connection. Its snapshots stay."""
+    async def remove(self, name: str, who: str, *, typed: str) -> PeerRow:
+        """Revoke the server's certificates, cancel its jobs, end its connection. Its snapshots stay.
+
+        `typed` is the server's name, also where `name` is its id. Raises UsageError."""
         peer = self._directory.server_in_use(name)
+        if typed != peer.name:
+            raise UsageError(detail=f"A server's removal wants {peer.name} typed; this is {typed or 'nothing'}.")
         peer = await self._directory.revoke(peer.id, self._clock.now(), self._seen.now_s)
         log.info("server removed", server=peer.id, name=peer.name, who=who)
         for job in await self._jobs.in_states(ACTIVE):

@@ -167,7 +167,8 @@ class ServersScreen(SearchableScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.attempt(self.client.remove_server(server.id), "remove a server", self._removed)
+                work = self.client.remove_server(server.id, typed=server.name)
+                self.attempt(work, "remove a server", self._removed)
 
         self.app.push_screen(question, answered)
 

@@ -5,7 +5,8 @@ import pytest
 from tests.cli.commands import Commands
 
 
-def test_without_a_terminal_nothing_is_deleted_without_yes(running: Commands) -> None:
+def test_without_a_terminal_no_server_is_removed_without_its_name(running: Commands) -> None:
+    assert running.run("server", "remove", "web1", "--yes").code == 2
     error = running.error("server", "remove", "web1", code=2)
     assert error["code"] == "name_not_typed"
     assert "--confirm" in error["hint"]

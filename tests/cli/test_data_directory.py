@@ -125,7 +125,7 @@ def test_a_server_with_an_agent_alone_has_no_core_to_ask(running: Commands) -> N
     done = running.run("agent", "enroll", "-", "--data", server, stdin=token + "\n", code=0)
     assert f"agent run --data {server}" in done.out
     assert "only agent/" in running.error("job", "list", "--data", server, code=2)["message"]
-    running.run("server", "remove", "web7", "--yes", code=0)
+    running.run("server", "remove", "web7", "--confirm", "web7", code=0)
 
 
 def test_a_file_in_its_place_is_named(commands: Commands) -> None:

@@ -244,7 +244,7 @@ def test_an_agent_says_that_it_is_connected_and_why_it_is_not(vault: Commands) -
         agents.append(agent := vault.begin("agent", "run"))
         assert agent.stdout is not None
         assert agent.stdout.readline() == "The agent is connected to its core, as web1.\n"
-        vault.run("server", "remove", "web1", "--yes", code=0)
+        vault.run("server", "remove", "web1", "--confirm", "web1", code=0)
         assert agent.stderr is not None
         assert agent.stderr.readline().startswith("phoenix: ")
         assert agent.stderr.readline().startswith("  ")

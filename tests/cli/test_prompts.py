@@ -53,4 +53,4 @@ def test_a_token_that_is_pasted_is_not_shown(running: Commands) -> None:
     assert done.code == 0, done.out
     assert token not in done.out
     assert "Enrolled as web8" in done.out
-    running.run("server", "remove", "web8", "--yes", code=0)
+    running.run("server", "remove", "web8", "--confirm", "web8", code=0)

@@ -25,7 +25,7 @@ def shared() -> Iterator[Machine]:
     [
         (("backup", "nobody", "/etc"), "not_found", 1),
         (("server", "show", "nobody"), "not_found", 1),
-        (("server", "remove", "nobody", "--yes"), "not_found", 1),
+        (("server", "remove", "nobody", "--confirm", "nobody"), "not_found", 1),
         (("restore", "nobody"), "not_found", 1),
         (("restore", "one", "--to-server", "nobody"), "not_found", 1),
         (("restore", "one", "--snapshot", "abcdef"), "not_found", 1),

@@ -51,7 +51,7 @@ def _two_servers(here: Machine, other: Machine) -> None:
     other.start_agent()
     ended = here.wait_job(away.json["id"])
     assert ended["state"] == "successful"
-    here.json("server", "remove", "two", "--yes")
+    here.json("server", "remove", "two", "--confirm", "two")
     refused = here.command("backup", "two", str(of_two), "--json").expect(1)
     assert refused.error["message"]
     assert first["snapshot_id"] in {each["id"] for each in here.json("snapshot", "list")}

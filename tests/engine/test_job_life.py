@@ -255,7 +255,7 @@ async def test_removing_a_server_ends_its_jobs_and_its_connection(rig: Rig) -> N
     agent.on_backup = until_cancelled
     job = await start_backup(rig)
     await working(rig, agent, job)
-    removed = await rig.client.remove_server("web1")
+    removed = await rig.client.remove_server("web1", typed="web1")
     assert removed.revoked
     assert (await rig.ended(job.id)).state is JobState.CANCELLED
     with pytest.raises(RemoteError) as refused:

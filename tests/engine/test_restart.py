@@ -326,7 +326,7 @@ async def test_after_a_lost_catalog_the_data_is_restored_to_another_server(rig: 
 async def test_a_server_that_is_enrolled_anew_keeps_its_old_snapshots_but_no_parent(rig: Rig) -> None:
     old = await rig.agent()
     await backed_up(rig)
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     await old.stop()
     new = FakeAgent(rig.root / "agent-anew")
     rig.agents.append(new)

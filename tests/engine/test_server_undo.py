@@ -34,11 +34,22 @@ async def refused(rig: Rig, name: str = "web1") -> RemoteError:
     return error.value
 
 
+@pytest.mark.parametrize("typed", ["", "web", "WEB1", "the id"])
+async def test_a_server_goes_only_with_its_name_typed(rig: Rig, typed: str) -> None:
+    await rig.agent("web1")
+    server = await rig.client.server("web1")
+    with pytest.raises(RemoteError, match="wants web1 typed") as error:
+        await rig.client.remove_server(server.id, typed=typed.replace("the id", server.id))
+    assert error.value.view().code == "usage"
+    assert not (await rig.client.server("web1")).revoked
+    assert (await rig.client.remove_server(server.id, typed="web1")).revoked
+
+
 async def test_the_agent_comes_back_with_its_certificate_its_group_and_its_history(rig: Rig) -> None:
     await rig.agent("web1")
     await rig.client.put_group("web", ServerGroup("web", servers=("web1",)))
     before = await rig.client.server("web1")
-    removed = await rig.client.remove_server("web1")
+    removed = await rig.client.remove_server("web1", typed="web1")
     assert removed.revoked
     assert not removed.connected
     back = await rig.client.undelete_server("web1")
@@ -56,7 +67,7 @@ async def test_the_agent_comes_back_with_its_certificate_its_group_and_its_histo
 
 async def test_it_holds_over_a_restart_of_the_core(rig: Rig) -> None:
     await rig.agent("web1")
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     await rig.restart()
     await rig.client.undelete_server("web1")
     await rig.restart()
@@ -65,7 +76,7 @@ async def test_it_holds_over_a_restart_of_the_core(rig: Rig) -> None:
 
 async def test_after_the_days_it_is_final(rig: Rig, clock: FakeClock) -> None:
     await rig.agent("web1")
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     clock.move(7 * DAY_S)
     assert (await refused(rig)).view().code == "removal_final"
     assert (await rig.client.server("web1")).revoked
@@ -75,16 +86,16 @@ async def test_a_clock_that_jumps_thirty_days_either_way_makes_nothing_final_too
     rig: Rig, clock: FakeClock
 ) -> None:
     await rig.agent("web1")
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     clock.at += timedelta(days=30)
     assert not (await rig.client.undelete_server("web1")).revoked
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     await rig.restart()  # a day counts of the time that the core was off, at most
     clock.at -= timedelta(days=60)
     await rig.restart()
     clock.move(5 * DAY_S)
     assert not (await rig.client.undelete_server("web1")).revoked
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     clock.at -= timedelta(days=30)
     clock.seconds += 7 * DAY_S
     assert (await refused(rig)).view().code == "removal_final"
@@ -93,14 +104,14 @@ async def test_a_clock_that_jumps_thirty_days_either_way_makes_nothing_final_too
 async def test_with_no_days_it_is_final_at_once(rig: Rig) -> None:
     await rig.client.set_setting("servers.undo_days", "0")
     await rig.agent("web1")
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     assert (await refused(rig)).view().code == "removal_final"
 
 
 async def test_one_whose_name_another_server_has_stays_removed(rig: Rig) -> None:
     await rig.agent("web1")
     first = await rig.client.server("web1")
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     await rig.agents.pop().stop()
     (rig.root / "agent-web1").rename(rig.root / "agent-before")
     await rig.agent("web1")

@@ -35,7 +35,7 @@ async def test_server_goes_only_once_its_name_was_typed(core: ScriptedCore, open
         assert not is_disabled(yes)
         await pilot.press("enter")
         await until(pilot, lambda: console_of(pilot).live.model.servers[sample.DB1.id].revoked)
-    assert ("DELETE", f"/v1/servers/{sample.DB1.id}") in [(verb, path) for verb, path, _body in core.requests]
+    assert core.asked("DELETE", f"/v1/servers/{sample.DB1.id}") == [{"typed": "db1"}]
 
 
 async def test_snapshot_goes_only_once_its_id_was_typed(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -182,7 +182,7 @@ async def test_a_removed_server_has_no_alerts(rig: Rig, agent: FakeAgent, clock:
     clock.move_to(13)
     await look(rig)
     raised = await alert(rig, AlertKind.AGENT_AWAY)
-    await rig.client.remove_server("web1")
+    await rig.client.remove_server("web1", typed="web1")
     assert (await over(rig, raised.id)).resolved_why == "The server was removed."
 
 

@@ -207,6 +207,6 @@ async def test_a_server_that_was_removed_leaves_its_group_alone(rig: Rig) -> Non
     await rig.agent()
     await rig.agent("web2")
     await rig.client.put_group("g", ServerGroup("g", servers=("web1", "web2")))
-    await rig.client.remove_server("web2")
+    await rig.client.remove_server("web2", typed="web2")
     assert (await rig.client.group("g")).servers == ("web1",)
     await rig.client.put_group("g", await rig.client.group("g"))

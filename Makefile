@@ -11,7 +11,7 @@ run: setup
 	@$(BIN)/phoenix quickstart $${SRC:+-- "$$SRC"}
 
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ def write(target: Path, figures: Figures) -> None:
     _, _, rest = target.read_text().partition(BEGIN)
     kept = {text[1]: "### " + text.strip() for text in rest.partition(END)[0].split("### ")[1:]}
     kept |= {key: part(figures, key) for key in figures.parts}
-    put_between(target, BEGIN, END, "\n\n".join([_about(figures), *(kept[key] for key in sorted(kept))]))
+    put_between(target, BEGIN, END, "\n\n".join([f"{machine()}.", *(kept[key] for key in sorted(kept))]))
 
 
 def put_between(target: Path, begin: str, end: str, body: str) -> None:
@@ -105,14 +105,11 @@ def _proof(figures: Figures, key: str) -> list[str]:
     return [*table_head(head), table_row(row), ""]
 
 
-def _about(figures: Figures) -> str:
-    versions = ", ".join(f"{tool} {version}" for tool, version in figures.versions.items() if tool != NO_PROOF)
-    return f"{machine()}.\n\nVersions: {versions}."
-
-
 def _when(figures: Figures, key: str) -> str:
     rounds = len(figures.all(key, FIRST, PHOENIX))
-    return f"{today()}, {'one round' if rounds == 1 else f'medians of {rounds} rounds'}."
+    of_rounds = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+    versions = ", ".join(f"{tool} {figures.versions[tool]}" for tool in figures.tools(key) if tool != NO_PROOF)
+    return f"{today()}, {of_rounds} of {versions}."
 
 
 def machine() -> str:

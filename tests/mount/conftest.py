@@ -28,6 +28,12 @@ class SteppedClock:
         return self.now_s
 
 
+@pytest.fixture(autouse=True)
+def _stays_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libfuse takes the process that mounts to the root folder, in the foreground too."""
+    monkeypatch.chdir(Path.cwd())
+
+
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with running_rig(tmp_path) as running:

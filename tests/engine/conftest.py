@@ -13,8 +13,12 @@ from tests.engine.rig import Rig, running_rig
 
 @pytest.fixture(autouse=True)
 def plain_log() -> Iterator[None]:
-    """One line per event: rendering a traceback reads source files, which counts as blocking the loop."""
-    structlog.configure(processors=[structlog.processors.add_log_level, _without_traceback])
+    """One line per event: rendering a traceback reads source files, which counts as blocking the loop. Beside what the
+    product prints."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, _without_traceback],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     yield
     structlog.reset_defaults()
 

@@ -12,8 +12,9 @@ from phoenix_tui.attention import alerts_old
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.acknowledge import Acknowledge
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import CoreChanged, OpenJob
+from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.signs import alert_sign
 from phoenix_tui.tones import BAD, DIM
@@ -25,9 +26,10 @@ from phoenix_tui.widgets.row_table import Cell, RowTable
 OVER_SHOWN = 100
 
 
-class AlertsScreen(SearchableScreen):
+class AlertsScreen(ReadingScreen, SearchableScreen):
     BINDINGS = bindings("alerts")
     place = "alerts"
+    read_upon = frozenset({Topic.ALERTS})
     topics = frozenset({Topic.ALERTS})
 
     def __init__(self, context: Context) -> None:
@@ -53,18 +55,7 @@ class AlertsScreen(SearchableScreen):
             with Vertical(id="detail-part", classes="part"):
                 yield Facts(id="detail", classes="facts")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if changed.topics & {Topic.RESET, Topic.ALERTS}:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the alerts", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         """Those that are over; the active ones are in the model."""
         try:
             self._over, self._problem = await self.client.alerts(AlertState.RESOLVED, limit=OVER_SHOWN), None

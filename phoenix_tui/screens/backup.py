@@ -14,9 +14,9 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.first_steps import ends_with_console, first_steps
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import CoreChanged, OpenJob
+from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.signs import AWAY
 from phoenix_tui.toast import toast_error
 from phoenix_tui.widgets.controls import CheckMark, PushButton
@@ -27,7 +27,7 @@ FOLDERS_LIKE = _("One on each line, such as /etc")
 PATTERNS_LIKE = _("One pattern on each line, such as *.tmp or /var/cache")
 
 
-class BackupScreen(ConsoleScreen):
+class BackupScreen(ReadingScreen):
     """Where no folder is typed, the core takes what the server's group or its last backup says; the empty fields tell
     what that is."""
 
@@ -64,18 +64,7 @@ class BackupScreen(ConsoleScreen):
                 yield PushButton(_("Start the backup"), id="start", variant="primary")
                 yield PushButton(_("Back"), id="back")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if Topic.RESET in changed.topics:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the groups' rules", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             self._config = await self.client.config()
         except PhoenixError as error:

@@ -14,8 +14,8 @@ from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_notification import EditNotification
 from phoenix_tui.i18n import _, ngettext
-from phoenix_tui.messages import CoreChanged
 from phoenix_tui.model import Topic
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.toast import toast_error
 from phoenix_tui.tones import BAD, DIM
@@ -28,9 +28,10 @@ Item = ChannelView | NotificationRule
 _SECURITY = {Security.STARTTLS: "STARTTLS", Security.TLS: "TLS", Security.NONE: _("not encrypted")}
 
 
-class NotificationsScreen(SearchableScreen):
+class NotificationsScreen(ReadingScreen, SearchableScreen):
     BINDINGS = bindings("notifications")
     place = "notifications"
+    read_upon = frozenset({Topic.ALERTS})
     search_for = _("Text in the line, such as a channel's or a rule's name")
 
     def __init__(self, context: Context) -> None:
@@ -49,18 +50,7 @@ class NotificationsScreen(SearchableScreen):
             with Vertical(id="detail-part", classes="part"):
                 yield Facts(id="detail")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if changed.topics & {Topic.RESET, Topic.ALERTS}:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the notifications", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             self._items = [*await self.client.channels(), *await self.client.notification_rules()]
             self._problem = None

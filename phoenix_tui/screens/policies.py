@@ -17,8 +17,7 @@ from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.rule_test import open_rule_test
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import CoreChanged
-from phoenix_tui.model import Topic
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
@@ -31,7 +30,7 @@ _KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rul
 NEXT_RUNS = 10
 
 
-class PoliciesScreen(SearchableScreen):
+class PoliciesScreen(ReadingScreen, SearchableScreen):
     BINDINGS = bindings("policies")
     place = "policies"
     search_for = _("Text in the line, such as a group's or a server's name")
@@ -53,18 +52,7 @@ class PoliciesScreen(SearchableScreen):
             with VerticalScroll(id="detail-part", classes="part"):
                 yield Facts(id="detail")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if Topic.RESET in changed.topics:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the policies", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             config = await self.client.config()
             names = [policy.name for policy in config.policies]

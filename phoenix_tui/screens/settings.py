@@ -11,8 +11,7 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.change_setting import ChangeSetting
 from phoenix_tui.i18n import _
-from phoenix_tui.messages import CoreChanged
-from phoenix_tui.model import Topic
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import DIM, STRONG
 from phoenix_tui.widgets.columns import Column
@@ -20,7 +19,7 @@ from phoenix_tui.widgets.face import Face, failed, loading
 from phoenix_tui.widgets.row_table import Cell, RowTable
 
 
-class SettingsScreen(SearchableScreen):
+class SettingsScreen(ReadingScreen, SearchableScreen):
     BINDINGS = bindings("settings")
     place = "settings"
     search_for = _("Text in the line, such as a part of a setting's name")
@@ -40,18 +39,7 @@ class SettingsScreen(SearchableScreen):
         with Vertical(id="detail-part", classes="part"):
             yield Static(id="detail")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if Topic.RESET in changed.topics:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the settings", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             self._settings, self._problem = await self.client.settings(), None
         except PhoenixError as error:

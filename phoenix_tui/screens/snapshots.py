@@ -15,8 +15,9 @@ from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import number, short_id, size
 from phoenix_tui.i18n import _, ngettext
-from phoenix_tui.messages import CoreChanged, OpenCompare, OpenDiff, OpenJob, OpenRestore
+from phoenix_tui.messages import OpenCompare, OpenDiff, OpenJob, OpenRestore
 from phoenix_tui.model import Topic
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.screens.snapshot_intentions import DECISIONS, SnapshotIntentions
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
@@ -26,9 +27,10 @@ from phoenix_tui.widgets.row_table import Cell, RowTable
 from phoenix_tui.widgets.snapshot_facts import facts_of, held_of, marks_of, missing_of, proof_of
 
 
-class SnapshotsScreen(SnapshotIntentions):
+class SnapshotsScreen(ReadingScreen, SnapshotIntentions):
     BINDINGS = bindings("snapshots")
     place = "snapshots"
+    read_upon = frozenset({Topic.SNAPSHOTS, Topic.VAULT})
     topics = frozenset({Topic.SERVERS})
 
     def __init__(self, context: Context) -> None:
@@ -61,18 +63,7 @@ class SnapshotsScreen(SnapshotIntentions):
         with Vertical(id="detail-part", classes="part"):
             yield Facts(id="detail", classes="facts")
 
-    def on_screen_resume(self) -> None:
-        self.read()
-        super().on_screen_resume()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if changed.topics & {Topic.SNAPSHOTS, Topic.RESET, Topic.VAULT}:
-            self.read()
-
-    def read(self) -> None:
-        self.run_worker(self._read(), name="read the snapshots", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             self._snapshots, self._removed = await asyncio.gather(
                 self.client.snapshots(), self.client.snapshots(removed=True)

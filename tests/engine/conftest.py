@@ -8,6 +8,7 @@ import pytest
 import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from phoenix_core.domain.clock import Clock, SystemClock
 from tests.engine.rig import Rig, running_rig
 
 
@@ -36,6 +37,12 @@ def nothing_blocks_the_loop() -> Iterator[BlockBuster]:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path) as running:
+def clock() -> Clock:
+    """A module whose tests move it has another one."""
+    return SystemClock()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, clock: Clock) -> AsyncIterator[Rig]:
+    async with running_rig(tmp_path, clock=clock) as running:
         yield running

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 
 class FakeClock:
-    def __init__(self) -> None:
-        self.at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    def __init__(self, at: datetime = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)) -> None:
+        self.at = at
         self.seconds = 1000.0
 
     def now(self) -> datetime:

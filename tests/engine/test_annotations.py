@@ -191,8 +191,7 @@ async def test_it_is_audited(rig: Rig, agent: FakeAgent) -> None:
 
 
 async def test_a_hold_ends_by_time_that_was_seen_and_not_by_a_clock_that_jumped(tmp_path: Path) -> None:
-    clock = FakeClock()
-    clock.at = datetime.now(UTC)  # certificates that are made now must be valid now
+    clock = FakeClock(datetime.now(UTC))  # certificates that are made now must be valid now
     async with running_rig(tmp_path, clock=clock) as rig:
         await rig.agent()
         snapshot = await backed_up(rig)

@@ -1,9 +1,7 @@
 """Removals become final by themselves only where nothing is lost by it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -15,22 +13,14 @@ from phoenix_core.storage.node_api import PackState
 from phoenix_core.vault.annotation import Annotation, Hold
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.fake_clock import FakeClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 from tests.engine.test_undo import DAY, backed_up, ids, put_aside, stored, what_is_due
 from tests.engine.test_vault_jobs import break_pack, flip, path_of, proved
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    clock = FakeClock()
-    clock.at = datetime.now(UTC)  # certificates that are made now must be valid now
-    return clock
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
+    return FakeClock(datetime.now(UTC))  # certificates that are made now must be valid now
 
 
 @pytest.fixture

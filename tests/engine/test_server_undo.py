@@ -1,28 +1,18 @@
 """Removing a server can be undone for some days: its agent is let in again, as it is."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import ServerGroup
 from tests.engine.fake_clock import FakeClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    clock = FakeClock()
-    clock.at = datetime.now(UTC)  # certificates that are made now must be valid now
-    return clock
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
+    return FakeClock(datetime.now(UTC))  # certificates that are made now must be valid now
 
 
 DAY_S = 86400

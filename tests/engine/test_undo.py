@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from phoenix_core.engine import node_patience
 from phoenix_core.storage.errors import StorageUnreachable
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.fake_clock import FakeClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 from tests.engine.test_annotations import lose_catalog, refused
 
 DAY = 86400
@@ -27,15 +25,7 @@ DAY = 86400
 
 @pytest.fixture
 def clock() -> FakeClock:
-    clock = FakeClock()
-    clock.at = datetime.now(UTC)  # certificates that are made now must be valid now
-    return clock
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
+    return FakeClock(datetime.now(UTC))  # certificates that are made now must be valid now
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,19 +21,13 @@ from phoenix_core.storage.node_api import PackState
 from phoenix_core.vault.readturn import ReadTurn
 from tests.engine.fake_agent import FakeAgent
 from tests.engine.moved_clock import MovedClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 from tests.engine.test_vault_jobs import backed_up, break_pack, packs, proved
 
 
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock()
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Alerts through a whole core: they come with what happened, and go by themselves."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,18 +19,12 @@ from phoenix_core.domain.views import JobView
 from phoenix_core.vault.layout import snapshot_name
 from tests.engine.fake_agent import FakeAgent, back_up, failing
 from tests.engine.moved_clock import MovedClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 
 
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock()
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
 
 
 @pytest.fixture

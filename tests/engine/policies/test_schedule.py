@@ -1,8 +1,6 @@
 """From a policy's schedule to the backup, through a whole core."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,18 +15,12 @@ from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, back_up, failing, until_cancelled
 from tests.engine.moved_clock import MovedClock
-from tests.engine.rig import Rig, running_rig
+from tests.engine.rig import Rig
 
 
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock()
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path, clock=clock) as running:
-        yield running
 
 
 async def protect(rig: Rig, **fields: object) -> None:

@@ -1,8 +1,5 @@
 """What a policy or an operator wants of snapshots reaches the agent; one that can't make them isn't asked."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from phoenix_core.agentlink import features
@@ -13,13 +10,7 @@ from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
-from tests.engine.rig import Rig, running_rig
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path) as running:
-        yield running
+from tests.engine.rig import Rig
 
 
 async def protect(rig: Rig, wanted: SourceSnapshot) -> None:

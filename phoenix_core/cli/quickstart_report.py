@@ -87,8 +87,8 @@ def _print_how_to_go_on(data: DataDirectory, server: str, source: str) -> None:
         ("Restore from it", command_line(data, "restore", server, "--path", source, "--to", to)),
         ("Back it up again", command_line(data, "backup", server, source)),
         ("Protect another server: run the core here", command_line(data, "core", "run")),
-        ("… make a one-time token here", command_line(data, "server", "token")),
-        ("… and on that server", "phoenix agent enroll TOKEN && phoenix agent run"),
+        ("… once, the wheels that servers get", command_line(data, "core", "bundle")),
+        ("… the line to paste on that server", command_line(data, "server", "add", "NAME")),
     ):
         say(f"  {what + ':':<42} {command}")
 

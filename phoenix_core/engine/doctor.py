@@ -201,7 +201,7 @@ class Doctor:
             if standing(peer.version, __version__).is_served:  # one that isn't is away for that, and nothing else
                 found.append(self._agent(peer, lone=lone))
             found.extend(_version(peer))
-        hint = "Make a token with `phoenix server token`; on the server, `phoenix agent enroll TOKEN` enrols it."
+        hint = "`phoenix core bundle` once, then `phoenix server add NAME`: it prints the line to paste on the server."
         return found or [FindingView("servers", OK, "No server is enrolled.", hint)]
 
     def _agent(self, peer: PeerRow, *, lone: bool) -> FindingView:

@@ -15,6 +15,7 @@ from phoenix_core.domain.errors import ErrorView, NotFound
 from phoenix_core.domain.ids import new_job_id
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView, LogLineView, MissingView, StepView
+from phoenix_core.engine.errors import NotOfThisJob
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.progress import ProgressBoard
@@ -100,6 +101,16 @@ class Ledger:
     async def job(self, job_id: str) -> JobRow:
         """Raises NotFound."""
         return (await self._look(job_id)).job
+
+    async def job_of(self, agent_id: str, job_id: str) -> JobRow:
+        """As an agent names it. Raises NotOfThisJob where it is none of that agent's."""
+        try:
+            job = await self.job(job_id)
+        except NotFound as error:
+            raise NotOfThisJob(job=job_id[:40], detail="there is no such job") from error
+        if job.agent_id != agent_id:
+            raise NotOfThisJob(job=job_id[:40], detail="it is not a job of this agent")
+        return job
 
     async def move(self, job_id: str, state: JobState, **values: Any) -> JobRow:
         """Change the job's state; of `values` see `Jobs.move`. Raises IllegalTransition."""

@@ -12,10 +12,10 @@ from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain import streams
 from phoenix_core.domain.annotations import checked_tags
-from phoenix_core.domain.errors import NotFound, UsageError
+from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import id_of
 from phoenix_core.domain.states import JobKind
-from phoenix_core.engine.errors import NotOfThisJob, StreamUnderWay, TooManyStreams
+from phoenix_core.engine.errors import StreamUnderWay, TooManyStreams
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.queue import JobQueue
@@ -37,7 +37,7 @@ class OwnStreams:
 
     async def answer(self, peer_id: str, request: OwnStreamRequest) -> OwnStreamAnswer:
         """Raises UsageError, StreamUnderWay, TooManyStreams, NotOfThisJob, NoVault, ServerRemoved."""
-        job = await self._known(peer_id, request.job) if request.job else await self._asked(peer_id, request)
+        job = await self._ledger.job_of(peer_id, request.job) if request.job else await self._asked(peer_id, request)
         return OwnStreamAnswer(
             number=request.number,
             job=job.id,
@@ -46,15 +46,6 @@ class OwnStreams:
             snapshot_id=job.snapshot_id,
             failure=job.error,
         )
-
-    async def _known(self, peer_id: str, job_id: str) -> JobRow:
-        try:
-            job = await self._ledger.job(job_id)
-        except NotFound as error:
-            raise NotOfThisJob(job=job_id[:40], detail="there is no such job") from error
-        if job.agent_id != peer_id:
-            raise NotOfThisJob(job=job_id[:40], detail="it is not a job of this agent")
-        return job
 
     async def _asked(self, peer_id: str, request: OwnStreamRequest) -> JobRow:
         peer = self._directory.server_in_use(peer_id)

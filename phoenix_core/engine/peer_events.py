@@ -235,12 +235,7 @@ class PeerConversation:
         return OwnRestoreAnswer(number=request.number, job=job.id)
 
     async def _running(self, peer_id: str, job_id: str) -> JobRow:
-        try:
-            job = await self._ledger.job(job_id)
-        except NotFound as error:
-            raise NotOfThisJob(job=job_id[:40], detail="there is no such job") from error
-        if job.agent_id != peer_id:
-            raise NotOfThisJob(job=job_id[:40], detail="it is not a job of this agent")
+        job = await self._ledger.job_of(peer_id, job_id)
         if job.state is not JobState.RUNNING or job.cancelled_by:
             raise NotOfThisJob(job=job_id, detail=f"it is {'cancelled' if job.cancelled_by else job.state}")
         return job

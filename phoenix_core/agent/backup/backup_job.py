@@ -1,23 +1,22 @@
 """One backup from order to staged snapshot (WF4, WF5): scan, estimate, transfer, trees, signature."""
 
-import socket
 import time
 
 import msgspec
 
-from phoenix_core import __version__
 from phoenix_core.agent.backup import estimate
 from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.content import Content, content_of, remarks, rules_of
 from phoenix_core.agent.backup.diskimages import Images, images_of
 from phoenix_core.agent.backup.filesource import FileSource, Scanner, ScanParts
 from phoenix_core.agent.backup.metawriter import MetaVault
-from phoenix_core.agent.backup.pace import PACE_FILE, Pace, open_pace
+from phoenix_core.agent.backup.pace import Pace, bandwidth_of, open_pace
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
 from phoenix_core.agent.backup.pool import backup_pool
 from phoenix_core.agent.backup.records import Lost, ReadItem, Record
 from phoenix_core.agent.backup.saidofscan import nothing_there, said_of
 from phoenix_core.agent.backup.scanrules import ScanCounts
+from phoenix_core.agent.backup.snapshotbody import snapshot_body
 from phoenix_core.agent.backup.spool import Spool
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.transfer import BATCH_BYTES, BATCH_FILES, Transfer
@@ -31,7 +30,7 @@ from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.names import shown
 from phoenix_core.host.process import usable_processors
 from phoenix_core.vault.filelists import MissingEntry, write_missing
-from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
+from phoenix_core.vault.snapshot import seal_snapshot
 
 REPORTED_MAX = 1000
 WORKERS_MAX = 8
@@ -56,10 +55,7 @@ class BackupJob:
         self._patience_s = patience_s
         self._node: PatientNode | None = None
         self._pace: Pace | None = None
-        self._bandwidth: wire.Bandwidth | None = None
-        if order.bandwidth:
-            file = str(ports.state_dir / PACE_FILE)
-            self._bandwidth = wire.Bandwidth(file, order.bandwidth, order.time_zone)
+        self._bandwidth = bandwidth_of(order, ports.state_dir)
         self._keeper = TokenKeeper(order.storage.token, ports.fresh_token, self._renew_lease)
         self._token = order.storage.token
         self._pool = backup_pool(files.worker_main, self._setup)
@@ -216,7 +212,16 @@ class BackupJob:
         signing_key = self._ports.signing_key
         packs = (*transfer.packs, *meta.packs)
         public_key = signing_key.public_key().public_bytes_raw()
-        body = self._body(paths, result, root, missing_list, packs, public_key)
+        body = snapshot_body(
+            self._order,
+            paths,
+            result,
+            root,
+            packs,
+            public_key=public_key,
+            started_ns=self._started_ns,
+            missing_list=missing_list,
+        )
         sealed = seal_snapshot(body, signing_key, self._order.vault_public_key)
         self._files.before_commit()
         watch.check()
@@ -240,46 +245,6 @@ class BackupJob:
             watch.bytes_done = min(counts.bytes_done, watch.bytes_total)
             watch.sent_bytes = counts.stored_bytes
         watch.tick()
-
-    def _body(
-        self,
-        paths: tuple[bytes, ...],
-        result: BackupResult,
-        root: bytes,
-        missing_list: bytes,
-        packs: tuple[bytes, ...],
-        public_key: bytes,
-    ) -> SnapshotBody:
-        order = self._order
-        return SnapshotBody(
-            vault_id=order.vault_id,
-            server_id=order.server_id,
-            job_id=order.job,
-            domain=order.domain.domain,
-            epoch=order.domain.epoch,
-            root=root,
-            paths=paths,
-            agent_public_key=public_key,
-            hostname=socket.gethostname(),
-            agent_version=__version__,
-            excludes=order.excludes,
-            cross_mounts=order.cross_mounts,
-            parent=order.parent.snapshot_id if order.parent else "",
-            started_ns=self._started_ns,
-            finished_ns=time.time_ns(),
-            files=result.files,
-            directories=result.directories,
-            other_entries=result.other_entries,
-            bytes=result.bytes,
-            changed_files=result.changed_files,
-            read_bytes=result.read_bytes,
-            new_chunks=result.new_chunks,
-            new_raw_bytes=result.new_raw_bytes,
-            stored_bytes=result.stored_bytes,
-            missing_list=missing_list,
-            missing_count=result.missing_count,
-            packs=packs,
-        )
 
     def _setup(self, number: int) -> wire.Setup:
         order, tls = self._order, self._tls

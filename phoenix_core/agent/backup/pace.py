@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from phoenix_core.agent.backup.workermessages import Bandwidth
+from phoenix_core.agentlink.messages import BackupOrder
 from phoenix_core.domain.bandwidth import Limits
 from phoenix_core.host.openfiles import CLOSED_AT_EXEC, lock, read_at, unlock, write_at
 
@@ -66,6 +67,13 @@ class Pace:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def bandwidth_of(order: BackupOrder, state_dir: Path) -> Bandwidth | None:
+    """None: not limited."""
+    if not order.bandwidth:
+        return None
+    return Bandwidth(str(state_dir / PACE_FILE), order.bandwidth, order.time_zone)
 
 
 def open_pace(bandwidth: Bandwidth | None, *, anew: bool = False) -> Pace | None:

@@ -5,7 +5,6 @@ uploaded for one that failed is unused, and goes with a prune, or serves the nex
 """
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,13 +12,12 @@ from typing import Protocol
 
 import msgspec
 
-from phoenix_core import __version__
-from phoenix_core.agent.backup import workermessages as wire
 from phoenix_core.agent.backup.fileresult import pack_ref, unpack_refs
 from phoenix_core.agent.backup.metawriter import MetaVault
-from phoenix_core.agent.backup.pace import PACE_FILE, Pace, open_pace
+from phoenix_core.agent.backup.pace import Pace, bandwidth_of, open_pace
 from phoenix_core.agent.backup.packsender import PackSender
 from phoenix_core.agent.backup.patientnode import PATIENCE_S, PatientNode, connect_patiently
+from phoenix_core.agent.backup.snapshotbody import snapshot_body
 from phoenix_core.agent.backup.streamwindows import StreamWindows
 from phoenix_core.agent.backup.tokens import TokenKeeper
 from phoenix_core.agent.backup.watch import Watch
@@ -36,7 +34,7 @@ from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
 from phoenix_core.vault.filelists import CHUNKS_INLINE_MAX, write_chunk_list
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packhead import PackIdentity
-from phoenix_core.vault.snapshot import SnapshotBody, seal_snapshot
+from phoenix_core.vault.snapshot import seal_snapshot
 from phoenix_core.vault.tree import TreeWriter
 
 PHASE = "stream"
@@ -84,7 +82,7 @@ class StreamBackup:
         pace: Pace | None = None
         try:
             with self._keeper:
-                pace = open_pace(self._bandwidth(), anew=True)
+                pace = open_pace(bandwidth_of(self._order, self._ports.state_dir), anew=True)
                 self._nodes = [self._connect(pace) for _ in range(2)]
                 return self._run(*self._nodes)
         finally:
@@ -192,28 +190,9 @@ class StreamBackup:
         watch.enter("commit")
         began = time.monotonic()
         signing_key = self._ports.signing_key
-        body = SnapshotBody(
-            vault_id=order.vault_id,
-            server_id=order.server_id,
-            job_id=order.job,
-            domain=order.domain.domain,
-            epoch=order.domain.epoch,
-            root=root,
-            paths=order.paths,
-            agent_public_key=signing_key.public_key().public_bytes_raw(),
-            hostname=socket.gethostname(),
-            agent_version=__version__,
-            parent=order.parent.snapshot_id if order.parent else "",
-            started_ns=self._started_ns,
-            finished_ns=time.time_ns(),
-            files=1,
-            bytes=result.bytes,
-            changed_files=1,
-            read_bytes=result.read_bytes,
-            new_chunks=result.new_chunks,
-            new_raw_bytes=result.new_raw_bytes,
-            stored_bytes=result.stored_bytes,
-            packs=packs,
+        public_key = signing_key.public_key().public_bytes_raw()
+        body = snapshot_body(
+            order, order.paths, result, root, packs, public_key=public_key, started_ns=self._started_ns
         )
         sealed = seal_snapshot(body, signing_key, order.vault_public_key)
         watch.check()
@@ -224,12 +203,6 @@ class StreamBackup:
         return connect_patiently(
             self._order.storage, self._ports.tls, patience_s=self._patience_s, tick=self._watch.check, pace=pace
         )
-
-    def _bandwidth(self) -> wire.Bandwidth | None:
-        order = self._order
-        if not order.bandwidth:
-            return None
-        return wire.Bandwidth(str(self._ports.state_dir / PACE_FILE), order.bandwidth, order.time_zone)
 
     def _use_fresh_token(self) -> None:
         token = self._keeper.take()

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web_app
+
+
+def pytest_configure() -> None:
+    """Nothing that whoever runs the tests has set for a Phoenix of their own, least of all where its data are."""
+    for name in [name for name in os.environ if name.startswith("PHOENIX_") and not name.startswith("PHOENIX_TEST_")]:
+        del os.environ[name]
 
 
 def pytest_collection_finish() -> None:

@@ -18,7 +18,7 @@ def plain_log() -> Iterator[None]:
     product prints."""
     structlog.configure(
         processors=[structlog.processors.add_log_level, _without_traceback],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when something is logged
     )
     yield
     structlog.reset_defaults()

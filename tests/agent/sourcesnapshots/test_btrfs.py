@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_core.agent.backup.filereader import SETTLE_NS
 from phoenix_core.agent.linuxjobs import live_backup
 from phoenix_core.agent.sourcesnapshots.btrfs import BtrfsSnapshots
 from phoenix_core.agent.sourcesnapshots.btrfscalls import BtrfsCalls
@@ -70,6 +71,16 @@ def content(rig: VaultRig, result: BackupResult, path: Path) -> bytes:
     return rig.content(rig.entries(result.snapshot_id)[os.fsencode(path)])
 
 
+def until_time_stamps_go_on(path: Path) -> None:
+    """A file that is backed up within the kernel's tick of its change is read by the next backup too."""
+    probe = path.with_name("probe")
+    probe.touch()
+    while probe.stat().st_ctime_ns - path.stat().st_ctime_ns < SETTLE_NS:
+        probe.write_bytes(b"")
+        os.utime(probe)
+    probe.unlink()
+
+
 def nothing_is_left(rig: VaultRig, btrfs: Path) -> bool:
     of_phoenix = [path for path in subvolumes.below(btrfs) if "phoenix_" in path.name]
     return not of_phoenix and not list((rig.state_dir / FOLDER).glob("*"))
@@ -115,6 +126,7 @@ def test_incrementals_go_back_and_forth_between_live_files_and_snapshots(rig: Va
     assert (first.read_bytes, first.changed_files) == (0, 0)
     assert rig.below(first, home) == rig.below(live, home)
     (home / "docs" / "letter").write_bytes(b"changed!")
+    until_time_stamps_go_on(home / "docs" / "letter")
     second, _ = back_up(rig, home, parent=first)
     assert second.changed_files == 1
     again, _ = back_up(rig, home, parent=second, source_snapshot=None)

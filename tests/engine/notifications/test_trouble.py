@@ -69,7 +69,7 @@ async def test_an_error_that_nobody_thought_of_backs_off_and_is_told_without_the
     assert await states(bench) == [(MessageState.WAITING, 1)]
     told = (await bench.desk.channel("ops")).problem
     assert "an error of Phoenix itself came in between (RuntimeError)" in told
-    logged = capsys.readouterr().out
+    logged = capsys.readouterr().err
     assert "no idea what to do with …" in logged
     assert "tr0ub4dor" not in told + logged
 

@@ -1,7 +1,9 @@
 """The systemd units start what there is, and hide nothing from an agent that it is to back up."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,24 @@ HIDING = {
 """They take parts of the host away from a service, or the means to bring them back: ProtectKernelModules hides
 /usr/lib/modules, ProtectClock forbids making device nodes, RestrictSUIDSGID set-id files."""
 NEEDED_BY_RESTORES = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_MKNOD", "CAP_SETFCAP"}
+NEEDED_BY_SCRIPTS = {"CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_AUDIT_WRITE"}
+"""To go on as another user, which runuser logs, and to stop what does."""
+
+RUN_BOTH = """
+import subprocess, sys
+from pathlib import Path
+from phoenix_core.agent.scripts import ScriptFailed, Scripts, end_session
+scripts = Scripts(Path(sys.argv[1]), grace_s=0.3)
+_, process = scripts.begin("who", {}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+print(process.communicate()[0].decode().strip())
+try:
+    scripts.run("hang", {}, 1.5, lambda: None)
+except ScriptFailed as error:
+    print(error.fields["detail"])
+session = Path(sys.argv[1], "..", "hang.pid").read_text().strip()
+states = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
+print("something is left" if any(state[3] == session and state[0] != "Z" for state in states) else "nothing is left")
+"""
 
 
 def directives(unit: Path) -> Iterator[tuple[str, str]]:
@@ -72,7 +92,29 @@ def test_an_agent_sees_the_whole_host_and_may_bring_everything_back() -> None:
     found = dict(directives(FOLDER / "phoenix-agent.service"))
     assert not HIDING & set(found)
     assert "User" not in found
-    assert set(found["CapabilityBoundingSet"].split()) >= NEEDED_BY_RESTORES
+    assert set(found["CapabilityBoundingSet"].split()) >= NEEDED_BY_RESTORES | NEEDED_BY_SCRIPTS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be given an agent's rights")
+@pytest.mark.skipif(
+    not (shutil.which("setpriv") and shutil.which("runuser")), reason="util-linux is not installed here"
+)
+def test_with_a_unit_s_rights_a_script_may_go_on_as_another_user_and_is_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "scripts"
+    folder.mkdir(mode=0o755)
+    for name, text in {"who": "id -un", "hang": "sleep 600"}.items():
+        (folder / name).write_text(f"#!/bin/sh\necho $$ > {tmp_path}/{name}.pid\nexec runuser -u nobody -- {text}\n")
+        (folder / name).chmod(0o755)
+    found = dict(directives(FOLDER / "phoenix-agent.service"))
+    rights = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in found["CapabilityBoundingSet"].split())
+    assert found["NoNewPrivileges"] == "yes"
+    ran = subprocess.run(
+        ["setpriv", f"--bounding-set=-all,{rights}", "--no-new-privs", sys.executable, "-c", RUN_BOTH, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.splitlines() == ["nobody", "took too long and was stopped", "nothing is left"], ran.stderr
 
 
 @pytest.mark.parametrize("name", ["phoenix-core", "phoenix-storage"])

@@ -20,6 +20,17 @@ class CatalogFull(PhoenixError):
     http_status = 507
 
 
+class CatalogReadOnly(CatalogFull):
+    """The file system that holds the catalog takes no changes. What waits for space waits for that, too."""
+
+    code = "catalog_read_only"
+    template = "The file system with the catalog {path} is read-only."
+    hint = (
+        "Mount it so that it can be written; a disk with errors becomes read-only by itself, which `dmesg` tells. Jobs "
+        "that ended meanwhile are recorded as soon as it can be; no snapshot is lost."
+    )
+
+
 class CatalogTooNew(PhoenixError):
     code = "catalog_too_new"
     template = "The catalog {path} was written by a later release (revision {revision})."

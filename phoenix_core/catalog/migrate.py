@@ -1,12 +1,13 @@
 """Brings a catalog's schema to this release's revision, in process."""
 
+import errno
 import os
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from phoenix_core.catalog import sqlite
-from phoenix_core.catalog.errors import CatalogTooNew, CatalogUnusable
+from phoenix_core.catalog.errors import CatalogReadOnly, CatalogTooNew, CatalogUnusable
 
 HEAD = "0007"
 """The newest revision; a test compares it with the migrations' own. Known here, a start needn't load alembic."""
@@ -17,10 +18,12 @@ FOLDER = Path(__file__).parent / "migrations"
 def migrate_file(path: Path) -> bool:
     """Create or upgrade the schema of the SQLite file at `path`; True where something was done. Blocks.
 
-    Raises CatalogTooNew, CatalogUnusable."""
+    Raises CatalogTooNew, CatalogReadOnly, CatalogUnusable."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise CatalogReadOnly(path=path) from error
         raise CatalogUnusable(path=path, detail=error.strerror) from error
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
     sqlite.prepare(engine)

@@ -2,7 +2,7 @@
 
 from phoenix_core.domain.errors import EXIT_USAGE, ErrorView, PhoenixError, from_view_as
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem, UnknownVersion
-from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing
+from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing, IndexReadOnly
 
 
 class StorageError(PhoenixError):
@@ -239,6 +239,7 @@ _CLASSES: dict[str, type[PhoenixError]] = {
         IndexMissing,
         IndexDamaged,
         IndexFull,
+        IndexReadOnly,
         IndexOnNetworkFileSystem,
         UnknownVersion,
     )

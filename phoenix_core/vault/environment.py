@@ -19,7 +19,7 @@ from lmdb.verify import verify as verify_file
 from phoenix_core.host.atomicfile import make_folders, sync_folder
 from phoenix_core.host.filesystem import network_kind
 from phoenix_core.vault.errors import IndexOnNetworkFileSystem
-from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing, says_full, told_full
+from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing, no_room, told_full
 
 if TYPE_CHECKING:
     Txn = lmdb.Transaction[bytes]
@@ -96,9 +96,11 @@ class Environment:
         lacking = _lacking_bytes(folder)
         if check or lacking > 0:
             self._verify()
-        if lacking > 0:  # sound, with unused pages at its end that never were written: the map must not end before them
-            os.truncate(folder / DATA_FILE, (folder / DATA_FILE).stat().st_size + lacking)
         with told_full(folder):
+            if (
+                lacking > 0
+            ):  # sound, with unused pages at its end that never were written: the map must not end before them
+                os.truncate(folder / DATA_FILE, (folder / DATA_FILE).stat().st_size + lacking)
             _allocate_lock_file(folder)
         with self._told():
             self._lmdb = lmdb.open(
@@ -178,8 +180,8 @@ class Environment:
         except (lmdb.MapFullError, lmdb.MapResizedError):
             raise
         except lmdb.Error as error:
-            if says_full(error, self.folder):
-                raise IndexFull(folder=self.folder) from error
+            if (lacks := no_room(error, self.folder)) is not None:
+                raise lacks from error
             raise IndexDamaged(folder=self.folder, detail=error) from error
 
 

@@ -41,23 +41,40 @@ class IndexFull(PhoenixError):
     http_status = 507
 
 
+class IndexReadOnly(IndexFull):
+    """The file system that holds the index takes no changes. As with a full disk, what was going on can be done again
+    when it does."""
+
+    code = "index_read_only"
+    template = "The file system with the index in {folder} is read-only."
+    hint = (
+        "Mount it so that it can be written, then start the job again; a disk with errors becomes read-only by itself, "
+        "which `dmesg` tells. What is already stored is untouched."
+    )
+
+
 @contextmanager
 def told_full(folder: Path) -> Iterator[None]:
-    """A full disk, or a quota or limit that is used up, becomes `IndexFull`."""
+    """A full disk, or a quota or limit that is used up, becomes `IndexFull`, a read-only one `IndexReadOnly`."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise IndexReadOnly(folder=folder) from error
         if error.errno not in _FULL:
             raise
         raise IndexFull(folder=folder) from error
 
 
-def says_full(error: Exception, folder: Path) -> bool:
-    """Whether an error of LMDB is about space. It gives no number, and calls a write that was cut short EIO."""
+def no_room(error: Exception, folder: Path) -> IndexFull | None:
+    """What an error of LMDB says of space, if it does. It gives no number, and calls a write that was cut short EIO."""
     text = str(error)
-    return any(os.strerror(number) in text for number in _FULL) or (
+    if os.strerror(errno.EROFS) in text:
+        return IndexReadOnly(folder=folder)
+    is_full = any(os.strerror(number) in text for number in _FULL) or (
         os.strerror(errno.EIO) in text and not _has_room(folder)
     )
+    return IndexFull(folder=folder) if is_full else None
 
 
 def _has_room(folder: Path) -> bool:

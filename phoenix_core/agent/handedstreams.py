@@ -37,7 +37,7 @@ class HandedStreams:
         self._waiting: dict[str, tuple[socket.socket, int]] = {}
 
     def wait(self, sender: socket.socket, timeout_s: int = TIMEOUT_S) -> str:
-        """From now on an order may take it; what names it there. `timeout_s`: how long it may take from then on."""
+        """From now on an order may take it; what names it there. `timeout_s`: how long it may then be waited for."""
         token = secrets.token_hex(16)
         with self._lock:
             self._waiting[token] = sender, timeout_s
@@ -68,12 +68,12 @@ class HandedStream:
         tick: Callable[[], None],
         monotonic_s: Callable[[], float],
     ) -> None:
-        """The socket stays its owner's, who closes it. `timeout_s`: counted from now; a sender that hangs would hold
-        up all backups of its server."""
+        """The socket stays its owner's, who closes it. `timeout_s`: how long the sender may be waited for, all in all.
+        One that hangs would hold up all backups of its server; one that waits for a slow storage does not."""
         self._sender = sender
         self._timeout_s = timeout_s
         self._monotonic_s = monotonic_s
-        self._until_s = monotonic_s() + timeout_s
+        self._waited_s = 0.0
         self._name = name
         self._tick = tick
         self._left = 0
@@ -126,8 +126,11 @@ class HandedStream:
 
     def _receive(self, view: memoryview) -> int:
         while True:
-            if self._monotonic_s() >= self._until_s:
-                raise self._cut(f"it took longer than its time-out of {amount(self._timeout_s, 'second')}")
+            if self._waited_s >= self._timeout_s:
+                raise self._cut(
+                    f"its sender was waited for longer than its time-out of {amount(self._timeout_s, 'second')}"
+                )
+            since_s = self._monotonic_s()
             try:
                 count = self._sender.recv_into(view)
             except TimeoutError:
@@ -135,6 +138,8 @@ class HandedStream:
                 continue
             except OSError as error:
                 raise self._cut(error.strerror or str(error)) from error
+            finally:
+                self._waited_s += self._monotonic_s() - since_s
             if not count:
                 raise self._cut("its sender went away")
             return count

@@ -2,6 +2,7 @@
 host names a stream; the agent asks the core for the job, tells the sender how it ends, and meanwhile the job reads.
 """
 
+import select
 import socket
 import threading
 import time
@@ -70,6 +71,8 @@ class _Caller:
         self.job = ""
         self.core_away = False
         """The core didn't say how its job goes, when it was asked last."""
+        self.is_gone = False
+        """Nobody is there any more to hear how it ended."""
         self._lock = threading.Lock()
         self._answered = False
 
@@ -145,10 +148,10 @@ class StreamDoor:
 
     @property
     def has_senders(self) -> bool:
-        """Somebody hands a stream over, or isn't told yet how it ended. Not counting whose job the core is silent on,
-        which may be for good."""
+        """Somebody hands a stream over, or isn't told yet how it ended. Not counting who went away, and whose job the
+        core is silent on, which may be for good."""
         with self._lock:
-            return any(not caller.core_away for caller in self._callers)
+            return any(not (caller.core_away or caller.is_gone) for caller in self._callers)
 
     def _accept(self, listener: socket.socket) -> None:
         with listener:
@@ -200,6 +203,7 @@ class StreamDoor:
         while not self._closing.wait(self._look_s):
             answer = self._asked(job, ASK_S)
             caller.core_away = answer is None
+            caller.is_gone = _hung_up(caller.sender)
             if answer is not None and answer.is_over:
                 return answer
         until = time.monotonic() + self._close_s
@@ -221,6 +225,13 @@ class StreamDoor:
 
 def _result(over: OwnStreamAnswer) -> StreamResult:
     return StreamResult(over.job, over.state, over.snapshot_id, over.failure)
+
+
+def _hung_up(sender: socket.socket) -> bool:
+    """Also where something that it sent is still unread."""
+    poll = select.poll()
+    poll.register(sender, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
 def _greeting(kind: bytes, content: bytes) -> StreamHello:

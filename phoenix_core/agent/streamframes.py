@@ -22,7 +22,7 @@ SOCKET = "streams.sock"
 DATA_MAX = 1 << 20
 WORDS_MAX = 64 << 10
 TIMEOUT_S = 86_400
-"""So long a stream may take where its sender names no time."""
+"""So long a sender may be waited for, all in all, where it names no time."""
 HEAD = struct.Struct(">cI")
 
 
@@ -30,7 +30,7 @@ class StreamHello(msgspec.Struct, frozen=True):
     name: str
     tags: tuple[str, ...] = ()
     timeout_s: Annotated[int, msgspec.Meta(ge=1)] = TIMEOUT_S
-    """From when its backup begins to read it; one that takes longer is cut."""
+    """How long the sender may be waited for, from when its backup begins to read it; then the stream is cut."""
 
 
 class StreamTaken(msgspec.Struct, frozen=True):

@@ -151,7 +151,7 @@ def stream(
             "--timeout",
             metavar="SECONDS",
             min=1,
-            help="How long the data may take to come once its backup has begun. Default: 86400, a day.",
+            help="How long the data may be waited for once its backup has begun, all in all. Default: 86400, a day.",
             show_default=False,
         ),
     ] = None,

@@ -39,7 +39,7 @@ from phoenix_core.rollout.services import AGENT_DATA
 PIECE_BYTES = 256 << 10
 POLL_S = 0.2
 INTERRUPT_S = 0.5
-"""So long after the end of standard input Ctrl-C is waited for."""
+"""So long after the end of standard input, or of the command, Ctrl-C is waited for."""
 
 
 class AgentAbsent(AgentError):
@@ -105,6 +105,8 @@ class Sender:
         self._agent: socket.socket | None = None
         self._any = False
         """There was something to send."""
+        self._was_empty = False
+        """The agent was told that there was nothing."""
 
     def stop(self) -> None:
         """The stream counts as cut off, unless the agent was told of its end before."""
@@ -134,7 +136,7 @@ class Sender:
     def _of_input(self, result: StreamResult) -> StreamResult:
         """The agent only hears that the stream is cut; here there is more to say."""
         cut = result.error is not None and result.error.code == StreamCut.code
-        if cut and not (self._any or self._allow_empty):
+        if cut and self._was_empty:
             raise StandardInputEmpty(name=self._hello.name)
         return result
 
@@ -194,12 +196,13 @@ class Sender:
         ConnectionCut where `stop` was called."""
         if process is not None and process.poll() is None:
             return False
-        # Ctrl-C ends what writes into the pipe as well: its end must not be taken for a good one.
-        if self._stopped.wait(INTERRUPT_S if process is None else 0):
+        # Ctrl-C ends the command, or what writes into the pipe, as well: its end must not be taken for a good one.
+        if self._stopped.wait(INTERRUPT_S):
             raise ConnectionCut("stopped")
         how = end_of(process.returncode) if process else ""
         detail = f"the command that prints it {how}" if how else ""
-        if process is None and not (self._any or self._allow_empty):
+        self._was_empty = process is None and not (self._any or self._allow_empty)
+        if self._was_empty:
             detail = "standard input was empty"  # a program that isn't there leaves a pipe just as empty
         send_frame(agent, GAVE_UP if detail else ENDED, detail.encode())
         return True

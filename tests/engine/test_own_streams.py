@@ -132,6 +132,16 @@ async def test_standard_input_without_a_byte_is_no_restore_point(rig: Rig, serve
     assert "standard input was empty" in job.error.message
 
 
+async def test_one_that_says_nothing_until_its_time_out_was_not_empty(rig: Rig, server: Server) -> None:
+    process = await asyncio.to_thread(piped, server, "--timeout", "1")
+    assert process.stdin is not None
+    with process:  # its standard input stays open
+        out, err = await asyncio.to_thread(lambda: (process.stdout.read(), process.stderr.read()))  # type: ignore[union-attr]
+        assert await asyncio.to_thread(process.wait) == 1
+    assert b"time-out of 1 second" in out + err
+    assert b"standard_input_empty" not in out + err
+
+
 async def test_unless_its_sender_says_that_nothing_counts_too(rig: Rig, server: Server) -> None:
     process = await asyncio.to_thread(piped, server, "--allow-empty")
     _, err = await asyncio.to_thread(process.communicate, b"")
@@ -160,6 +170,23 @@ async def test_a_sender_that_is_ended_leaves_no_snapshot(rig: Rig, server: Serve
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+
+
+async def test_nor_does_a_command_that_takes_ctrl_c_for_a_good_end(rig: Rig, server: Server, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    script = f"trap 'exit 0' INT; echo half; touch {begun}; while :; do sleep 0.1; done"
+    command = [*HEEDING_SIGNALS, *PHOENIX, "agent", "stream", "orders", "--data", str(server.data)]
+    process = await asyncio.to_thread(
+        subprocess.Popen, [*command, "--", "sh", "-c", script], start_new_session=True, stderr=subprocess.PIPE
+    )
+    await asyncio.to_thread(wait_for, begun.exists)
+    await runs(rig)
+    os.killpg(process.pid, signal.SIGINT)
+    await asyncio.to_thread(process.communicate)
+    assert process.returncode != 0
+    (job,) = await rig.client.jobs()
+    assert (await rig.ended(job.id)).state is JobState.FAILED
+    assert await rig.client.snapshots() == []
 
 
 @pytest.mark.parametrize(
@@ -314,6 +341,23 @@ async def test_an_agent_makes_way_for_another_version_only_once_its_senders_are_
         await agent
     assert (result.state, result.error) == ("successful", None)
     assert [snapshot.id for snapshot in await rig.client.snapshots()] == [result.snapshot_id]
+
+
+async def test_it_waits_for_none_that_went_away(rig: Rig, versions: Versions) -> None:
+    program = LookedAt(Path(versions.prefix, "current", "bin", "phoenix"), versions, "0.1.0-a")
+    server, agent = await started(rig, VersionWatch(program, look_s=0.02))
+    await rig.client.set_setting("jobs.at_once", "1")
+    other = await rig.agent("web2")
+    other.on_backup = until_cancelled
+    await rig.client.backup(BackupRequest(server="web2", paths=("/srv",)))
+    await runs(rig)
+    process = await asyncio.to_thread(piped, server)
+    await some_job_is(rig, JobState.QUEUED)
+    with process:
+        process.kill()
+        await asyncio.to_thread(versions.switch, "0.2.0-b")
+        async with asyncio.timeout(30):
+            await agent
 
 
 # --- what the core answers -------------------------------------------------------------------------------------------

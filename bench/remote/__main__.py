@@ -49,6 +49,7 @@ def main() -> int:
                 bench.incompressible(max(2, int(32 * scale)))
             if "b" in options.parts:
                 bench.small_files(int(20_000 * scale))
+                bench.small_files(int(100_000 * scale))
             if "c" in options.parts:
                 bench.unchanged(int(10_000 * scale))
                 bench.unchanged(int(100_000 * scale))

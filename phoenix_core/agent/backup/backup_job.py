@@ -197,9 +197,10 @@ class BackupJob:
                 changed=self._was_changed,
             )
             root = builder.build(self._records, self._transferred)
-            transfer.flush()
+            transfer.begin_flush()
             missing_list = write_missing(meta.writer, self._missing) if self._missing.count else b""
-            meta.close()
+            meta.close()  # beside the workers' last packs
+            transfer.finish_flush()
             transfer_s = time.monotonic() - transfer_began
             result = _result(builder.counts, transfer, meta, scan_s, transfer_s)
             step.detail = f"{size(result.stored_bytes)} stored in {amount(result.packs, 'pack')}"

@@ -92,10 +92,13 @@ class Transfer:
         self._send(worker, number, [item])
         return self._wait_for(number)[0]
 
-    def flush(self) -> None:
-        """Wait until everything is durable at the storage node; the workers end."""
+    def begin_flush(self) -> None:
+        """All results were taken: have the workers send what they still hold."""
         for worker in range(len(self._states)):
             self._pool.send(worker, wire.encode(wire.Flush()))
+
+    def finish_flush(self) -> None:
+        """Wait until everything is durable at the storage node; the workers end."""
         while self._flushed < len(self._states):
             self._take()
 

@@ -41,6 +41,8 @@ from phoenix_core.engine.requests import (
     RetentionJob,
     ScheduledBackup,
     VerifyJob,
+    by_hand_instead,
+    scheduled_job,
     stream_of,
 )
 from phoenix_core.engine.runner import Runner
@@ -138,18 +140,10 @@ class JobDesk:
         if known is not None:
             return known
         name = self._directory.name_of(wanted.server_id)
-        if wanted.stream is not None:
-            at = (streams.path_of(wanted.stream.name),)
-            request = BackupJob(wanted.server_id, at, scheduled=True, stream=wanted.stream)
-            title = stream_title(name, wanted.stream)
+        request = scheduled_job(wanted, rules)
+        if request.stream is not None:
+            title = stream_title(name, request.stream)
         else:
-            request = BackupJob(
-                server_id=wanted.server_id,
-                paths=paths_of(rules),
-                excludes=excludes_of(rules),
-                scheduled=True,
-                rules=rules,
-            )
             title = f"Backup of {name}: {listed(request.paths) or 'nothing'}"
             title += f", without {listed(request.excludes)}" if request.excludes else ""
         why = await self._why_skipped(wanted, name, request)
@@ -300,7 +294,8 @@ class JobDesk:
         return await self._queue_job(JobKind.RETENTION, title, RetentionJob(), who, job_id=job_id)
 
     async def retry(self, name: str, who: str) -> JobRow:
-        """A new job that does what a finished one was to do. Raises Conflict while that still runs."""
+        """A new job that does what a finished one was to do; where an operator asks, it waits for its agent. Raises
+        Conflict while that still runs."""
         old = await self.find_job(name)
         if not old.state.is_final:
             raise Conflict(
@@ -315,7 +310,7 @@ class JobDesk:
         job = await self._ledger.create(
             old.kind,
             old.title,
-            old.request,
+            old.request if who.startswith(POLICY_ASKS) else by_hand_instead(old.kind, old.request),
             self._queue.plan_of(old.kind, old.agent_id),
             who,
             server_id=old.server_id,

@@ -7,9 +7,9 @@ import msgspec
 from phoenix_core.domain.drills import Sample
 from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.sourcesnapshot import SourceSnapshot
-from phoenix_core.domain.states import ConflictRule, VerifyDepth
-from phoenix_core.domain.streams import Stream
-from phoenix_core.engine.content import by_hand
+from phoenix_core.domain.states import ConflictRule, JobKind, VerifyDepth
+from phoenix_core.domain.streams import Stream, path_of
+from phoenix_core.engine.content import by_hand, excludes_of, paths_of
 
 AGENT_ASKS = "agent of "
 """How a job's `requested_by` begins where an agent asked for it by itself; no user's name has a blank."""
@@ -58,6 +58,27 @@ class BackupJob(msgspec.Struct, frozen=True):
 
     def content(self) -> tuple[ContentRule, ...]:
         return self.rules or (by_hand(self.paths, self.excludes, cross_mounts=self.cross_mounts),)
+
+
+def scheduled_job(wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> BackupJob:
+    """What is backed up by these rules, those of its group with folders; or the stream that is wanted."""
+    if wanted.stream is not None:
+        return BackupJob(wanted.server_id, (path_of(wanted.stream.name),), scheduled=True, stream=wanted.stream)
+    return BackupJob(wanted.server_id, paths_of(rules), excludes_of(rules), scheduled=True, rules=rules)
+
+
+def by_hand_instead(kind: JobKind, request: str) -> str:
+    """The request of a job, as the catalog keeps it, where an operator asks for the same: it waits for
+    its agent."""
+    asked: type[BackupJob | RestoreDrillJob]
+    if kind is JobKind.FILE_BACKUP:
+        asked = BackupJob
+    elif kind is JobKind.RESTORE_DRILL:
+        asked = RestoreDrillJob
+    else:
+        return request
+    by_hand = msgspec.structs.replace(msgspec.json.decode(request, type=asked), scheduled=False)
+    return msgspec.json.encode(by_hand).decode()
 
 
 class _Stream(msgspec.Struct, frozen=True):

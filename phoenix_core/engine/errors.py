@@ -333,3 +333,17 @@ class OutsideWindow(PhoenixError):
     template = "The scheduled backup of {server} could begin only outside of the backup window of policy {policy}."
     hint = "`phoenix policy runs {policy}` shows when it runs next; `phoenix backup {server}` runs one now."
     retryable = True
+
+
+class RunMissed(PhoenixError):
+    """Why a scheduled backup was skipped: its policy says `missed` `skip`."""
+
+    code = "run_missed"
+    template = (
+        "The backup of {server} that was due at {due} could not begin then, and policy {policy} makes up for no "
+        "missed run."
+    )
+    hint = (
+        "The next scheduled backup runs by itself; `phoenix job retry {job}` makes up for this one, and "
+        "`phoenix policy set {policy} --missed run` has missed ones made up for."
+    )

@@ -21,6 +21,7 @@ from phoenix_core.engine.errors import (
     NothingToBackUp,
     OutsideWindow,
     PlatformMismatch,
+    RunMissed,
     SourceGone,
     StreamNeedsPlace,
 )
@@ -134,8 +135,8 @@ class JobDesk:
         return await self._queue_job(JobKind.FILE_BACKUP, stream_title(peer.name, stream), job, who, peer.id, peer.id)
 
     async def scheduled_backup(self, wanted: ScheduledBackup, rules: tuple[ContentRule, ...]) -> JobRow:
-        """A backup that its policy's schedule asks for; the job that is there, where it was made before. It is skipped
-        where there are no rules, the one before of its server isn't over, or its policy's window is closed."""
+        """A backup that its policy's schedule asks for; the job that is there, where it was made before. `_why_skipped`
+        says where it is one that is skipped."""
         known = await self._ledger.jobs.get(wanted.job_id)
         if known is not None:
             return known
@@ -158,17 +159,17 @@ class JobDesk:
             job_id=wanted.job_id,
             skipped=why.view() if why else None,
         )
-        if wanted.missed:
-            due = wanted.due.strftime("%Y-%m-%d %H:%M UTC")
-            await self._ledger.note(
-                job.id, f"It was due at {due}, and could not begin then; it is made up for.", "warning"
-            )
+        if wanted.missed and why is None:
+            text = f"It was due at {wanted.due_text}, and could not begin then; it is made up for."
+            await self._ledger.note(job.id, text, "warning")
         self._queue.poke()
         return job
 
     async def _why_skipped(self, wanted: ScheduledBackup, name: str, request: BackupJob) -> PhoenixError | None:
         if not request.paths:
             return GroupWithoutRules(group=wanted.group, policy=wanted.policy, server=name)
+        if wanted.left_out:
+            return RunMissed(server=name, due=wanted.due_text, policy=wanted.policy, job=wanted.job_id)
         if not wanted.in_window:
             return OutsideWindow(server=name, policy=wanted.policy)
         active = await self._ledger.jobs.listed(states=ACTIVE, server_id=wanted.server_id, kind=JobKind.FILE_BACKUP)

@@ -30,11 +30,17 @@ class ScheduledBackup(msgspec.Struct, frozen=True):
     """Its name, too."""
     due: datetime
     missed: bool
-    """It is made up for: the core was not running when it was due."""
+    """The core was not running when it was due. It is made up for, unless it is left out."""
+    left_out: bool = False
+    """Its policy wants no missed run made up for."""
     in_window: bool = True
     """It is in its policy's backup window now."""
     stream: Stream | None = None
     """This instead of what the rules say of files."""
+
+    @property
+    def due_text(self) -> str:
+        return f"{self.due:%Y-%m-%d %H:%M} UTC"
 
 
 class BackupJob(msgspec.Struct, frozen=True):

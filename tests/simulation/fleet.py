@@ -213,6 +213,9 @@ class _Fleet:
         failed = await self._rig.client.jobs(state=JobState.FAILED, limit=JOBS_MAX)
         assert all(job.error is not None and "the disk burns" in job.error.message for job in failed), failed
         assert len(failed) == self._model.failed, (len(failed), self._model.failed)
+        skipped = await self._rig.client.jobs(state=JobState.SKIPPED, limit=JOBS_MAX)
+        left_out = [job for job in skipped if job.error is not None and job.error.code == "run_missed"]
+        assert len(left_out) == self._model.left_out, (len(left_out), self._model.left_out)
         assert not await self._rig.client.jobs(state=JobState.ABORTED)
         total = sum(map(len, there.values()))
         day = (moment - self._fortnight.start).days

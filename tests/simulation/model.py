@@ -42,6 +42,8 @@ class Model:
     kept: dict[str, list[datetime]] = field(default_factory=dict)
     """By server, the clock's times of the restore points that are there, in the order in which they were made."""
     skipped: int = 0
+    left_out: int = 0
+    """Of those skipped: missed, and by their policy not made up for."""
     failed: int = 0
     """Attempts."""
     _dealt_with: dict[str, datetime] = field(default_factory=dict)
@@ -86,6 +88,9 @@ class Model:
         self, policy: BackupPolicy, moment: datetime, clock: datetime, failing: Mapping[str, int], *, missed: bool
     ) -> None:
         if missed and policy.missed is MissedRun.SKIP:
+            left_out = len(self.fortnight.servers_of(policy))
+            self.skipped += left_out
+            self.left_out += left_out
             return
         wall = clock.astimezone(ZoneInfo(policy.time_zone))
         closed = policy.name == "working days" and 6 <= wall.hour < 20

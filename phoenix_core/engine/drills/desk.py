@@ -1,6 +1,7 @@
 """Takes requests for restore drills: checks what can be checked at once, and queues a job."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -10,7 +11,7 @@ from phoenix_core.domain.drills import DrillRequest, parse_sample
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.policies import BackupPolicy
 from phoenix_core.domain.states import JobKind
-from phoenix_core.engine.drills.errors import BadSample
+from phoenix_core.engine.drills.errors import BadSample, DrillMissed
 from phoenix_core.engine.errors import PlatformMismatch
 from phoenix_core.engine.families import family_of
 from phoenix_core.engine.ledger import Ledger
@@ -63,10 +64,13 @@ class DrillDesk:
         )
         return await self._create(source, target, job, who)
 
-    async def scheduled(self, server_id: str, policy: BackupPolicy, job_id: str) -> JobRow:
+    async def scheduled(
+        self, server_id: str, policy: BackupPolicy, job_id: str, left_out: datetime | None = None
+    ) -> JobRow:
         """As the policy's schedule asks for; the job that is there, where it was made before or the one before isn't
         over. Where it can't begin it is skipped, and says why; a snapshot that is lost is no reason, but what the drill
-        finds. Raises what passes by itself, as of a vault that is locked."""
+        finds. So is one that is `left_out`: when it was due, where no missed one is made up for. Raises what passes by
+        itself, as of a vault that is locked."""
         active = await self._ledger.jobs.listed(states=ACTIVE, server_id=server_id, kind=JobKind.RESTORE_DRILL)
         under_way = next((job for job in active if job.server_id == server_id), None)
         known = under_way or await self._ledger.jobs.get(job_id)
@@ -80,16 +84,20 @@ class DrillDesk:
             seed=self._new_seed(),
             scheduled=True,
         )
-        why: PhoenixError | None = None
         target = self._directory.server(server_id)
-        try:
-            self._seat.get()
-            target = self._target(source, policy.drill_on)
-            await self._sources.newest(server_id)
-        except PhoenixError as error:
-            if error.retryable:
-                raise
-            why = error
+        why: PhoenixError | None = None
+        if left_out is not None:
+            due = f"{left_out:%Y-%m-%d %H:%M} UTC"
+            why = DrillMissed(server=source.name, due=due, policy=policy.name, job=job_id)
+        else:
+            try:
+                self._seat.get()
+                target = self._target(source, policy.drill_on)
+                await self._sources.newest(server_id)
+            except PhoenixError as error:
+                if error.retryable:
+                    raise
+                why = error
         job = msgspec.structs.replace(job, agent_id=target.id)
         return await self._create(source, target, job, POLICY_ASKS + policy.name, job_id=job_id, why=why)
 

@@ -44,3 +44,14 @@ class DrillAway(PhoenixError):
     code = "drill_agent_away"
     template = "The agent on {server} was not connected when the drill was to begin."
     hint = "Start the agent there: `phoenix agent run`. `phoenix drill run {source}` makes up for it."
+
+
+class DrillMissed(PhoenixError):
+    """Why a scheduled drill was skipped: its policy says `missed` `skip`."""
+
+    code = "drill_missed"
+    template = (
+        "The restore drill of {server} that was due at {due} could not begin then, and policy {policy} makes up for no "
+        "missed run."
+    )
+    hint = "The next scheduled drill runs by itself; `phoenix job retry {job}` makes up for this one."

@@ -55,19 +55,18 @@ class DrillRuns:
         due = await considered.due(schedule, timetable, self._clock.now())
         if due.at is None:
             return
-        if due.missed and policy.missed is MissedRun.SKIP:
-            log.warning("drills were missed and are skipped", group=group.name, due=due.at.isoformat())
-        elif not await self._start(group, policy, considered.run):
+        left_out = due.missed and policy.missed is MissedRun.SKIP
+        if not await self._start(group, policy, considered.run, due.at if left_out else None):
             return  # the next turn makes the jobs that are lacking
         await considered.dealt_with(schedule, due)
 
-    async def _start(self, group: GroupRow, policy: BackupPolicy, run: str) -> bool:
-        """False where a job could not be made now."""
+    async def _start(self, group: GroupRow, policy: BackupPolicy, run: str, left_out: datetime | None) -> bool:
+        """False where a job could not be made now. `left_out`: when it was due, where it is not made up for."""
         all_made = True
         for server_id in filter(self._in_use, group.server_ids):
             job_id = id_of("j", blake3(f"{run} {server_id}".encode()).digest())
             try:
-                await self._desk.scheduled(server_id, policy, job_id)
+                await self._desk.scheduled(server_id, policy, job_id, left_out)
             except PhoenixError as error:
                 log.warning("a drill could not be queued", server=server_id, error=error.message)
                 all_made = all_made and not error.retryable

@@ -55,11 +55,8 @@ class GroupRuns:
 
     async def _serve(self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], timetable: Timetable) -> None:
         due = due_now(timetable, group.considered_until, self._clock.now())
-        if due.at is not None:
-            if due.missed and policy.body.missed is MissedRun.SKIP:
-                log.warning("a run was missed and is skipped", group=group.name, due=due.at.isoformat())
-            elif not await self._start(group, policy, rules, due.at, missed=due.missed):
-                return  # the next turn makes the jobs that are lacking
+        if due.at is not None and not await self._start(group, policy, rules, due.at, missed=due.missed):
+            return  # the next turn makes the jobs that are lacking
         if due.considered_until != group.considered_until:
             await self._stored.considered(group.id, due.considered_until)
 
@@ -84,6 +81,7 @@ class GroupRuns:
                 group=group.name,
                 due=due,
                 missed=missed,
+                left_out=missed and policy.body.missed is MissedRun.SKIP,
                 in_window=in_window,
                 stream=stream,
             )

@@ -7,7 +7,7 @@ import pytest
 
 from phoenix_core.domain.drills import DrillOutcome
 from phoenix_core.domain.errors import RemoteError
-from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
+from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import JobView
 from tests.engine.drilling import finding
@@ -105,6 +105,26 @@ async def test_a_newest_snapshot_that_is_lost_is_a_failed_drill_and_no_skipped_o
     assert done.error.code == "snapshot_lost"
     (proof,) = await rig.client.drills("web1")
     assert (proof.outcome, proof.snapshot_id) == (DrillOutcome.FAILED, newest.snapshot_id)
+
+
+async def test_a_missed_drill_that_the_policy_leaves_out_is_a_skipped_job(
+    rig: Rig, agent: FakeAgent, clock: MovedClock
+) -> None:
+    await backed_up(rig)
+    await protect(rig, missed=MissedRun.SKIP)
+    assert rig.core is not None
+    await rig.core.do_what_is_due()
+    await rig.stop()
+    clock.move_to(9)
+    await rig.start()
+    await rig.core.do_what_is_due()
+    (job,) = await rig.client.jobs(kind=JobKind.RESTORE_DRILL)
+    assert job.state is JobState.SKIPPED
+    assert job.error is not None
+    assert job.error.code == "drill_missed"
+    assert f"due at {clock.now():%Y-%m-%d} 05:00 UTC" in job.error.message
+    again = await rig.client.retry(job.id)
+    assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
 
 
 async def test_while_a_drill_is_not_over_its_server_gets_no_other(

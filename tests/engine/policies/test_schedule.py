@@ -169,15 +169,33 @@ async def test_a_night_without_a_core_is_made_up_for(rig: Rig, clock: MovedClock
     assert any("it is made up for" in line.text for line in await rig.client.job_log(job.id))
 
 
-async def test_or_is_skipped_where_the_policy_says_so(rig: Rig, clock: MovedClock) -> None:
+async def test_or_is_skipped_where_the_policy_says_so_with_a_job_for_each_server(rig: Rig, clock: MovedClock) -> None:
     await rig.agent()
+    await rig.agent("web2")
     await protect(rig, missed=MissedRun.SKIP)
+    await rig.client.put_group("web", ServerGroup("web", "nightly", ("web",), ("web1", "web2")))
     await rig.stop()
     clock.move_to(9)
     await rig.start()
-    job = await the_night_comes(rig, clock)
-    await rig.ended(job.id)
-    assert len(await scheduled(rig)) == 1
+
+    async def there() -> bool:
+        return len(await scheduled(rig)) == 2
+
+    await rig.until(there)
+    await do_what_is_due(rig)
+    left_out = await scheduled(rig)
+    assert {job.server_name for job in left_out} == {"web1", "web2"}
+    for job in left_out:
+        assert job.state is JobState.SKIPPED
+        assert job.error is not None
+        assert (job.error.code, f"`phoenix job retry {job.id}`" in job.error.hint) == ("run_missed", True)
+        due = f"{clock.now():%Y-%m-%d} 02:00 UTC"
+        assert f"The backup of {job.server_name} that was due at {due} could not begin then" in job.error.message
+        assert not any("it is made up for" in line.text for line in await rig.client.job_log(job.id))
+    again = await rig.client.retry(left_out[0].id)
+    assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
+    await the_night_comes(rig, clock, 4)
+    assert [job.state for job in await scheduled(rig)].count(JobState.SKIPPED) == 2
 
 
 async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) -> None:

@@ -149,7 +149,7 @@ RESOURCES = (
         "BackupPolicy",
     ),
     ("DELETE", "/v1/policies/{policy}", "one that no group has", "{}"),
-    ("GET", "/v1/policies/{policy}/runs", "`count` (1 to 1,000; 10)", "[time], the next ones"),
+    ("GET", "/v1/policies/{policy}/runs", "`count` (1 to 1,000; 10)", "[time], the next ones in its window"),
     ("GET", "/v1/policies/{policy}/retention", "", "[RetentionVerdict]"),
     ("POST", "/v1/retention", "", "201 JobView; its `result` has `kept` and `removed`"),
     ("GET", "/v1/rules", "", "[ContentRule]"),

@@ -1,5 +1,6 @@
 """Backup policies: list, make or change, remove, when they run next, and what their retention would remove."""
 
+import asyncio
 from itertools import islice
 
 from aiohttp import web
@@ -8,10 +9,10 @@ from phoenix_core.api.codec import body_of, json_answer, whole
 from phoenix_core.api.operator import operator_of
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.policies import BackupPolicy
-from phoenix_core.engine.policies.checks import zone_read
+from phoenix_core.engine.policies.checks import window_of, zone_read
 from phoenix_core.engine.policies.desk import PolicyDesk
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
-from phoenix_core.engine.policies.timetable import Timetable
+from phoenix_core.engine.policies.timetable import Timetable, runs_within
 
 RUNS_MAX = 1000
 
@@ -49,11 +50,12 @@ class PolicyResource:
         return json_answer({})
 
     async def runs(self, request: web.Request) -> web.Response:
-        """The next times that the policy's schedule names."""
+        """The next times at which the policy's servers are backed up: when its schedule says, in its window."""
         count = whole(request, "count", 10, low=1, high=RUNS_MAX)
         policy = await self._desk.policy(request.match_info["policy"])
-        timetable = Timetable(policy.schedule, await zone_read(policy))
-        return json_answer(list(islice(timetable.runs(self._clock.now()), count)))
+        timetable, window = Timetable(policy.schedule, await zone_read(policy)), await window_of(policy)
+        coming = runs_within(timetable, window, self._clock.now())
+        return json_answer(await asyncio.to_thread(lambda: list(islice(coming, count))))
 
     async def retention(self, request: web.Request) -> web.Response:
         """What the policy's retention says of each restore point of its servers."""

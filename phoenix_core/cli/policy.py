@@ -196,7 +196,7 @@ def runs(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Show when a policy runs next."""
+    """Show when a policy runs next: when its schedule says, in its window."""
     from phoenix_core.cli import policywork
     from phoenix_core.cli.boundary import data_directory, execute
 

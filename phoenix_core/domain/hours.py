@@ -39,6 +39,10 @@ class Hours:
                 end = other
         return None if end - moment >= timedelta(days=7) else end.astimezone(UTC)
 
+    def begin_after(self, moment: datetime) -> datetime | None:
+        """When the hours of any line next begin, in UTC; None without a line."""
+        return min((start for start, _ in self._spans(moment) if start > moment), default=None)
+
     def _spans(self, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Those of the days round about, in UTC."""
         today = moment.astimezone(self._zone).date()

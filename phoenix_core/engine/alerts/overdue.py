@@ -20,8 +20,8 @@ from phoenix_core.engine.alerts.condition import Condition, Found
 from phoenix_core.engine.alerts.parts import Part
 from phoenix_core.engine.alerts.words import moment
 from phoenix_core.engine.content import parts_of
-from phoenix_core.engine.policies.checks import zone_read
-from phoenix_core.engine.policies.timetable import Timetable
+from phoenix_core.engine.policies.checks import window_of, zone_read
+from phoenix_core.engine.policies.timetable import Timetable, runs_within
 from phoenix_core.engine.settings import Settings
 
 DAYS = "alert.no_backup_days"
@@ -87,7 +87,8 @@ class Overdue:
             return False
         if policy is None:
             return True
-        due = Timetable(policy.schedule, await zone_read(policy)).due_after(begin)
+        timetable, window = Timetable(policy.schedule, await zone_read(policy)), await window_of(policy)
+        due = next(runs_within(timetable, window, begin), None)
         return due is not None and now - due >= GRACE
 
     async def _scheduled_since(self, never: Sequence[str], now: datetime) -> dict[str, datetime]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phoenix_core.domain.bandwidth import Limits
@@ -10,7 +10,7 @@ from phoenix_core.domain.drills import parse_sample
 from phoenix_core.domain.hours import Hours
 from phoenix_core.domain.policies import SCRIPT_NAME, BackupPolicy, Retention
 from phoenix_core.engine.policies.errors import FieldInvalid
-from phoenix_core.engine.policies.timetable import Timetable
+from phoenix_core.engine.policies.timetable import Timetable, runs_within
 
 _NAME = re.compile(r"\w[\w .-]{0,99}")
 RETRIES_MAX = 10
@@ -18,8 +18,6 @@ REREAD_MAX = 1000
 DELAY_MAX_S = 86_400
 KEEP_MAX = 10_000
 DRILL_BYTES_MAX = 1 << 50
-RUNS_LOOKED_AT = 200
-WEEKS_LOOKED_AT = timedelta(weeks=2)
 _ANY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +43,7 @@ def check_policy(policy: BackupPolicy) -> None:
         window = Hours(policy.window, zone)
     except ValueError as error:
         raise _wrong_policy(policy, "window", str(error)) from error
-    if policy.schedule and not _meet(timetable, window):
+    if policy.schedule and next(runs_within(timetable, window, _ANY), None) is None:
         raise _wrong_policy(policy, "window", "no run of the schedule falls into it")
     try:
         Limits(policy.bandwidth, zone)
@@ -89,16 +87,6 @@ def zone_of(policy: BackupPolicy) -> ZoneInfo:
 async def zone_read(policy: BackupPolicy) -> ZoneInfo:
     """As `zone_of`, beside the event loop."""
     return await asyncio.to_thread(zone_of, policy)
-
-
-def _meet(timetable: Timetable, window: Hours) -> bool:
-    """Whether a run falls into the window: of all in some weeks, and of so many where they are rare."""
-    for count, run in enumerate(timetable.runs(_ANY)):
-        if window.contain(run):
-            return True
-        if count >= RUNS_LOOKED_AT and run - _ANY > WEEKS_LOOKED_AT:
-            break
-    return False
 
 
 async def window_of(policy: BackupPolicy) -> Hours:

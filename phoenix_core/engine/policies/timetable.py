@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from phoenix_core.domain.hours import Hours
 from phoenix_core.domain.policies import BackupPolicy
 
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -21,6 +22,8 @@ _WORDS = re.compile(
     r"|weekly on (?P<days>[a-z, ]+?) at (?P<weekly>\S+)"
     r"|monthly on (?P<day>\d+|last) at (?P<monthly>\S+)"
 )
+RUNS_LOOKED_AT = 200
+MINUTE = timedelta(minutes=1)
 _NEVER = "{line!r} never comes: there is no such day"
 EXAMPLES = (
     "`daily at 02:00`, `weekly on mon, thu at 21:30`, `monthly on last at 03:00`, `hourly at :15` or `0 2 * * 1-5`"
@@ -65,6 +68,18 @@ class Timetable:
             if after < found <= until and (newest is None or found > newest):
                 newest = found
         return newest
+
+
+def runs_within(timetable: Timetable, window: Hours, after: datetime) -> Iterator[datetime]:
+    """Those of its `runs` that the window is open at. Ends where none of so many looked at is one."""
+    moment, looked_at = timetable.due_after(after), 0
+    while moment is not None and looked_at < RUNS_LOOKED_AT:
+        if window.contain(moment):
+            yield moment
+            moment, looked_at = timetable.due_after(moment), 0
+        else:
+            opens = window.begin_after(moment)
+            moment, looked_at = timetable.due_after((opens or moment) - MINUTE), looked_at + 1
 
 
 def _cron(line: str) -> str:

@@ -39,6 +39,7 @@ DAY = timedelta(days=1)
 NIGHTLY = BackupPolicy("nightly", ("daily at 02:00",))
 WEEKLY = BackupPolicy("weekly", ("weekly on sun at 02:00",))
 BY_HAND = BackupPolicy("by hand")
+FRIDAYS = BackupPolicy("fridays", ("*/30 * * * *",), window=("fri 00:00-06:00",))
 
 
 @pytest.fixture
@@ -79,6 +80,8 @@ def job(clock: FakeClock, kind: JobKind, state: JobState, number: int = 1, **val
         (NIGHTLY, 3.1 * DAY, True),
         (WEEKLY, 3 * DAY, False),  # nothing was due yet
         (WEEKLY, 9 * DAY, True),
+        (FRIDAYS, 3.1 * DAY, False),  # its window was not open since
+        (FRIDAYS, 6 * DAY, True),
         (None, 13 * DAY, False),
         (None, 15 * DAY, True),
         (BY_HAND, 13 * DAY, False),

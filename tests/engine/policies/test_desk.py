@@ -1,5 +1,7 @@
 """Operators' changes of policies, rules and groups, through the API."""
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 import pytest
 
@@ -161,6 +163,14 @@ async def test_the_next_runs_are_told(rig: Rig) -> None:
     assert runs == sorted(runs)
     await rig.client.put_policy("nightly", BackupPolicy(name="nightly"))
     assert await rig.client.runs("nightly") == []
+
+
+async def test_the_next_runs_are_those_in_the_policy_s_window(rig: Rig) -> None:
+    weekends = BackupPolicy("weekends", ("*/30 * * * *",), "Europe/Berlin", ("sat,sun 00:00-24:00",))
+    await rig.client.put_policy("weekends", weekends)
+    runs = await rig.client.runs("weekends", 100)
+    assert len(runs) == 100
+    assert {run.astimezone(ZoneInfo("Europe/Berlin")).weekday() for run in runs} == {5, 6}
 
 
 async def test_a_configuration_is_compared_and_put_in_force_as_a_whole(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """When a policy's schedule is due."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoenix_core.engine.policies.timetable import Timetable
+from phoenix_core.domain.hours import Hours
+from phoenix_core.engine.policies.timetable import Timetable, runs_within
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -140,3 +142,37 @@ def test_the_last_due_is_the_last_of_those_that_come(
             break
         last = run
     assert timetable.last_due(after, until) == last
+
+
+@pytest.mark.parametrize(
+    ("line", "hours", "expected"),
+    [
+        ("*/30 * * * *", "sat,sun 00:00-24:00", ["Sat 08-03 00:00", "Sat 08-03 00:30"]),
+        ("hourly", "22:30-00:30", ["Thu 08-01 00:00", "Thu 08-01 23:00"]),
+        ("monthly on last at 03:00", "sun 02:00-04:00", ["Sun 06-30 03:00", "Sun 08-31 03:00"]),
+        ("0 3 29 2 *", "sun 02:00-04:00", ["Sun 02-29 03:00", "Sun 02-29 03:00"]),
+        ("daily at 12:00", "02:00-04:00", []),
+        ("*/30 * * * *", "03:10-03:20", []),
+    ],
+)
+def test_runs_within_a_window(line: str, hours: str, expected: list[str]) -> None:
+    window = Hours((hours,), BERLIN)
+    found = list(islice(runs_within(Timetable((line,), BERLIN), window, berlin(2024, 7, 31, 23, 59)), 2))
+    assert [run.astimezone(BERLIN).strftime("%a %m-%d %H:%M") for run in found] == expected
+
+
+@given(st.lists(LINES, min_size=1, max_size=3), st.sampled_from([BERLIN, NEW_YORK, TOKYO]), MINUTES)
+def test_runs_within_a_window_are_those_that_it_contains(lines: list[str], zone: ZoneInfo, start: int) -> None:
+    window = Hours(("mon-fri 01:10-02:40", "sun 22:00-04:00"), zone)
+    after = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(minutes=start)
+    timetable = Timetable(lines, zone)
+    found = list(islice(runs_within(timetable, window, after), 3))
+    end = after + timedelta(weeks=3) if not found else found[-1]
+    assert found[:3] == list(islice((run for run in _until(timetable, after, end) if window.contain(run)), 3))
+
+
+def _until(timetable: Timetable, after: datetime, end: datetime) -> Iterator[datetime]:
+    for run in timetable.runs(after):
+        if run > end:
+            return
+        yield run

@@ -46,7 +46,7 @@ LINUX = ContentRule(
 
 WINDOWS = ContentRule(
     name="windows-server",
-    paths=("/C",),
+    paths=("/",),
     excludes=(
         # paging and hibernation
         "pagefile.sys",

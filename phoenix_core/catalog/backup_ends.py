@@ -1,5 +1,6 @@
-"""Queries on how the backups of each server ended, for who watches over all of them. Dry runs and what was cancelled
-don't count. A server's files and each of its streams are told apart: by stream, files under an empty name."""
+"""Queries on how the backups of each server ended, for who watches over all of them. Dry runs don't count, nor does
+what somebody cancelled. A server's files and each of its streams are told apart: by stream, files under an empty name.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -35,6 +36,11 @@ class BackupEnds:
     async def newest_skipped(self, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
         """By server and stream, the backup that was skipped last."""
         return await self._newest((JobState.SKIPPED,), server_ids)
+
+    async def newest_stopped(self, by: str, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
+        """By server and stream, the backup that was cancelled last by who is named so to begin with."""
+        stopped = jobs.c.cancelled_by.startswith(by, autoescape=True)
+        return await self._newest((JobState.CANCELLED,), server_ids, stopped)
 
     async def failures(self, server_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """By server and stream, how many backups in a row have failed or were aborted, up to now."""
@@ -99,9 +105,9 @@ class BackupEnds:
             return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def _newest(
-        self, states: Collection[JobState], server_ids: Collection[str] | None
+        self, states: Collection[JobState], server_ids: Collection[str] | None, *more: sa.ColumnElement[bool]
     ) -> dict[str, dict[str, JobRow]]:
-        counts = _counts(states, server_ids)
+        counts = sa.and_(_counts(states, server_ids), *more)
         newest = (
             sa.select(jobs.c.server_id, _STREAM.label("stream"), sa.func.max(jobs.c.finished_at).label("finished_at"))
             .where(counts)

@@ -138,9 +138,18 @@ def _of_maintenance(job: JobView) -> str:
         return (
             f"{some('packs', 'pack')}, {size(whole('bytes'))}; unused: {some('unused_packs', 'pack')}, "
             f"{size(whole('unused_bytes'))}; mostly unused: {some('rewrite_packs', 'pack')}, "
-            f"{size(whole('rewrite_bytes'))}.\n{_waiting(job)}{done}"
+            f"{size(whole('rewrite_bytes'))}.\n{_stopped(job)}{_waiting(job)}{done}"
         )
     return ""
+
+
+def _stopped(job: JobView) -> str:
+    """Of a prune: what of it the next backups could use."""
+    packs = int(job.result.get("stopped_packs", 0))
+    if not packs:
+        return ""
+    what = f"{amount(packs, 'pack')}, {size(int(job.result.get('stopped_bytes', 0)))}"
+    return f"Of backups that were stopped, whose next ones need not send it again: {what}.\n"
 
 
 def _waiting(job: JobView) -> str:

@@ -27,6 +27,7 @@ class AlertKind(StrEnum):
     BACKUP_FAILED = "backup_failed"
     BACKUP_WITH_ERRORS = "backup_with_errors"
     BACKUP_SKIPPED = "backup_skipped"
+    BACKUP_STOPPED = "backup_stopped"
     NO_BACKUP = "no_backup"
     AGENT_AWAY = "agent_away"
     CERTIFICATE_ENDING = "certificate_ending"
@@ -55,6 +56,7 @@ _WORDS = {
     AlertKind.BACKUP_FAILED: "backup failed",
     AlertKind.BACKUP_WITH_ERRORS: "backup with errors",
     AlertKind.BACKUP_SKIPPED: "backup skipped",
+    AlertKind.BACKUP_STOPPED: "backup stopped by its window",
     AlertKind.NO_BACKUP: "no backup for too long",
     AlertKind.AGENT_AWAY: "agent away",
     AlertKind.CERTIFICATE_ENDING: "certificate not renewed",

@@ -279,6 +279,10 @@ class PrunePlanView(msgspec.Struct, frozen=True):
     """Removed ones whose removal can still be undone: what they need stays too."""
     waiting_bytes: int = 0
     """About what of that they alone need: the next prune after their undo periods frees it."""
+    stopped_packs: int = 0
+    """That backups seem to have sent which were stopped or failed: of those above that are unused, or, of a prune on
+    schedule, of those kept beside them, for `prune.keep_stopped_days`."""
+    stopped_bytes: int = 0
 
 
 class RepairView(msgspec.Struct, frozen=True):

@@ -169,6 +169,12 @@ KNOWN: dict[str, _Known] = {
         ),
         _Known("prove.enabled", "true", "Whether new packs are read back, decrypted and re-hashed.", _flag),
         _Known(
+            "prune.keep_stopped_days",
+            "14",
+            "Days that a prune on schedule leaves what stopped backups sent, for the next ones; 0: not at all.",
+            _whole(0, 3650),
+        ),
+        _Known(
             "prune.schedule",
             "weekly on sun at 07:00",
             "When the vault is pruned, where that is worth it, in UTC; off: by hand only.",

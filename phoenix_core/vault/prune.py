@@ -29,6 +29,7 @@ from phoenix_core.vault.mark import Inventory, MaintenanceCancelled, Marker, tak
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.rewrite import rewrite_packs
 from phoenix_core.vault.sharing import is_shared
+from phoenix_core.vault.stopped import Stopped
 from phoenix_core.vault.vaultkey import VaultKey
 
 REWRITE_UNUSED_PERCENT = 40
@@ -72,6 +73,9 @@ class PrunePlan(msgspec.Struct, frozen=True):
     """Those whose removal can still be undone: what they need is kept."""
     waiting_bytes: int = 0
     """About what of that they alone need."""
+    stopped_packs: int = 0
+    """That stopped backups seem to have sent, in `unused` and `rewrite`, or kept beside them where they are spared."""
+    stopped_bytes: int = 0
 
     @property
     def freed_percent(self) -> float:
@@ -105,31 +109,35 @@ def make_plan(
     key: VaultKey,
     *,
     rewrite_unused_percent: int = REWRITE_UNUSED_PERCENT,
+    stopped: Stopped | None = None,
     marker: Marker | None = None,
     progress: Report = _silent,
     cancelled: IsCancelled = never_cancelled,
 ) -> PrunePlan:
-    """Reads all trees; changes nothing. `marker` remembers them, for `execute`. Raises `MarkFailed`, `RecordDamaged`,
-    `MaintenanceCancelled`."""
+    """Reads all trees; changes nothing. `marker` remembers them, for `execute`. `stopped`: how to tell what stopped
+    backups sent, and whether it stays. Raises `MarkFailed`, `RecordDamaged`, `MaintenanceCancelled`."""
     marker = marker or Marker(node, key, cancelled)
     waiting: set[ChunkId] = set()
     inventory, abandoned = _mark_all(node, key, marker, progress, waiting)
     progress(PruneProgress("plan"))
     packs = {PackId(info.pack_id): info for info in node.packs()}
     used = _usage(node, marker.chunks, packs)
+    by_stopped = stopped.packs(packs.values(), inventory) if stopped else frozenset()
+    spared = by_stopped if stopped and stopped.spared else frozenset()
     unused: list[PackInfo] = []
     rewrite: list[PackInfo] = []
     kept: list[PackInfo] = []
+    of_stopped: list[PackInfo] = []
     for pack_id, info in packs.items():
         usage = used.get(pack_id)
+        kind = kept
         if usage is None and not _is_unreadable(info):
-            unused.append(info)
-        elif usage is None:
-            kept.append(info)
-        elif info.state is PackState.USABLE and _unused_percent(info, usage) >= rewrite_unused_percent:
-            rewrite.append(info)
-        else:
-            kept.append(info)
+            kind = unused
+        elif usage is not None and info.state is PackState.USABLE:
+            kind = rewrite if _unused_percent(info, usage) >= rewrite_unused_percent else kept
+        if kind is not kept and pack_id in by_stopped:
+            of_stopped.append(info)
+        (kept if pack_id in spared else kind).append(info)
     return PrunePlan(
         packs=len(packs),
         bytes=_total(packs.values()),
@@ -149,6 +157,8 @@ def make_plan(
         held_by_leases=sum(not lease.lapsed for lease in node.leases()),
         waiting_snapshots=len(inventory.aside & inventory.live.keys()),
         waiting_bytes=_bytes_of(_usage(node, waiting, packs), packs),
+        stopped_packs=len(of_stopped),
+        stopped_bytes=_total(of_stopped),
     )
 
 

@@ -251,6 +251,7 @@ def _repair_text(numbers: dict[str, int]) -> str:
 def _plan_text(numbers: dict[str, int]) -> str:
     """What a prune would do, of the numbers of its plan."""
     unused, rewrite, jobs = (numbers.get(name, 0) for name in ("unused_packs", "rewrite_packs", "held_by_leases"))
+    stopped = numbers.get("stopped_bytes", 0)
     text = ngettext(
         "{count} pack with {size} is needed by no snapshot and goes.",
         "{count} packs with {size} are needed by no snapshot and go.",
@@ -261,6 +262,10 @@ def _plan_text(numbers: dict[str, int]) -> str:
         "{count} packs with {size} are mostly unused; what is needed of them is written anew.",
         rewrite,
     ).format(count=number(rewrite), size=size(numbers.get("rewrite_bytes", 0)))
+    if stopped:
+        text += " " + _("Of that, {size} is of backups that were stopped: the next ones send it again.").format(
+            size=size(stopped)
+        )
     if jobs:
         text += " " + ngettext(
             "{count} job runs: what it may need stays.", "{count} jobs run: what they may need stays.", jobs

@@ -101,6 +101,8 @@ class Rig:
         )
         self.node = self.open_node()
         self._jobs = 0
+        self.time_ns = 0
+        """Of its records."""
 
     def open_node(self) -> StorageNode:
         index_key = self.key.domain_keys("default", 1).index_key
@@ -130,7 +132,7 @@ class Rig:
         record = Record(
             sequence=len(records) + 1,
             previous=record_hash(records[-1][1]) if records else FIRST_PREVIOUS,
-            time_ns=0,
+            time_ns=self.time_ns,
             kind=kind,
             server_id=server,
             agent_public_key=self.agent_key.public_key().public_bytes_raw(),

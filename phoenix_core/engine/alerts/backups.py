@@ -1,5 +1,5 @@
-"""How the backups of each server go: failed, with errors, skipped, or none for too long. Its files and each of its
-streams are judged by themselves: a good dump says nothing of files that can't be backed up.
+"""How the backups of each server go: failed, with errors, skipped, stopped by their window, or none for too long. Its
+files and each of its streams are judged by themselves: a good dump says nothing of files that can't be backed up.
 
 What the catalog says of a server is kept in memory until an event tells that it changed: with a thousand servers and a
 year of jobs, nobody wants to ask for all of it every minute.
@@ -24,7 +24,7 @@ from phoenix_core.engine.content import parts_of
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.checks import window_of
-from phoenix_core.engine.requests import POLICY_ASKS
+from phoenix_core.engine.requests import POLICY_ASKS, WINDOW_ENDS
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ RETRY_SLACK = timedelta(minutes=10)
 """So long after its time a retry is waited for, before a failure counts."""
 CLOCKS_DIFFER = timedelta(hours=1)
 _REMOVALS = frozenset({JobKind.SNAPSHOT_REMOVE, JobKind.RETENTION})
-_OF_NEWEST = (AlertKind.BACKUP_FAILED, AlertKind.BACKUP_SKIPPED)
+_OF_NEWEST = (AlertKind.BACKUP_FAILED, AlertKind.BACKUP_SKIPPED, AlertKind.BACKUP_STOPPED)
 """What the newest backup that ended decides."""
 _OF_JOBS = (*_OF_NEWEST, AlertKind.BACKUP_WITH_ERRORS)
 _GIVEN_UP = "The rules of its group don't ask for it any more."
@@ -49,6 +49,8 @@ class BackupSource:
         self._made: dict[str, dict[str, JobRow]] = {}
         """The newest that made a snapshot."""
         self._skipped: dict[str, dict[str, JobRow]] = {}
+        self._stopped: dict[str, dict[str, JobRow]] = {}
+        """The newest that the end of its window stopped."""
         self._failures: dict[str, dict[str, int]] = {}
         self._good: dict[str, dict[str, datetime]] = {}
         self._stale: set[str] | None = None
@@ -82,7 +84,8 @@ class BackupSource:
         found = Found({*_OF_NEWEST, AlertKind.BACKUP_WITH_ERRORS, AlertKind.NO_BACKUP}, [], {})
         servers = [peer for peer in self._directory.of_role(AGENT) if peer.revoked_at is None]
         for peer in servers:
-            streams = {"", *self._newest.get(peer.id, ()), *self._skipped.get(peer.id, ())}
+            ended = (self._newest, self._skipped, self._stopped)
+            streams = {"", *(stream for known in ended for stream in known.get(peer.id, ()))}
             for stream in sorted(streams):
                 part = Part(peer, stream, is_all=len(streams) == 1)
                 if self._is_given_up(part, rules.get(peer.id, ())):
@@ -98,7 +101,7 @@ class BackupSource:
         """Its policy asked for its last backup, and won't for another one."""
         if part.stream in parts_of(rules) or not (part.stream or rules):
             return False
-        last = _of(self._newest, part) or _of(self._skipped, part)
+        last = _of(self._newest, part) or _of(self._skipped, part) or _of(self._stopped, part)
         return last is not None and last.requested_by.startswith(POLICY_ASKS)
 
     async def _look_at(self, part: Part, policy: BackupPolicy | None, now: datetime, found: Found) -> None:
@@ -110,6 +113,7 @@ class BackupSource:
             found.conditions += self._of_failed(part, newest)
             found.over |= _why_over(part, newest, _OF_NEWEST)
         found.conditions += self._of_skipped(part, newest)
+        found.conditions += self._of_stopped(part, newest)
         found.conditions += _of_errors(part, made, newest)
         found.over |= _why_over(part, made, (AlertKind.BACKUP_WITH_ERRORS,))
 
@@ -121,6 +125,7 @@ class BackupSource:
             newest = await self._ends.newest(stale)
             made = await self._ends.newest_made(stale)
             skipped = await self._ends.newest_skipped(stale)
+            stopped = await self._ends.newest_stopped(WINDOW_ENDS, stale)
             good = await self._ends.last_good(now + CLOCKS_DIFFER, stale)
             failing = [server_id for server_id, of in newest.items() if any(job.state in BAD for job in of.values())]
             failures = await self._ends.failures(failing) if failing else {}
@@ -130,6 +135,7 @@ class BackupSource:
         _replace(self._newest, newest, stale)
         _replace(self._made, made, stale)
         _replace(self._skipped, skipped, stale)
+        _replace(self._stopped, stopped, stale)
         _replace(self._good, good, stale)
         _replace(self._failures, failures, stale)
 
@@ -147,9 +153,43 @@ class BackupSource:
         job = _of(self._skipped, part)
         if job is None or job.finished_at is None:
             return
-        if newest is None or newest.finished_at is None or newest.finished_at < job.finished_at:
+        if _is_newer(job, newest):
             which = f"The last scheduled backup of {part.words} was skipped"
             yield _of_job(AlertKind.BACKUP_SKIPPED, Severity.WARNING, part, job, which, 1)
+
+    def _of_stopped(self, part: Part, newest: JobRow | None) -> Iterable[Condition]:
+        job = _of(self._stopped, part)
+        if job is None or not _is_newer(job, newest):
+            return
+        which = f"The last scheduled backup of {part.words}"
+        text = f"{which} was stopped at the end of its backup window, without a snapshot."
+        hint = "What it sent stays, and the next one need not send it again."
+        if job.started_at is None:
+            text = f"{which} was still queued at the end of its backup window."
+            hint = "Its turn did not come: the setting jobs.at_once says how many run at once."
+        policy = job.requested_by.removeprefix(POLICY_ASKS)
+        yield Condition(
+            kind=AlertKind.BACKUP_STOPPED,
+            subject_id=part.subject_id,
+            subject=part.subject,
+            severity=Severity.WARNING,
+            text=text,
+            hint=(
+                f"{hint} Where this comes again and again, widen the window: `phoenix policy set {policy} --window "
+                f"HOURS`. `phoenix job show {job.id}` says how far it came."
+            ),
+            server_id=part.server.id,
+            job_id=job.id,
+            at=job.finished_at,
+            occurrences=1,
+        )
+
+
+def _is_newer(job: JobRow, than: JobRow | None) -> bool:
+    """Whether it ended later."""
+    if job.finished_at is None:
+        return False
+    return than is None or than.finished_at is None or than.finished_at < job.finished_at
 
 
 def _of(known: Mapping[str, Mapping[str, T]], part: Part) -> T | None:

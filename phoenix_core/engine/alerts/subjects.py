@@ -11,6 +11,7 @@ _OF_PEERS = frozenset(
         AlertKind.BACKUP_FAILED,
         AlertKind.BACKUP_WITH_ERRORS,
         AlertKind.BACKUP_SKIPPED,
+        AlertKind.BACKUP_STOPPED,
         AlertKind.NO_BACKUP,
         AlertKind.AGENT_AWAY,
         AlertKind.CERTIFICATE_ENDING,

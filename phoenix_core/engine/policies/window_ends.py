@@ -11,7 +11,7 @@ from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.checks import window_of
-from phoenix_core.engine.requests import POLICY_ASKS
+from phoenix_core.engine.requests import POLICY_ASKS, WINDOW_ENDS
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,6 @@ class WindowEnds:
 
     async def _stop(self, job_id: str, policy: str) -> None:
         try:
-            await self._desk.cancel(job_id, f"the end of the backup window of policy {policy}")
+            await self._desk.cancel(job_id, WINDOW_ENDS + policy)
         except PhoenixError as error:
             log.info("the job was over when its window ended", job=job_id, error=error.code)

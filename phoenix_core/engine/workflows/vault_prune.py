@@ -1,10 +1,11 @@
 """Prune: makes the plan of what no snapshot needs, and where asked to, carries it out.
 
 One on schedule carries it out only where it frees enough, and is skipped where something is damaged or lost: what lies
-in the vault may help to mend that.
+in the vault may help to mend that. What stopped backups sent it leaves for the next ones.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 
@@ -31,6 +32,7 @@ from phoenix_core.storage.node_api import JobNode
 from phoenix_core.vault.malloc import trim_memory
 from phoenix_core.vault.mark import Marker
 from phoenix_core.vault.prune import PrunePlan, PruneProgress, execute, make_plan
+from phoenix_core.vault.stopped import Stopped
 
 
 class PruneVault(Workflow):
@@ -78,13 +80,20 @@ class PruneVault(Workflow):
         await run.enter("plan")
         await close_old_leases(vault, self._jobs, self._reading_leases.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
-        plan = await run.in_thread(lambda: make_plan(vault.node, vault.key, marker=marker, progress=self._teller(run)))
+        stopped = self._stopped(spared=request.if_worth_it)
+        tell = self._teller(run)
+        plan = await run.in_thread(
+            lambda: make_plan(vault.node, vault.key, stopped=stopped, marker=marker, progress=tell)
+        )
         numbers: Result = _numbers(plan)
         await run.update(result=numbers)
         await run.note(
             f"Unused: {amount(len(plan.unused), 'pack')}, {size(plan.unused_bytes)}. "
             f"Mostly unused: {amount(len(plan.rewrite), 'pack')}."
         )
+        if plan.stopped_packs:
+            what = f"{amount(plan.stopped_packs, 'pack')}, {size(plan.stopped_bytes)}, of backups that were stopped"
+            await run.note(f"Left for the next ones: {what}." if stopped.spared else f"Of that: {what}.")
         if not request.execute:
             return Finish(result=numbers)
         if request.if_worth_it:
@@ -112,6 +121,11 @@ class PruneVault(Workflow):
             await run.update(result=result)
             raise PruneHeldUp(jobs=", ".join(done.waiting_for))
         return Finish(result=result)
+
+    def _stopped(self, *, spared: bool) -> Stopped:
+        within = timedelta(days=self._settings.whole("prune.keep_stopped_days"))
+        now_ns = int(self._clock.now().timestamp() * 1e9)
+        return Stopped(now_ns, round(within.total_seconds()) * 10**9, spared=spared)
 
     def _why_left(self, plan: PrunePlan) -> str:
         """Why the plan isn't worth carrying out; empty: it is."""
@@ -157,4 +171,6 @@ def _numbers(plan: PrunePlan) -> Result:
         "held_by_leases": plan.held_by_leases,
         "waiting_snapshots": plan.waiting_snapshots,
         "waiting_bytes": plan.waiting_bytes,
+        "stopped_packs": plan.stopped_packs,
+        "stopped_bytes": plan.stopped_bytes,
     }

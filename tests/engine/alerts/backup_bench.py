@@ -57,8 +57,10 @@ class Backups:
         names = tuple(rule.name for rule in rules)
         await self.bench.policies.put_group(GroupRow("g1", "web", "p1", self.bench.clock.now(), names, ("web1",)))
 
-    async def ends(self, state: JobState, attempt: int = 1, stream: str = "", asks: str = "policy nightly") -> None:
-        """A backup ends so, of its files or of this stream; then the alerts are looked at."""
+    async def ends(
+        self, state: JobState, attempt: int = 1, stream: str = "", asks: str = "policy nightly", by: str = ""
+    ) -> None:
+        """A backup ends so, of its files or of this stream, cancelled `by` whom; then the alerts are looked at."""
         self._count += 1
         self.bench.clock.move(600)
         now = self.bench.clock.now()
@@ -67,7 +69,7 @@ class Backups:
         request = msgspec.json.encode(asked).decode()
         row = JobRow(
             f"j{self._count}", JobKind.FILE_BACKUP, state, "", "web1", "web1", asks, now, request,
-            finished_at=now, attempt=attempt,
+            finished_at=now, attempt=attempt, cancelled_by=by,
         )  # fmt: skip
         await self.jobs.add(row, [])
         if state in GOOD:

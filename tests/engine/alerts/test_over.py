@@ -3,8 +3,10 @@
 import msgspec
 
 from phoenix_core.domain.alerts import AlertKind, Severity
+from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.states import JobState
 from phoenix_core.engine.alerts.condition import Condition
+from phoenix_core.engine.requests import WINDOW_ENDS
 from tests.engine.alerts.backup_bench import DAY, Backups
 from tests.engine.notifications.bench import failed
 
@@ -77,3 +79,21 @@ async def test_what_can_t_be_told_yet_stays_as_it_is(backups: Backups) -> None:
     found.conditions, found.undecided = [], {(AlertKind.BACKUP_FAILED, "web1")}
     await backups.board.apply(found, now)
     assert backups.active == [AlertKind.BACKUP_FAILED]
+
+
+async def test_a_backup_that_its_window_stopped_is_a_warning_until_a_later_one_comes_to_its_end(
+    backups: Backups,
+) -> None:
+    await backups.has_rules(ContentRule("web", ("/srv",), streams=("orders=dump.sh",)))
+    await backups.ends(JobState.CANCELLED, by="root")
+    assert backups.active == []
+    await backups.ends(JobState.CANCELLED, by=f"{WINDOW_ENDS}nightly")
+    (stopped,) = backups.board.active()
+    assert (stopped.kind, stopped.severity, stopped.job_id) == (AlertKind.BACKUP_STOPPED, Severity.WARNING, "j2")
+    assert "`phoenix policy set nightly --window HOURS`" in stopped.hint
+    await backups.ends(JobState.SKIPPED)
+    assert backups.active == [AlertKind.BACKUP_SKIPPED, AlertKind.BACKUP_STOPPED]
+    await backups.ends(JobState.CANCELLED, by=f"{WINDOW_ENDS}nightly", stream="orders")
+    assert backups.active.count(AlertKind.BACKUP_STOPPED) == 2
+    await backups.ends(JobState.SUCCESSFUL)
+    assert backups.subjects == [(AlertKind.BACKUP_STOPPED, "web1, stream orders")]

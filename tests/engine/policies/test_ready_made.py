@@ -75,7 +75,7 @@ def test_the_one_for_linux_leaves_out_what_each_of_its_patterns_names_and_takes_
     rule = msgspec.structs.replace(LINUX, paths=(str(root),), excludes=tuple(moved))
     told = Told()
     order = RuleTestOrder(test="t1", rules=ordered((rule,), all_cross=False))
-    run_test(order, tmp_path / "state", told, threading.Event())  # type: ignore[arg-type]
+    run_test(order, tmp_path / "state", told, threading.Event())
     files = {each.path for each in told.verdicts if each.taken and each.type == "file"}
     assert files == {os.fsencode(root / path) for path in KEPT}
     left_out = [moved[each.value] for each in told.verdicts if not each.taken]

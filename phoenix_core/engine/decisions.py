@@ -2,8 +2,10 @@
 who follows the events is told. One decision at a time, and none while the records aren't what this core has seen."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +21,8 @@ from phoenix_core.engine.standing import as_recorded
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.annotation import Standing
 from phoenix_core.vault.record import Record
+
+T = TypeVar("T")
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -70,7 +74,7 @@ class Decisions:
         snapshot = SnapshotId(subject.row.id)
         try:
             if append is not None:
-                await _to_its_end(append)
+                await to_its_end(append)
             await remember_last_record(self._facts, vault)
             now = as_recorded(subject.row, vault.chain.standing(snapshot), self._seen.now_s)
             await self._snapshots.put(now)
@@ -86,11 +90,17 @@ class Decisions:
         await self._snapshots.drop([snapshot])
 
 
-async def _to_its_end(append: Callable[[], Record]) -> None:
-    """Whoever is cancelled here keeps the turn until the record is there or isn't."""
-    appending = asyncio.ensure_future(asyncio.to_thread(append))
-    try:
-        await asyncio.shield(appending)
-    except asyncio.CancelledError:
-        await asyncio.wait([appending])
-        raise
+async def to_its_end(work: Callable[[], T]) -> T:
+    """Do blocking work in a thread. Whoever is cancelled here, however often, keeps the turn until the work is over:
+    what it appends is there by then, or isn't. Where it fails as well, its error is the cancellation's cause."""
+    # No task: a loop that ends cancels all of its tasks, and the thread would go on unseen.
+    working = asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, work)
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait([working])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from working.exception()
+    return working.result()

@@ -5,13 +5,13 @@ between finds at its start, from the records, what is to be done. What the recor
 that only they know of counts.
 """
 
-import asyncio
+from functools import partial
 
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
-from phoenix_core.engine.decisions import Decisions
+from phoenix_core.engine.decisions import Decisions, to_its_end
 from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.snapshots_in_use import SnapshotsInUse
@@ -82,7 +82,7 @@ class Removals:
         subject = await self._decisions.find(vault, snapshot)
         if subject is not None:
             await self._check_free(subject.row)
-        await asyncio.to_thread(_delete, vault, snapshot)
+        await to_its_end(partial(_delete, vault, snapshot))
         await self._decisions.forget(vault, snapshot)
 
     async def _check_free(self, row: SnapshotRow) -> None:

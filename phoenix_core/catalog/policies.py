@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.rows import GroupRow, PolicyRow, RuleRow
 from phoenix_core.catalog.tables import group_rules, group_servers, groups, policies, rules
+
+
+class AllPolicies(NamedTuple):
+    """Each by name."""
+
+    policies: list[PolicyRow]
+    rules: list[RuleRow]
+    groups: list[GroupRow]
 
 
 class Policies:
@@ -21,31 +30,22 @@ class Policies:
     async def policies(self) -> list[PolicyRow]:
         """By name."""
         async with self._catalog.reading() as connection:
-            found = await connection.execute(sa.select(policies).order_by(policies.c.name))
-            return [PolicyRow(**row) for row in found.mappings()]
+            return await _policies(connection)
 
     async def rules(self) -> list[RuleRow]:
         """By name."""
         async with self._catalog.reading() as connection:
-            found = await connection.execute(sa.select(rules).order_by(rules.c.name))
-            return [RuleRow(**row) for row in found.mappings()]
+            return await _rules(connection)
 
     async def groups(self) -> list[GroupRow]:
         """By name."""
         async with self._catalog.reading() as connection:
-            found = (await connection.execute(sa.select(groups).order_by(groups.c.name))).mappings().all()
-            of_rules = await connection.execute(sa.select(group_rules).order_by(group_rules.c.position))
-            of_servers = await connection.execute(sa.select(group_servers).order_by(group_servers.c.server_id))
-            rule_ids: defaultdict[str, list[str]] = defaultdict(list)
-            for row in of_rules.mappings():
-                rule_ids[row["group_id"]].append(row["rule_id"])
-            server_ids: defaultdict[str, list[str]] = defaultdict(list)
-            for row in of_servers.mappings():
-                server_ids[row["group_id"]].append(row["server_id"])
-        return [
-            GroupRow(**row, rule_ids=tuple(rule_ids[row["id"]]), server_ids=tuple(server_ids[row["id"]]))
-            for row in found
-        ]
+            return await _groups(connection)
+
+    async def all(self) -> AllPolicies:
+        """As they are at one time: what a group refers to is there."""
+        async with self._catalog.reading() as connection:
+            return AllPolicies(await _policies(connection), await _rules(connection), await _groups(connection))
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
@@ -83,6 +83,31 @@ class Policies:
     async def _remove(self, table: sa.Table, row_id: str) -> None:
         async with self._catalog.writing() as connection:
             await connection.execute(sa.delete(table).where(table.c.id == row_id))
+
+
+async def _policies(connection: AsyncConnection) -> list[PolicyRow]:
+    found = await connection.execute(sa.select(policies).order_by(policies.c.name))
+    return [PolicyRow(**row) for row in found.mappings()]
+
+
+async def _rules(connection: AsyncConnection) -> list[RuleRow]:
+    found = await connection.execute(sa.select(rules).order_by(rules.c.name))
+    return [RuleRow(**row) for row in found.mappings()]
+
+
+async def _groups(connection: AsyncConnection) -> list[GroupRow]:
+    found = (await connection.execute(sa.select(groups).order_by(groups.c.name))).mappings().all()
+    of_rules = await connection.execute(sa.select(group_rules).order_by(group_rules.c.position))
+    of_servers = await connection.execute(sa.select(group_servers).order_by(group_servers.c.server_id))
+    rule_ids: defaultdict[str, list[str]] = defaultdict(list)
+    for row in of_rules.mappings():
+        rule_ids[row["group_id"]].append(row["rule_id"])
+    server_ids: defaultdict[str, list[str]] = defaultdict(list)
+    for row in of_servers.mappings():
+        server_ids[row["group_id"]].append(row["server_id"])
+    return [
+        GroupRow(**row, rule_ids=tuple(rule_ids[row["id"]]), server_ids=tuple(server_ids[row["id"]])) for row in found
+    ]
 
 
 async def replace_policies(

@@ -35,9 +35,10 @@ class DrillRuns:
         self._in_use = in_use
 
     async def turn(self) -> datetime | None:
-        policies = {row.id: row.body for row in await self._stored.policies()}
+        there = await self._stored.all()
+        policies = {row.id: row.body for row in there.policies}
         upcoming: list[datetime] = []
-        for group in await self._stored.groups():
+        for group in there.groups:
             policy = policies.get(group.policy_id or "")
             considered = Considered(self._facts, f"drill.considered_until.{group.id}")
             if policy is None or not policy.drill:

@@ -14,10 +14,11 @@ class Attached:
 
     async def policies_by_server(self) -> dict[str, BackupPolicy]:
         """By server's id; servers without a policy are not in it."""
-        policies = {row.id: row.body for row in await self._stored.policies()}
+        there = await self._stored.all()
+        policies = {row.id: row.body for row in there.policies}
         return {
             server_id: policies[group.policy_id]
-            for group in await self._stored.groups()
+            for group in there.groups
             if group.policy_id
             for server_id in group.server_ids
         }
@@ -25,9 +26,9 @@ class Attached:
     async def rules_by_server(self) -> dict[str, tuple[ContentRule, ...]]:
         """By server's id, the content rules of its group, in their order; servers without any are not in it."""
         found: dict[str, tuple[ContentRule, ...]] = {}
-        groups = await self._stored.groups()
-        rules = {row.id: row.body for row in await self._stored.rules()}
-        for group in groups:
+        there = await self._stored.all()
+        rules = {row.id: row.body for row in there.rules}
+        for group in there.groups:
             if group.rule_ids:
                 found |= dict.fromkeys(group.server_ids, tuple(rules[rule_id] for rule_id in group.rule_ids))
         return found

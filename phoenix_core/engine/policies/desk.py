@@ -109,8 +109,9 @@ class PolicyDesk:
     # --- groups ------------------------------------------------------------------------------------------------------
 
     async def groups(self) -> list[ServerGroup]:
-        policies = {row.id: row.name for row in await self._stored.policies()}
-        rules = {row.id: row.name for row in await self._stored.rules()}
+        there = await self._stored.all()
+        policies = {row.id: row.name for row in there.policies}
+        rules = {row.id: row.name for row in there.rules}
         return [
             ServerGroup(
                 name=row.name,
@@ -118,7 +119,7 @@ class PolicyDesk:
                 rules=tuple(rules[rule_id] for rule_id in row.rule_ids),
                 servers=tuple(sorted(map(self._directory.name_of, filter(self._directory.in_use, row.server_ids)))),
             )
-            for row in await self._stored.groups()
+            for row in there.groups
         ]
 
     async def group(self, name: str) -> ServerGroup:

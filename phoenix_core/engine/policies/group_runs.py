@@ -39,10 +39,11 @@ class GroupRuns:
         self._in_use = in_use
 
     async def turn(self) -> datetime | None:
-        policies = {row.id: row for row in await self._stored.policies()}
-        rules = {row.id: row for row in await self._stored.rules()}
+        there = await self._stored.all()
+        policies = {row.id: row for row in there.policies}
+        rules = {row.id: row for row in there.rules}
         upcoming: list[datetime] = []
-        for group in await self._stored.groups():
+        for group in there.groups:
             policy = policies.get(group.policy_id or "")
             if policy is None or not policy.body.schedule:
                 continue

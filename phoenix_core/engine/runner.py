@@ -117,7 +117,7 @@ class Runner:
 
     async def _outcome(self, workflow: Workflow, run: JobRun) -> tuple[Finish, ErrorView | None]:
         try:
-            return await workflow.run(run), None
+            finish = await workflow.run(run)
         except Cancelled as error:
             who = run.cancelled_by or str(error.fields["who"])
             return Finish(state=JobState.CANCELLED), Cancelled(who=who, job=run.job.id).view()
@@ -132,6 +132,7 @@ class Runner:
             log.exception("job failed unexpectedly", job=run.job.id)
             view = PhoenixError(detail=f"{type(error).__name__}: {error}").view()
             return Finish(state=JobState.FAILED), view
+        return finish, finish.error
 
     async def _finish(self, job_id: str, finish: Finish, error: ErrorView | None) -> None:
         await self._ledger.end_steps(job_id, error)

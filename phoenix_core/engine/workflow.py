@@ -29,6 +29,8 @@ class Finish(msgspec.Struct, frozen=True):
     result: Result = {}
     snapshot_id: str = ""
     missing_count: int = 0
+    error: ErrorView | None = None
+    """What kept it from doing all."""
 
 
 class Step:

@@ -80,4 +80,29 @@ async def test_a_loss_that_shows_meanwhile_stops_what_would_go_for_good(
     assert done.error is not None
     assert done.error.code == "removals_left_out"
     assert len(gone) == 1
+    assert (done.state, done.result) == (JobState.SUCCESSFUL_WITH_ERRORS, {"kept": 3, "removed": 1})
     assert {each.id for each in await rig.client.snapshots()} == set(made) - set(gone)
+
+
+async def test_who_wants_to_be_able_to_undo_is_heard_until_the_last_moment(
+    rig: Rig, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep_one(rig)
+    await rig.client.set_setting("snapshots.undo_days", "0")
+    old, new = [await backed_up_anew(rig, agent) for _ in range(2)]
+    assert rig.core is not None
+    expiry = rig.core._parts.expiry
+    check, looks = expiry.check_in_order, 0
+
+    async def while_it_is_looked(vault: OpenVault) -> None:
+        nonlocal looks
+        await check(vault)
+        looks += 1
+        if looks == 2:  # the first is for the plan
+            await rig.client.set_setting("snapshots.undo_days", "7")
+
+    monkeypatch.setattr(expiry, "check_in_order", while_it_is_looked)
+    done = await rig.ended((await rig.client.apply_retention()).id)
+    assert (done.state, done.result["removed"]) == (JobState.SUCCESSFUL, 1)
+    assert [each.id for each in await rig.client.snapshots()] == [new]
+    assert [each.id for each in await rig.client.snapshots(removed=True)] == [old]

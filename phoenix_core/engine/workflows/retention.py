@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from functools import partial
 
 from phoenix_core.catalog.rows import JobRow
+from phoenix_core.domain.errors import ErrorView
 from phoenix_core.domain.ids import SHORT_ID_DIGITS, SnapshotId
-from phoenix_core.domain.states import JobKind
+from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.catalog_patience import once_there_is_space
 from phoenix_core.engine.claims import PRUNING, RETENTION, VAULT, Claim
-from phoenix_core.engine.errors import SnapshotHeld
+from phoenix_core.engine.errors import JobSkipped, SnapshotHeld
 from phoenix_core.engine.expiry import Expiry
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.node_patience import once_it_answers
@@ -18,7 +19,7 @@ from phoenix_core.engine.policies.retention import RestorePoint, Verdict
 from phoenix_core.engine.policies.retention_plan import RetentionPlans
 from phoenix_core.engine.removals import Removals
 from phoenix_core.engine.settings import Settings
-from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.snapshot_remove import SECONDS_PER_DAY, UNDO
 
@@ -66,6 +67,7 @@ class ApplyRetention(Workflow):
             going = _going(verdicts)
             step.detail = f"{len(verdicts) - len(going)} stay, {len(going)} go"
         removed = 0
+        left_out: ErrorView | None = None
         async with run.step("remove") as step:
             while going:
                 run.check()
@@ -76,10 +78,7 @@ class ApplyRetention(Workflow):
                     run.check()
                     continue
                 point = going.popleft()
-                undo_s = self._settings.whole(UNDO) * SECONDS_PER_DAY
-                if not undo_s:  # a pack may have been found damaged since, or the setting changed
-                    await once_it_answers(run, partial(self._expiry.check_in_order, vault), _MEANWHILE)
-                remove = partial(self._removals.set_aside, vault, SnapshotId(point.id), BY, undo_s)
+                remove = partial(self._remove, vault, SnapshotId(point.id))
                 try:
                     await once_there_is_space(
                         partial(once_it_answers, run, remove, "The removal goes on once it answers.")
@@ -87,12 +86,29 @@ class ApplyRetention(Workflow):
                 except SnapshotHeld as error:  # since the plan was made
                     await run.note(error.message)
                     continue
+                except JobSkipped as error:
+                    if not removed:
+                        raise
+                    left_out = error.view()
+                    break
                 removed += 1
                 recorded = point.recorded_at.strftime("%Y-%m-%d %H:%M UTC")
                 await run.note(f"Removed snapshot {point.id[:SHORT_ID_DIGITS]} of {recorded}: no policy keeps it.")
                 step.detail = f"{removed} removed"
             step.detail = f"{removed} removed"
-        return Finish(result={"kept": len(verdicts) - removed, "removed": removed})
+        return Finish(
+            state=JobState.SUCCESSFUL_WITH_ERRORS if left_out else JobState.SUCCESSFUL,
+            result={"kept": len(verdicts) - removed, "removed": removed},
+            error=left_out,
+        )
+
+    async def _remove(self, vault: OpenVault, snapshot: SnapshotId) -> None:
+        """Raises JobSkipped where it would go for good and something is damaged or lost; else as `set_aside`."""
+        if not self._settings.whole(UNDO):  # a pack may have been found damaged since, or the setting changed
+            await self._expiry.check_in_order(vault)
+        # Not before: while the node was waited for, somebody may have wanted to be able to undo.
+        undo_s = self._settings.whole(UNDO) * SECONDS_PER_DAY
+        await self._removals.set_aside(vault, snapshot, BY, undo_s)
 
 
 def _going(verdicts: Iterable[Verdict]) -> deque[RestorePoint]:

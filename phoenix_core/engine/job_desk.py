@@ -307,7 +307,10 @@ class JobDesk:
         if old.agent_id:
             self._directory.server_in_use(old.agent_id)
         if old.error is not None and old.error.code == GroupWithoutRules.code:
-            raise Conflict(detail=old.error.message, advice=old.error.hint)
+            raise Conflict(
+                detail=f"Job {old.id} had nothing to back up: the server's group had no content rules then.",
+                advice=f"Back it up by today's rules: `phoenix backup {self._directory.name_of(old.server_id)}`.",
+            )
         job = await self._ledger.create(
             old.kind,
             old.title,

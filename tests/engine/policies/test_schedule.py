@@ -271,12 +271,13 @@ async def test_a_group_without_rules_has_its_servers_backups_skipped_and_named(
     assert ended.error is not None
     assert (ended.error.code, "phoenix group set web --rule" in ended.error.hint) == ("group_without_rules", True)
     assert "Group web has no content rules" in ended.error.message
-    with pytest.raises(RemoteError, match="Group web has no content rules"):
-        await rig.client.retry(ended.id)
     await do_what_is_due(rig)
     assert len(await scheduled(rig)) == 1
     await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",)))
     await rig.client.put_group("web", msgspec.structs.replace(group, rules=("web",)))
+    with pytest.raises(RemoteError, match=r"had nothing to back up: .* no content rules then") as refused:
+        await rig.client.retry(ended.id)
+    assert "`phoenix backup web1`" in refused.value.what_to_do
     again = await the_night_comes(rig, clock, 2)
     assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
 

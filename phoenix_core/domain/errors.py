@@ -123,11 +123,14 @@ class Cancelled(PhoenixError):
 
 
 def from_view_as(view: ErrorView, classes: Mapping[str, type[PhoenixError]]) -> PhoenixError:
-    """The error that another process raised, as the class of its code; RemoteError where `classes` doesn't know it."""
+    """The error that another process raised, as the class of its code; RemoteError where `classes` doesn't know it, or
+    where it needs other fields."""
     cls = classes.get(view.code)
     if cls is None:
         return RemoteError(view)
     try:
-        return cls(**view.fields)
-    except (KeyError, IndexError):
+        error = cls(**view.fields)
+        _ = error.what_to_do  # is worded when it is shown, by the same fields
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return RemoteError(view)
+    return error

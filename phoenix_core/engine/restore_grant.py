@@ -2,9 +2,9 @@
 
 The core reads the trees with its own keys, and remembers every copy of every chunk that the restore comes across. Of
 each chunk one copy is chosen; its pack goes on the grant. Of the granted packs, the agent gets the keys of the blocks
-with chunks that it needs. Blocks are bits of one number per pack, and of a folder one node of its tree is held at a
-time, so that a restore of terabytes fits in memory. Packs of the snapshot's server and of the server that restores are
-granted as they are; for those of others see `shared_packs`.
+with chunks that it needs. Blocks are bits of one number per pack (of each 1,024 blocks, should it have more), and of a
+folder one node of its tree is held at a time, so that a restore of terabytes fits in memory. Packs of the snapshot's
+server and of the server that restores are granted as they are; for those of others see `shared_packs`.
 """
 
 import threading
@@ -29,6 +29,8 @@ from phoenix_core.vault.windowsentry import is_windows, streams_of
 
 BATCH = 4096
 """Chunks that are asked for at once."""
+BITS = 1024
+"""Blocks that share one number: the node tells which block it is, and a large number alone would take memory."""
 REMEMBERED = 2**16
 """So many chunks that were located are remembered."""
 
@@ -37,7 +39,7 @@ class Grant:
     """The packs and blocks of one restore job."""
 
     def __init__(self) -> None:
-        self._copies: dict[bytes, int] = {}
+        self._copies: dict[tuple[bytes, int], int] = {}
         self._chosen: set[bytes] = set()
         self.files = 0
         self.bytes = 0
@@ -61,18 +63,16 @@ class Grant:
             self._mark(block)
 
     def _mark(self, place: Location | BlockRef) -> None:
-        self._copies[place.pack_id] = self._copies.get(place.pack_id, 0) | 1 << place.ordinal
+        part, bit = divmod(place.ordinal, BITS)
+        self._copies[place.pack_id, part] = self._copies.get((place.pack_id, part), 0) | 1 << bit
 
     @property
     def packs(self) -> list[PackId]:
         return [PackId(pack) for pack in sorted(self._chosen)]
 
     def allows(self, block: BlockRef) -> bool:
-        return (
-            block.pack_id in self._chosen
-            and block.ordinal >= 0
-            and bool(self._copies.get(block.pack_id, 0) >> block.ordinal & 1)
-        )
+        part, bit = divmod(block.ordinal, BITS)
+        return block.pack_id in self._chosen and bool(self._copies.get((block.pack_id, part), 0) >> bit & 1)
 
 
 def plan_grant(

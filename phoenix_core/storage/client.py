@@ -4,18 +4,26 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
-
-import msgspec
 
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.storage import wire
-from phoenix_core.storage.connection import Body, FdBody, NodeConnection, Pace
-from phoenix_core.storage.errors import StorageUnreachable
+from phoenix_core.storage.answers import (
+    LARGE_ANSWER_BYTES,
+    NumberedRecords,
+    PacksPage,
+    SnapshotNames,
+    StoredPage,
+    decoded,
+    following,
+    one_each,
+    paged,
+)
+from phoenix_core.storage.connection import ANSWER_BYTES, Body, FdBody, NodeConnection, Pace
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
 from phoenix_core.storage.wire import CONTENT_TYPE, ROOT
 from phoenix_core.vault.location import Location
-from phoenix_core.vault.malformed import MALFORMED
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState
 
@@ -41,15 +49,17 @@ class _Caller:
         """How much of the pack that was read ahead in last came in order."""
         self._thread: ThreadPoolExecutor | None = None
 
-    def ask(self, call: wire.Call, answer_type: Any) -> Any:
+    def ask(self, call: wire.Call, answer_type: Any, most_bytes: int = ANSWER_BYTES) -> Any:
+        """`most_bytes`: a longer answer is refused."""
         body = wire.encode(call)
         headers = self._headers() | {"Content-Type": CONTENT_TYPE}
-        _, answer = self._connection.request("POST", self._path, headers, lambda: body)
-        try:
-            return msgspec.msgpack.decode(answer, type=answer_type)
-        except MALFORMED as error:
-            detail = f"its answer can't be read ({error})"
-            raise StorageUnreachable(place=self._connection.url, detail=detail) from error
+        _, answer = self._connection.request("POST", self._path, headers, lambda: body, most_bytes=most_bytes)
+        return decoded(self.place, answer, answer_type)
+
+    @property
+    def place(self) -> str:
+        """Where the node is, for errors."""
+        return self._connection.url
 
     def put(self, pack_id: PackId, length: int, body: Body) -> None:
         headers = self._headers() | {"Content-Length": str(length)}
@@ -57,7 +67,8 @@ class _Caller:
 
     def get(self, pack_id: PackId, offset: int, length: int) -> bytes:
         headers = self._headers() | {"Range": f"bytes={offset}-{offset + length - 1}"}
-        status, answer = self._connection.request("GET", f"{ROOT}/packs/{pack_id.hex()}", headers)
+        path = f"{ROOT}/packs/{pack_id.hex()}"
+        status, answer = self._connection.request("GET", path, headers, most_bytes=length)
         return b"" if status >= 300 else answer
 
     def begin_get(self, pack_id: PackId, offset: int, length: int) -> Future[bytes]:
@@ -178,14 +189,14 @@ class RemoteJobNode:
         self._caller = _Caller(connection, lambda: self._token, "job")
 
     def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
-        answers: list[bool] = self._caller.ask(wire.Present(list(ids), writer), list[bool])
+        answers: list[bool] = self._caller.ask(wire.Present(list(ids), writer), one_each(bool, ids))
         return answers
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         self._caller.put(pack_id, length, lambda: FdBody(fd, length, self._pace))
 
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        places: list[Location | None] = self._caller.ask(wire.Locate(list(ids)), list[Location | None])
+        places: list[Location | None] = self._caller.ask(wire.Locate(list(ids)), one_each(Location | None, ids))
         return places
 
     def open_pack(self, pack_id: PackId) -> RemotePack:
@@ -230,18 +241,19 @@ class RemoteCoreNode:
         self._caller.ask(wire.Grant(job, list(pack_ids)), None)
 
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        places: list[Location | None] = self._caller.ask(wire.CoreLocate(list(ids)), list[Location | None])
+        places: list[Location | None] = self._caller.ask(wire.CoreLocate(list(ids)), one_each(Location | None, ids))
         return places
 
     def locate_all(self, ids: Sequence[ChunkId], *, lost: bool = False) -> list[list[Location]]:
-        places: list[list[Location]] = self._caller.ask(wire.LocateAll(list(ids), lost), list[list[Location]])
+        call = wire.LocateAll(list(ids), lost)
+        places: list[list[Location]] = self._caller.ask(call, one_each(list[Location], ids))
         return places
 
     def open_pack(self, pack_id: PackId) -> RemotePack:
         return RemotePack(self._caller, pack_id)
 
     def pack_heads(self, pack_ids: Sequence[PackId]) -> list[bytes]:
-        heads: list[bytes] = self._caller.ask(wire.PackHeads(list(pack_ids)), list[bytes])
+        heads: list[bytes] = self._caller.ask(wire.PackHeads(list(pack_ids)), one_each(bytes, pack_ids))
         return heads
 
     def pack_info(self, pack_id: PackId) -> PackInfo | None:
@@ -249,16 +261,15 @@ class RemoteCoreNode:
         return info
 
     def packs(self) -> Iterable[PackInfo]:
-        after = b""
-        while page := self._caller.ask(wire.PacksPage(after), list[tuple[bytes, PackInfo]]):
-            after = page[-1][0]
-            yield from (info for _, info in page)
+        ask = partial(self._page, wire.PacksPage, PacksPage)
+        return (info for _, info in paged(self._caller.place, ask))
 
     def stored_packs(self) -> Iterable[tuple[PackId, int]]:
-        after = b""
-        while page := self._caller.ask(wire.StoredPacks(after), list[tuple[bytes, int]]):
-            after = page[-1][0]
-            yield from ((PackId(pack), length) for pack, length in page)
+        ask = partial(self._page, wire.StoredPacks, StoredPage)
+        return ((PackId(pack), length) for pack, length in paged(self._caller.place, ask))
+
+    def _page(self, call: type[wire.PacksPage | wire.StoredPacks], kind: Any, after: bytes) -> Any:
+        return self._caller.ask(call(after), kind)
 
     def mark_proved(self, pack_id: PackId) -> None:
         self._caller.ask(wire.MarkProved(pack_id), None)
@@ -267,10 +278,11 @@ class RemoteCoreNode:
         self._caller.ask(wire.MarkDamaged(pack_id, state), None)
 
     def snapshots(self) -> list[SnapshotId]:
-        return [SnapshotId(name) for name in self._caller.ask(wire.ListSnapshots(), list[str])]
+        names = self._caller.ask(wire.ListSnapshots(), SnapshotNames, LARGE_ANSWER_BYTES)
+        return [SnapshotId(name) for name in names]
 
     def read_snapshot(self, snapshot_id: SnapshotId) -> bytes:
-        return bytes(self._caller.ask(wire.ReadSnapshot(snapshot_id), bytes))
+        return bytes(self._caller.ask(wire.ReadSnapshot(snapshot_id), bytes, LARGE_ANSWER_BYTES))
 
     def delete_snapshot(self, snapshot_id: SnapshotId) -> None:
         self._caller.ask(wire.DeleteSnapshot(snapshot_id), None)
@@ -279,8 +291,8 @@ class RemoteCoreNode:
         self._caller.ask(wire.AppendRecord(sequence, record, lease or ""), None)
 
     def records(self, after: int = 0) -> list[tuple[int, bytes]]:
-        records: list[tuple[int, bytes]] = self._caller.ask(wire.Records(after), list[tuple[int, bytes]])
-        return records
+        records = self._caller.ask(wire.Records(after), NumberedRecords, LARGE_ANSWER_BYTES)
+        return following(self._caller.place, records, after)
 
     def condemn(self, pack_ids: Sequence[PackId], seen_record: int | None = None) -> int:
         seen = -1 if seen_record is None else seen_record
@@ -294,15 +306,16 @@ class RemoteCoreNode:
         self._caller.ask(wire.VoidSweeps(), None)
 
     def rebuild_index(self) -> RebuildResult:
-        result: RebuildResult = self._caller.ask(wire.RebuildIndex(), RebuildResult)
+        result: RebuildResult = self._caller.ask(wire.RebuildIndex(), RebuildResult, LARGE_ANSWER_BYTES)
         return result
 
     def contents_of(self, pack_ids: Sequence[PackId]) -> list[PackContents | None]:
-        found: list[PackContents | None] = self._caller.ask(wire.ContentsOf(list(pack_ids)), list[PackContents | None])
+        kind, call = one_each(PackContents | None, pack_ids), wire.ContentsOf(list(pack_ids))
+        found: list[PackContents | None] = self._caller.ask(call, kind, LARGE_ANSWER_BYTES)
         return found
 
     def look_after(self, *, mend: bool = False) -> Upkeep:
-        upkeep: Upkeep = self._caller.ask(wire.LookAfter(mend), Upkeep)
+        upkeep: Upkeep = self._caller.ask(wire.LookAfter(mend), Upkeep, LARGE_ANSWER_BYTES)
         return upkeep
 
     def add_index_key(self, domain: str, epoch: int, key: bytes) -> None:

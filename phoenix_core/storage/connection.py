@@ -12,11 +12,14 @@ import msgspec
 
 from phoenix_core.agentlink.proxy import Proxy, proxy_for
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.storage.errors import BadRequest, StorageUnreachable, from_view
+from phoenix_core.storage.errors import AnswerMalformed, BadRequest, StorageUnreachable, from_view
 from phoenix_core.vault.malformed import MALFORMED
 
 TIMEOUT_S = 300.0
 BLOCK_BYTES = 1 << 20
+ANSWER_BYTES = 64 << 20
+"""More has only an answer that grows with the vault."""
+ERROR_BYTES = 1 << 20
 _BROKEN = (OSError, http.client.HTTPException)
 TlsContext = Callable[[], ssl.SSLContext]
 
@@ -63,15 +66,24 @@ class NodeConnection:
         self._connection: http.client.HTTPSConnection | None = None
         self._lock = threading.Lock()
 
-    def request(self, method: str, path: str, headers: dict[str, str], body: Body | None = None) -> tuple[int, bytes]:
-        """Status (below 300, or 416) and body. Raises the node's error, StorageUnreachable."""
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Body | None = None,
+        *,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> tuple[int, bytes]:
+        """Status (below 300, or 416) and body. Raises the node's error, StorageUnreachable, and AnswerMalformed where
+        the body is longer than `most_bytes`."""
         with self._lock:
             try:
-                status, answer = self._once(method, path, headers, body)
+                status, answer = self._once(method, path, headers, body, most_bytes)
             except _BROKEN:
                 self._drop()
                 try:
-                    status, answer = self._once(method, path, headers, body)
+                    status, answer = self._once(method, path, headers, body, most_bytes)
                 except _BROKEN as error:
                     self._drop()
                     raise StorageUnreachable(place=self.url, detail=error) from error
@@ -86,12 +98,19 @@ class NodeConnection:
         with self._lock:
             self._drop()
 
-    def _once(self, method: str, path: str, headers: dict[str, str], body: Body | None) -> tuple[int, bytes]:
+    def _once(
+        self, method: str, path: str, headers: dict[str, str], body: Body | None, most_bytes: int
+    ) -> tuple[int, bytes]:
         if self._connection is None:
             self._connection = self._connect()
         self._connection.request(method, path, body=body() if body else None, headers=headers)
         response = self._connection.getresponse()
-        return response.status, response.read()
+        most = most_bytes if response.status < 300 else ERROR_BYTES
+        try:
+            return response.status, _body(response, most)
+        except _TooLong as error:
+            self._drop()
+            raise AnswerMalformed(place=self.url, detail=f"its answer has more than {most:,} bytes") from error
 
     def _connect(self) -> http.client.HTTPSConnection:
         if self._context is None:
@@ -113,6 +132,24 @@ class NodeConnection:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _TooLong(Exception):
+    """An answer goes on for longer than one may."""
+
+
+def _body(response: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    """At once where its length is told, which is bounded then; else piece by piece, since it may never end."""
+    if response.length is not None:
+        if response.length > most_bytes:
+            raise _TooLong
+        return response.read()
+    body = bytearray()
+    while piece := response.read(BLOCK_BYTES):
+        body += piece
+        if len(body) > most_bytes:
+            raise _TooLong
+    return bytes(body)
 
 
 def _authorisation(proxy: Proxy) -> dict[str, str]:

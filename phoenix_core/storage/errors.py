@@ -1,7 +1,7 @@
 """Errors of the storage floor; `from_view` gives the same class back at the client's end."""
 
 from phoenix_core.domain.errors import EXIT_USAGE, ErrorView, PhoenixError, from_view_as
-from phoenix_core.vault.errors import IndexOnNetworkFileSystem, UnknownVersion
+from phoenix_core.vault.errors import IndexOnNetworkFileSystem, SnapshotDamaged, UnknownVersion
 from phoenix_core.vault.index_errors import IndexDamaged, IndexFull, IndexMissing, IndexReadOnly
 
 
@@ -45,6 +45,17 @@ class StorageUnreachable(StorageError):
     hint = "See that the core or `phoenix storage run` runs there and that nothing blocks the port, then try again."
     retryable = True
     http_status = 503
+
+
+class AnswerMalformed(StorageUnreachable):
+    """What a storage node answers can't be read, or can't be an answer to what it was asked."""
+
+    code = "storage_answer"
+    template = "What the storage node at {place} answers makes no sense: {detail}."
+    hint = (
+        "Core, agents and storage nodes may be of different versions; bring them to the same one, then try again. If "
+        "it goes on, see that node's log, and that it is the node that it should be."
+    )
 
 
 class StorageBusy(StorageError):
@@ -216,6 +227,7 @@ _CLASSES: dict[str, type[PhoenixError]] = {
         StorageFailed,
         StorageReadOnly,
         StorageUnreachable,
+        AnswerMalformed,
         StorageBusy,
         BadRequest,
         ObjectMissing,
@@ -233,6 +245,7 @@ _CLASSES: dict[str, type[PhoenixError]] = {
         VaultGone,
         PlanOutdated,
         SnapshotRefused,
+        SnapshotDamaged,
         VaultOwnedElsewhere,
         OwnershipLost,
         NodeRunning,

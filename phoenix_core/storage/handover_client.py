@@ -11,7 +11,8 @@ import msgspec
 
 from phoenix_core.domain.ids import ChunkId, PackId, SnapshotId
 from phoenix_core.host.unixsocket import socket_address
-from phoenix_core.storage.errors import StorageUnreachable, from_view
+from phoenix_core.storage.answers import decoded, one_each
+from phoenix_core.storage.errors import AnswerMalformed, StorageUnreachable, from_view
 from phoenix_core.storage.frames import receive_frame, send_frame
 from phoenix_core.storage.wire import (
     MAX_CALL_BYTES,
@@ -71,21 +72,26 @@ class SocketJobNode:
         self._lock = threading.Lock()
 
     def present(self, ids: Sequence[ChunkId], writer: int = 0) -> list[bool]:
-        answers: list[bool] = self._ask(Present(list(ids), writer), list[bool])
+        answers: list[bool] = self._ask(Present(list(ids), writer), one_each(bool, ids))
         return answers
 
     def put_pack(self, pack_id: PackId, fd: int, length: int) -> None:
         self._ask(PutPack(pack_id, length), None, fd)
 
     def locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
-        places: list[Location | None] = self._ask(Locate(list(ids)), list[Location | None])
+        places: list[Location | None] = self._ask(Locate(list(ids)), one_each(Location | None, ids))
         return places
 
     def open_pack(self, pack_id: PackId) -> HandedPack:
         result, fd = self._exchange(OpenPackCall(pack_id), -1)
         if fd < 0:
             raise StorageUnreachable(place=self._path, detail="it handed no descriptor over")
-        return HandedPack(fd, self._decode(result, int))
+        try:
+            length = decoded(self._path, result, int)
+        except AnswerMalformed:
+            os.close(fd)
+            raise
+        return HandedPack(fd, length)
 
     def stage_snapshot(self, sealed: bytes) -> SnapshotId:
         return SnapshotId(self._ask(StageSnapshot(sealed), str))
@@ -104,16 +110,7 @@ class SocketJobNode:
         result, extra = self._exchange(call, fd)
         if extra >= 0:
             os.close(extra)
-        return self._decode(result, answer_type)
-
-    def _decode(self, result: msgspec.Raw, answer_type: Any) -> Any:
-        try:
-            return msgspec.msgpack.decode(result, type=answer_type)
-        except MALFORMED as error:
-            raise self._garbled(error) from error
-
-    def _garbled(self, error: Exception) -> StorageUnreachable:
-        return StorageUnreachable(place=self._path, detail=f"its answer can't be read ({error})")
+        return decoded(self._path, result, answer_type)
 
     def _exchange(self, call: Call, fd: int) -> tuple[msgspec.Raw, int]:
         body = encode(Request(self._token, call))  # type: ignore[arg-type]
@@ -132,8 +129,10 @@ class SocketJobNode:
         except MALFORMED as error:
             if got >= 0:
                 os.close(got)
-            raise self._garbled(error) from error
+            raise AnswerMalformed(place=self._path, detail=f"its answer can't be read ({error})") from error
         if answer.error is not None:
+            if got >= 0:
+                os.close(got)
             raise from_view(answer.error)
         return answer.result, got
 

@@ -64,7 +64,7 @@ class Parts:
             server_id=pack.head.server_id,
             domain=pack.head.domain,
             epoch=pack.head.epoch,
-            kind=pack.head.kind.value,
+            kind=pack.head.kind,
             chunks=pack.tail.chunk_count,
             state=PackState.USABLE,
             proved=False,

@@ -97,7 +97,7 @@ class Rebuild:
     def note_unreadable(self) -> None:
         """Enter packs that can't be read and that no older index knew either: what is in them isn't known."""
         for pack_id, stored in self.unreadable.items():
-            info = PackInfo(pack_id, stored.length, "", "", 0, stored.kind.value, 0, PackState.DAMAGED, False, 0)
+            info = PackInfo(pack_id, stored.length, "", "", 0, stored.kind, 0, PackState.DAMAGED, False, 0)
             self.parts.index.add([(info, ())])
 
     def _carry_states(self, infos: list[PackInfo], txn: Txn) -> None:

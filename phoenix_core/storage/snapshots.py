@@ -9,7 +9,7 @@ from phoenix_core.storage.errors import LeaseRefused, ObjectMissing, PlanOutdate
 from phoenix_core.storage.objectstore import ObjectStore
 from phoenix_core.storage.parts import Parts
 from phoenix_core.vault.environment import Txn
-from phoenix_core.vault.errors import RecordDamaged, UnknownVersion
+from phoenix_core.vault.errors import RecordDamaged, SnapshotDamaged, UnknownVersion
 from phoenix_core.vault.layout import (
     RECORDS,
     SNAPSHOTS,
@@ -44,7 +44,12 @@ class SnapshotShelf:
         return [name for name in names if name is not None]
 
     def read(self, snapshot_id: SnapshotId) -> bytes:
-        return self._store.get(self._name(snapshot_id))
+        """Raises ObjectMissing; SnapshotDamaged where it is larger than any that was staged."""
+        name = self._name(snapshot_id)
+        found = self._store.head(name)
+        if found is not None and found.bytes > MAX_SNAPSHOT_BYTES:
+            raise SnapshotDamaged(detail=f"it has {found.bytes:,} bytes")
+        return self._store.get(name)
 
     def check_parent(self, parts: Parts, parent: SnapshotId) -> None:
         """Whether a lease may be opened on this parent. Raises LeaseRefused."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from phoenix_core.domain.errors import ErrorView
+from phoenix_core.vault.location import Id32
 from phoenix_core.vault.packinfo import PackState
 
 ROOT = "/storage/v1"
@@ -17,9 +18,6 @@ ROOT = "/storage/v1"
 CONTENT_TYPE = "application/msgpack"
 MAX_CALL_BYTES = 256 << 20
 """A sealed snapshot is the largest thing in a call."""
-
-
-Id32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Call(msgspec.Struct, frozen=True, tag_field="op", tag=True, omit_defaults=True):

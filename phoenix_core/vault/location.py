@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from phoenix_core.domain.ids import ChunkId, PackId
+
+Id32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Location(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where one copy of a chunk lies."""
 
-    pack_id: bytes
+    pack_id: Id32
     ordinal: int
     """The block's number in its pack, from 0."""
     block_offset: int

@@ -1,8 +1,13 @@
 """What the index knows of each pack."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from phoenix_core.vault.kinds import PackKind
+from phoenix_core.vault.location import Id32
 
 
 class PackState(StrEnum):
@@ -15,14 +20,13 @@ class PackState(StrEnum):
 
 
 class PackInfo(msgspec.Struct, frozen=True, array_like=True):
-    pack_id: bytes
-    bytes: int
+    pack_id: Id32
+    bytes: Annotated[int, Meta(ge=0)]
     server_id: str
     domain: str
     epoch: int
-    kind: str
-    """`data` or `meta`."""
-    chunks: int
+    kind: PackKind
+    chunks: Annotated[int, Meta(ge=0)]
     state: PackState
     proved: bool
     """The core has decrypted and re-hashed every chunk of it."""

@@ -36,7 +36,7 @@ from phoenix_core.vault.verify_whole import WholeLook
 from phoenix_core.vault.wrap import check_descriptor
 
 GAPS_NAMED = 1000
-"""So many missing records in a row are named one by one; an object under any number may be put beside them."""
+"""So many missing records are named one by one; an object under any number may be put beside them."""
 
 
 class VerifyProgress(msgspec.Struct, frozen=True):
@@ -167,10 +167,13 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
     chain: list[Record] = []
     previous: bytes | None = FIRST_PREVIOUS
     expected = 1
+    left_to_name = GAPS_NAMED
     for sequence, encoded in node.records():
-        for gone in range(expected, min(sequence, expected + GAPS_NAMED)):
-            book.open(f"record {gone}", RecordDamaged(sequence=gone, detail="it is gone").message, of_records=True)
+        if sequence != expected:
             previous = None
+        for gone in range(expected, min(sequence, expected + left_to_name)):
+            book.open(f"record {gone}", RecordDamaged(sequence=gone, detail="it is gone").message, of_records=True)
+            left_to_name -= 1
         try:
             record = verify(encoded, key.record_public_key(), sequence=sequence)
             if record.sequence != sequence:

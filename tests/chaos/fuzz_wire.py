@@ -144,7 +144,7 @@ def _answered(data: bytes) -> None:
 def _result(data: bytes) -> None:
     """And over HTTPS; and what a core makes of it."""
     connection = NodeConnection("https://127.0.0.1:1", ssl.create_default_context)
-    connection.request = lambda *arguments: (200, data)  # type: ignore[method-assign]
+    connection.request = lambda *arguments, **options: (200, data)  # type: ignore[method-assign]
     core = RemoteCoreNode(connection, lambda: "token")
     _every_answer(RemoteJobNode(connection, "token"))
     for ask in (core.status, core.leases, core.snapshots, core.records, core.void_sweeps):
@@ -243,3 +243,4 @@ TOKENS = Target(
         View("behind its check", altered, [_ACTIVATION_BODY], _checked),
     ),
 )
+TARGETS = (WIRE, TOKENS)

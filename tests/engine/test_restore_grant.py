@@ -11,12 +11,12 @@ import pytest
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import Cancelled
 from phoenix_core.domain.ids import ChunkId, PackId
-from phoenix_core.engine.restore_grant import BATCH, plan_grant
+from phoenix_core.engine.restore_grant import BATCH, Grant, plan_grant
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
 from phoenix_core.vault.kinds import PackKind
-from phoenix_core.vault.location import Locate, Location
+from phoenix_core.vault.location import BlockRef, Locate, Location
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.tree import TreeWriter
 from tests.vault.memory_vault import KEY, KEYS, MemoryVault
@@ -50,7 +50,7 @@ class Noted:
 
     def pack_info(self, pack_id: PackId) -> PackInfo:
         """Every pack is of the snapshot's own server."""
-        return PackInfo(pack_id, 0, "", "default", 1, "meta", 0, PackState.USABLE, True, 0)
+        return PackInfo(pack_id, 0, "", "default", 1, PackKind.META, 0, PackState.USABLE, True, 0)
 
 
 @pytest.fixture
@@ -121,3 +121,14 @@ def test_planning_stops_in_the_middle_of_a_folder(noted: Noted, snapshot: Snapsh
     with pytest.raises(Cancelled):
         plan_grant(cast(OpenVault, noted), snapshot, (), stop)
     assert len(noted.asked) == 1
+
+
+@pytest.mark.parametrize("ordinal", [0, 1023, 1024, 2**62])
+def test_a_block_of_any_number_is_granted_and_takes_no_more_memory(ordinal: int) -> None:
+    """A node says which block it is: as bits of one number, that one alone would take half an exabyte."""
+    grant, pack = Grant(), bytes([1]) * 32
+    grant.add_blocks([BlockRef(pack, ordinal)])
+    assert grant.allows(BlockRef(pack, ordinal))
+    for other in (ordinal - 1, ordinal + 1, -1):
+        assert not grant.allows(BlockRef(pack, other))
+    assert not grant.allows(BlockRef(bytes(32), ordinal))

@@ -9,6 +9,7 @@ import pytest
 from phoenix_core.domain.errors import PhoenixError, RemoteError
 from phoenix_core.storage import errors, wire
 from phoenix_core.storage.node_api import LeaseInfo, NodeStatus, RebuildResult, SweepResult
+from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import Location
 from phoenix_core.vault.packcontents import PackContents, Upkeep
 from phoenix_core.vault.packinfo import PackInfo, PackState, ReadTimes
@@ -25,7 +26,7 @@ PINNED: dict[str, object] = {
     "answer": wire.Answer(result=[True, False]),
     "refusal": wire.Answer(error=errors.LeaseLapsed(lease="l1", job="j1").view()),
     "location": Location(ID, 1, 1288, 1000, 0, 2000),
-    "pack_info": PackInfo(ID, 33_000_000, "s1", "default", 1, "data", 40, PackState.USABLE, True, 1, 2),
+    "pack_info": PackInfo(ID, 33_000_000, "s1", "default", 1, PackKind.DATA, 40, PackState.USABLE, True, 1, 2),
     "lease_info": LeaseInfo("l1", "j1", "s1", 1),
     "node_status": NodeStatus("ab" * 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, True, None, ReadTimes(1, 2, 3)),
     "sweep_result": SweepResult(True, (), 1, 2),

@@ -97,3 +97,9 @@ def test_a_frame_that_lies_about_its_size_is_refused() -> None:
         honest[size_at : size_at + 2] = claim.to_bytes(2, "little")
         with pytest.raises(BlockDamaged):
             open_block(KEY, HEAD, 0, sealed_plain(b"\x01" + bytes(honest)))
+
+
+@pytest.mark.parametrize("ordinal", [-1, 2**32, 2**63])
+def test_a_block_of_a_number_that_no_pack_has_has_no_key(ordinal: int) -> None:
+    with pytest.raises(BlockDamaged):
+        block_key(KEY, ordinal)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_core.domain.ids import PackId
+from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackInfo, PackState
 from phoenix_core.vault.readturn import ReadTurn
 
@@ -18,7 +19,7 @@ USABLE = PackState.USABLE
 def pack(number: int, read_on: float, *, proved: bool = True, state: PackState = USABLE, size: int = 100) -> PackInfo:
     """`read_on`: a day; 0: never. It was stored on day 1."""
     name = number.to_bytes(32, "big")
-    return PackInfo(name, size, "s", "d", 1, "data", 1, state, proved, DAY_NS, round(read_on * DAY_NS))
+    return PackInfo(name, size, "s", "d", 1, PackKind.DATA, 1, state, proved, DAY_NS, round(read_on * DAY_NS))
 
 
 def turn(day: float = 1000, *, days: int = 30, began: float | None = None, every: float = 1, **more: bool) -> ReadTurn:

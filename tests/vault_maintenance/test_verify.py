@@ -4,11 +4,11 @@ import pytest
 
 from phoenix_core.domain.states import VerifyDepth
 from phoenix_core.vault.errors import VaultError
-from phoenix_core.vault.layout import snapshot_name
+from phoenix_core.vault.layout import record_name, snapshot_name
 from phoenix_core.vault.mark import MaintenanceCancelled
 from phoenix_core.vault.packhead import HEAD_SIZE
 from phoenix_core.vault.prune import execute, make_plan
-from phoenix_core.vault.verify import VerifyReport, verify_vault
+from phoenix_core.vault.verify import GAPS_NAMED, VerifyReport, verify_vault
 from tests.vault_maintenance.rig import Rig, content, flip
 
 DEPTHS = list(VerifyDepth)
@@ -182,3 +182,14 @@ def _pack_of(rig: Rig, snapshot: str) -> bytes:
 
     packs = set(CoreReader(rig.node, rig.key).snapshot(SnapshotId(snapshot)).packs)
     return next(info.pack_id for info in rig.node.packs() if info.kind == "data" and info.pack_id in packs)
+
+
+def test_objects_under_far_numbers_do_not_make_the_report_endless(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    for number in range(2000, 12_000, 2000):
+        path = rig.folder / "vault" / record_name(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no record")
+    damages = verify(rig, VerifyDepth.STRUCTURE).damages
+    assert sum("it is gone" in damage.what for damage in damages) == GAPS_NAMED
+    assert sum("has 9 bytes" in damage.what for damage in damages) == 5

@@ -10,10 +10,12 @@ which snapshot it is about, and not one word.
 
 import secrets
 from collections.abc import Callable, Iterable
+from typing import Annotated
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Meta
 
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.vault.entry import Natural
@@ -23,6 +25,8 @@ from phoenix_core.vault.record import Record, RecordKind, SealedRecord
 from phoenix_core.vault.vaultkey import VaultKey
 
 SALT_BYTES = 16
+MAX_UNDO_S = 2**32 - 1
+"""136 years: what is longer ends behind all calendars."""
 _NONCE = bytes(12)
 
 
@@ -50,7 +54,7 @@ class Aside(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Of a removal that can be undone, and of its undoing."""
 
     who: str
-    undo_s: Natural
+    undo_s: Annotated[int, Meta(ge=0, le=MAX_UNDO_S)]
     """Length of the undo period; 0 where it is undone."""
 
 

@@ -4,7 +4,17 @@ import msgspec
 import pytest
 
 from phoenix_core.domain.ids import SnapshotId
-from phoenix_core.vault.annotation import Annotation, Aside, Detail, Hold, Standing, seal, standings_of, unseal
+from phoenix_core.vault.annotation import (
+    MAX_UNDO_S,
+    Annotation,
+    Aside,
+    Detail,
+    Hold,
+    Standing,
+    seal,
+    standings_of,
+    unseal,
+)
 from phoenix_core.vault.errors import RecordDamaged
 from phoenix_core.vault.record import (
     FIRST_PREVIOUS,
@@ -91,3 +101,10 @@ def test_a_kind_of_the_other_version_is_refused(version: int) -> None:
         record = msgspec.structs.replace(record, kind=RecordKind.REMOVE)
     with pytest.raises(RecordDamaged):
         parse(sign(record, KEY.record_signing_key()))
+
+
+def test_an_undo_period_that_ends_behind_all_calendars_is_refused() -> None:
+    longest = decided(RecordKind.SET_ASIDE, ONE, Aside("bob", MAX_UNDO_S))
+    assert unseal(KEY, longest) == Aside("bob", MAX_UNDO_S)
+    with pytest.raises(RecordDamaged):
+        unseal(KEY, decided(RecordKind.SET_ASIDE, ONE, Aside("bob", MAX_UNDO_S + 1)))

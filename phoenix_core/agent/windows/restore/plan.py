@@ -170,7 +170,7 @@ class WindowsPlanner:
             name = to_text(entry.name)
         except ValueError:
             name, reason = "", INVALID_NAME
-        if not reason and fault_of_name(name):
+        if not reason and (fault_of_name(name) or (self._at_drives and not _is_drive(entry))):
             reason = INVALID_NAME
         if not reason and folded(name) in level.names:
             reason = CASE_CLASH
@@ -228,8 +228,7 @@ class WindowsPlanner:
             return False
         if not self._is_sound(level, source, entry):
             return False
-        is_drive = self._original and len(self._levels) == 1
-        if is_drive:
+        if self._at_drives:
             self._letter = entry.name.decode()
             return self._go_down(level, source, entry, entry.name, exists=True, apply=False, native=self._drive())
         existing = self._existing(level, entry)
@@ -247,6 +246,11 @@ class WindowsPlanner:
                 return False
         apply = not exists or (not on_the_way and self._wins(entry, existing))
         return self._go_down(level, source, entry, name, exists=exists, apply=apply)
+
+    @property
+    def _at_drives(self) -> bool:
+        """Whether it is a drive that is looked at, and goes back to its own place."""
+        return self._original and len(self._levels) == 1
 
     def _drive(self) -> str:
         return f"\\\\?\\{self._letter}:\\"
@@ -305,3 +309,8 @@ class WindowsPlanner:
 
 def _is_plain_folder(facts: FileFacts) -> bool:
     return is_folder(facts) and not is_link(facts)
+
+
+def _is_drive(entry: Entry) -> bool:
+    """Beside drives `/` holds nothing."""
+    return entry.is_directory and len(entry.name) == 1 and entry.name.isalpha()

@@ -1,10 +1,12 @@
-"""Malformed input for every parser: packs, trees, snapshots, wire messages, tokens. Only typed errors, bounded memory.
+"""Malformed input for every parser: packs, trees, snapshots, wire messages, tokens, answers of a storage node. Only
+typed errors, bounded memory.
 
 Each target runs in a process of its own (`fuzz_process.py`), two of them side by side. An input that fails is made as
 small as it can be and goes, with its view, into `fuzz_found.py`, whose inputs stay tests."""
 
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,8 +17,8 @@ from pathlib import Path
 
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.fuzz_process import GUIDED
-from tests.chaos.fuzz_target import REFUSED, SAVED, Target, repeating
-from tests.chaos.fuzz_targets import TARGETS
+from tests.chaos.fuzz_target import REFUSED, SAVED, repeating
+from tests.chaos.fuzz_targets import MODULES, named
 
 SIDE_BY_SIDE = 2
 _SAID = {
@@ -30,21 +32,21 @@ _SAID = {
 def body(run: Run) -> None:
     kind = "inputs" if GUIDED else "inputs without guidance"
     with ThreadPoolExecutor(SIDE_BY_SIDE, "fuzz") as pool:
-        results = pool.map(functools.partial(_in_a_process, seed=run.seed, seconds=run.rounds), TARGETS)
-        for target, counted in zip(TARGETS, results, strict=True):
-            run.counts[f"{target.name}: {kind}"] += counted["inputs"]
-            run.counts[f"{target.name}: refused"] += counted["refused"]
+        results = pool.map(functools.partial(_in_a_process, seed=run.seed, seconds=run.rounds), MODULES)
+        for target, counted in zip(MODULES, results, strict=True):
+            run.counts[f"{target}: {kind}"] += counted["inputs"]
+            run.counts[f"{target}: refused"] += counted["refused"]
             if GUIDED:
-                run.counts[f"{target.name}: edges"] += counted["edges"]
+                run.counts[f"{target}: edges"] += counted["edges"]
             run.counts["most memory in MiB"] = max(run.counts["most memory in MiB"], counted["peak_mib"])
             edges = f", {counted['edges']:,} edges" if GUIDED else ""
-            run.say(f"{target.name}: {counted['inputs']:,} {kind}{edges}")
+            run.say(f"{target}: {counted['inputs']:,} {kind}{edges}")
 
 
-def _in_a_process(target: Target, *, seed: int, seconds: int) -> Counter[str]:
+def _in_a_process(target: str, *, seed: int, seconds: int) -> Counter[str]:
     """What was counted. Raises AssertionError with the input that ended it, and how to repeat it."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        command = [sys.executable, "-m", "tests.chaos.fuzz_process", target.name]
+        command = [sys.executable, "-m", "tests.chaos.fuzz_process", target]
         command += ["--seed", str(seed), "--seconds", str(seconds), "--folder", folder]
         done = subprocess.run(
             command,
@@ -53,11 +55,12 @@ def _in_a_process(target: Target, *, seed: int, seconds: int) -> Counter[str]:
             errors="replace",
             check=False,
             cwd=Path(__file__).parents[2],
+            env=os.environ | {"TMPDIR": folder},  # libFuzzer ends the process without its clearing up
             timeout=seconds * 3 + 300,
         )
         told = [line for line in done.stderr.splitlines() if not line.startswith("#")]  # those are libFuzzer's progress
         ends = f"{done.stdout[-3000:]}\n{chr(10).join(told)[-20_000:]}\n{_saved_in(Path(folder), target)}"
-        assert done.returncode == 0, f"{target.name}, seed {seed}:\n{ends}"
+        assert done.returncode == 0, f"{target}, seed {seed}:\n{ends}"
         if not GUIDED:
             return Counter(json.loads(done.stdout.splitlines()[-1]))
         refused = int.from_bytes((Path(folder) / REFUSED).read_bytes(), "little")
@@ -65,9 +68,10 @@ def _in_a_process(target: Target, *, seed: int, seconds: int) -> Counter[str]:
     return Counter({**said, "refused": refused})
 
 
-def _saved_in(folder: Path, target: Target) -> str:
+def _saved_in(folder: Path, target: str) -> str:
     """How to repeat the input that libFuzzer saved as it was stopped: too much memory, too much time, a crash in C."""
-    return "\n".join(repeating(target, *target.view_of(path.read_bytes())) for path in folder.glob(f"{SAVED}*"))
+    saved = [path.read_bytes() for path in folder.glob(f"{SAVED}*")]
+    return "\n".join(repeating(named(target), *named(target).view_of(data)) for data in saved)
 
 
 def _number(pattern: str, text: str) -> int:
@@ -78,8 +82,8 @@ def _number(pattern: str, text: str) -> int:
 
 CAMPAIGN = Campaign(
     "fuzz",
-    "malformed packs, trees, snapshots, messages, tokens, descriptors and index objects: only typed errors, bounded "
-    "memory",
+    "malformed packs, trees, snapshots, records, messages, tokens, descriptors, index objects and answers of a storage "
+    "node: only typed errors, bounded memory",
     body,
     quick=1,
     full=600,

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from tests.chaos.fuzz_target import Target, measured, warm_up
+from tests.chaos.fuzz_targets import named
 
 GUIDED = importlib.util.find_spec("atheris") is not None
 MORE_MEMORY_MIB = 512
@@ -51,14 +52,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _target(name: str) -> Target:
-    """What parses loads here, to be instrumented."""
+    """What parses is imported here, to be instrumented."""
     if GUIDED:
         from tests.chaos.fuzz_guided import instrumented
     else:
         instrumented = nullcontext
     with instrumented():
-        from tests.chaos.fuzz_targets import named
-    return named(name)
+        return named(name)
 
 
 def _limit_memory() -> int:

@@ -2,6 +2,7 @@
 
 import random
 import shlex
+import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ MAX_PEAK_BYTES = 32 << 20
 PEAK_PER_BYTE = 256
 """What reading an input may take at most: so much, and so much for each of its bytes."""
 MINIMISE_STEPS = 3000
+WARM_UP_S = 0.2
+"""At most, per view."""
 REFUSED = "refused"
 """How many inputs were refused, eight bytes, little-endian: libFuzzer ends the process without a word to Python."""
 SAVED = "saved-"
@@ -83,7 +86,10 @@ def warm_up(target: Target) -> None:
     taken = 0
     for view in target.views:
         dice = random.Random(view.name)
+        end = time.monotonic() + WARM_UP_S
         for data in (view.make(dice) for _ in range(200)):
+            if time.monotonic() > end:
+                break
             try:
                 taken += attempt(view, data)
             except Crash as crash:

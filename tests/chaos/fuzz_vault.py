@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import ChunkId, PackId
 from phoenix_core.storage import intake, merged
-from phoenix_core.vault import descriptor, record, snapshot, wrap
+from phoenix_core.vault import descriptor, snapshot, wrap
 from phoenix_core.vault.block import NONCE, open_block, seal_block
 from phoenix_core.vault.blockkeys import block_key
 from phoenix_core.vault.filelists import CHUNK_LIST, EXTENT_LIST, XATTR_LIST, read_missing
@@ -29,20 +29,17 @@ from phoenix_core.vault.packtail import FOOTER_SIZE, PackTail, parse_footer, tai
 from phoenix_core.vault.seal import SEAL_OVERHEAD, seal_to_vault
 from phoenix_core.vault.tree import entry_chunks, find_entry, read_tree
 from phoenix_core.vault.treewalk import walk
+from tests.chaos import fuzz_records, fuzz_windows
 from tests.chaos.fuzz_mutate import altered, altered_json, mutated
+from tests.chaos.fuzz_seeds import golden
 from tests.chaos.fuzz_target import Target, View
 from tests.vault import golden_objects
 from tests.vault.memory_vault import KEY, KEYS, PRIVATE_KEY, PUBLIC_KEY, VAULT_ID, BytesPack, make_pack
 from tests.vault.test_snapshot import AGENT
 from tests.vault.test_snapshot import BODY as SNAPSHOT_BODY
 
-GOLDEN = Path(golden_objects.__file__).parent / "golden"
 ITEMS = 200
 """Of an endless list so many are read."""
-
-
-def golden(*names: str) -> list[bytes]:
-    return [(GOLDEN / name).read_bytes() for name in names]
 
 
 class Lengthy(BytesPack):
@@ -121,7 +118,8 @@ class Pool:
         return ((chunk, self.read_one(chunk)) for chunk in ids)
 
 
-NODES = golden("tree", "large-tree-top", "chunk-list-top", "chunk-list-last", "missing")
+NODES = golden("tree", "large-tree-top", "chunk-list-top", "chunk-list-last", "missing", "windows-tree")
+WINDOWS_NODES = golden("windows-tree", "tree", "chunk-list-last")
 
 
 def _node(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
@@ -135,8 +133,7 @@ def _node(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 def _all_lists(data: bytes) -> None:
     pool = Pool([data, *NODES])
-    errors = []
-    readers: list[Callable[[], object]] = [
+    _refused_by_all(
         lambda: _some(read_list(pool, CHUNK_LIST, bytes(32))),
         lambda: _some(read_list(pool, EXTENT_LIST, bytes(32))),
         lambda: _some(read_list(pool, XATTR_LIST, bytes(32))),
@@ -144,7 +141,21 @@ def _all_lists(data: bytes) -> None:
         lambda: _tree(pool),
         lambda: _some(walk(pool, bytes(32), (b"/", b"/dir/x"))),
         lambda: find_entry(pool, bytes(32), b"file \xff"),
-    ]
+    )
+
+
+def _to_windows(data: bytes) -> None:
+    pool = Pool([data, *WINDOWS_NODES])
+    _refused_by_all(
+        lambda: fuzz_windows.plan(pool, ""),
+        lambda: fuzz_windows.plan(pool, "\\\\?\\C:\\restored"),
+        lambda: fuzz_windows.metadata(islice(read_tree(pool, bytes(32)), ITEMS)),
+    )
+
+
+def _refused_by_all(*readers: Callable[[], object]) -> None:
+    """Raises the first error where no reader takes anything."""
+    errors = []
     for read in readers:
         try:
             read()
@@ -165,13 +176,19 @@ def _tree(pool: Pool) -> None:
             _some(entry_chunks(pool, entry))
 
 
-TREES = Target("tree", (View("nodes", _node, NODES, _all_lists), View("as stored", mutated, NODES, _all_lists)))
+TREES = Target(
+    "tree",
+    (
+        View("nodes", _node, NODES, _all_lists),
+        View("as stored", mutated, NODES, _all_lists),
+        View("restored to Windows", _node, WINDOWS_NODES, _to_windows),
+    ),
+)
 
 
 # --- snapshots and records -------------------------------------------------------------------------------------------
 
 SNAPSHOT = golden("snapshot")[0]
-RECORDS = golden("record-commit", "record-remove")
 _BODY = msgspec.msgpack.encode(SNAPSHOT_BODY)
 _SIGNED = msgspec.msgpack.encode([_BODY, AGENT.sign(snapshot.SIGNATURE_LABEL + _BODY)])
 
@@ -189,24 +206,13 @@ def _sign(body: bytes) -> None:
     _seal(msgspec.msgpack.encode([body, AGENT.sign(snapshot.SIGNATURE_LABEL + body)]))
 
 
-def _record(data: bytes) -> None:
-    record.parse(data)
-    record.verify_chain([(1, data)], KEY.record_public_key())
-
-
-def _signed_record(body: bytes) -> None:
-    unsigned = struct.pack("<8sHHI", b"PHNXRECD", 1, 0, len(body)) + body
-    _record(unsigned + KEY.record_signing_key().sign(record.SIGNATURE_LABEL + unsigned))
-
-
 SNAPSHOTS = Target(
     "snapshot",
     (
         View("as stored", mutated, [SNAPSHOT], _open),
         View("behind the seal", altered, [_SIGNED], _seal),
         View("behind the signature", altered, [_BODY], _sign),
-        View("record", mutated, RECORDS, _record),
-        View("signed record", altered, [each[16:-64] for each in RECORDS], _signed_record),
+        *fuzz_records.VIEWS,
     ),
 )
 
@@ -262,6 +268,7 @@ MERGED = Target(
         View("behind the hash", altered, [_MERGED[16:-32]], _hashed),
     ),
 )
+TARGETS = (PACKS, TREES, SNAPSHOTS, DESCRIPTORS, MERGED)
 
 
 def _ignore(_: object) -> None:

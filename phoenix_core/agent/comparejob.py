@@ -64,7 +64,7 @@ class CompareJob:
     def _compare(self, node: PatientNode) -> Findings:
         self._watch.enter(STEP)
         order, terms = self._order, self._terms
-        trees = SnapshotTrees(node, self._ports, order.domain)
+        trees = SnapshotTrees(node, self._ports, order.domain, self._watch.tick, grant_grows=order.grant_grows)
         content = content_of(self._rules(trees.source), now_ns=terms.made_ns)
         walk = LiveWalk(
             trees.source,
@@ -75,6 +75,7 @@ class CompareJob:
             id_key=domain_keys(order.domain).id_key(PackKind.DATA) if terms.content else b"",
         )
         walk.run(order.root, order.paths)
+        trees.grant.await_whole()  # what fails the grant fails the comparison
         return walk.findings
 
     def _rules(self, source: ChunkSource) -> tuple[RuleOrder, ...]:

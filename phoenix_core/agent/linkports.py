@@ -8,13 +8,17 @@ from typing import Protocol, overload
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import KeysAnswer, KeysRequest, TokenAnswer, TokenRequest
 from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.reports import Progress, ReportBody
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.vault.location import BlockRef
 
 KEYS_AT_ONCE = 4096
+GRANT_GROWS = "grant_grows"
+"""The code of the core's answer to who asks for keys too early."""
 
 
 class JobLink(Protocol):
@@ -26,6 +30,8 @@ class JobLink(Protocol):
     def request_blocking(self, request: KeysRequest) -> KeysAnswer: ...
     @overload
     def request_blocking(self, request: TokenRequest) -> TokenAnswer: ...
+    @overload
+    def request_blocking(self, request: GrantRequest) -> GrantAnswer: ...
 
 
 class LinkPorts:
@@ -70,8 +76,22 @@ class LinkPorts:
         keys: list[bytes] = []
         for at in range(0, len(refs), KEYS_AT_ONCE):
             some = tuple(refs[at : at + KEYS_AT_ONCE])
-            keys += self._link.request_blocking(KeysRequest(0, self._job, some)).keys
+            keys += self._some_keys(some)
         return keys
+
+    def _some_keys(self, refs: tuple[BlockRef, ...]) -> tuple[bytes, ...]:
+        while True:
+            try:
+                return self._link.request_blocking(KeysRequest(0, self._job, refs)).keys
+            except PhoenixError as error:
+                if error.view().code != GRANT_GROWS:
+                    raise
+            if self.cancelled.is_set():
+                raise Cancelled(who=self.cancelled_by)
+
+    def grown(self, seen: int) -> tuple[int, bool]:
+        answer = self._link.request_blocking(GrantRequest(0, self._job, seen))
+        return answer.step, answer.is_whole
 
     def fresh_token(self) -> str:
         return self._link.request_blocking(TokenRequest(0, self._job)).token

@@ -48,6 +48,10 @@ class JobPorts(Protocol):
     def block_keys(self, refs: Sequence[BlockRef]) -> list[bytes]:
         """Ask the core for the keys of these blocks, in order. Raises what the core answers (`RemoteError`)."""
 
+    def grown(self, seen: int) -> tuple[int, bool]:
+        """Of a grant that grows the step that it has come to, and whether it is whole: once it is another than `seen`,
+        or after about a second. Raises what the core answers (`RemoteError`)."""
+
     def fresh_token(self) -> str:
         """A new storage token for this job. Raises what the core answers (`RemoteError`)."""
 

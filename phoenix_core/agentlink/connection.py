@@ -11,6 +11,7 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.directions import FromCore
 from phoenix_core.agentlink.errors import CoreUnreachable, FrameGarbled, FrameTooLarge, MessageUnexpected, from_view
+from phoenix_core.agentlink.growinggrant import GrantAnswer
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     CancelOrder,
@@ -163,6 +164,7 @@ class PeerConnection:
                     | RuleTestAnswer()
                     | UpgradeNoted()
                     | OwnStreamAnswer()
+                    | GrantAnswer()
                 ):
                     self._questions.answered(message)
                 case (

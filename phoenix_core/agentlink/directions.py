@@ -1,5 +1,6 @@
 """Which messages go which way."""
 
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     CancelOrder,
@@ -36,6 +37,7 @@ FromPeer = (
     | RuleTestPage
     | UpgradeOutcome
     | OwnStreamRequest
+    | GrantRequest
     | Progress
     | Report
 )
@@ -55,11 +57,12 @@ FromCore = (
     | UpgradeOrder
     | UpgradeNoted
     | OwnStreamAnswer
+    | GrantAnswer
     | ReportAck
     | JobKnown
     | SnapshotRecorded
 )
 
-Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome | OwnStreamRequest
+Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome | OwnStreamRequest | GrantRequest
 """Requests of peers that the engine answers."""
-Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer
+Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer | GrantAnswer

@@ -17,10 +17,13 @@ COMPARE = "compare"
 STREAMS = "streams"
 """Backups of what a script prints."""
 
+GROWING_GRANT = "growing_grant"
+"""Restores that begin while the core still finds out what they may read."""
+
 OWN_STREAMS = "own_streams"
 """Of a core: it takes streams that are handed to its agents."""
 
 CORE = (OWN_STREAMS,)
 """What a core names in its `Welcome`."""
 
-ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE, STREAMS)
+ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE, STREAMS, GROWING_GRANT)

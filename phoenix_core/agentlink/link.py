@@ -20,6 +20,7 @@ from phoenix_core.agentlink.certificates import CORE
 from phoenix_core.agentlink.connection import LatestProgress, Order, PeerConnection
 from phoenix_core.agentlink.dial import CONNECT_PATH, CONNECT_TIMEOUT_S, address_of, http_session, proxy_arguments
 from phoenix_core.agentlink.errors import CoreUnreachable, LinkClosed, PeerCertificateExpired, PeerCertificateRefused
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import (
     PROTOCOL_VERSION,
     CertificateAnswer,
@@ -142,6 +143,8 @@ class Link:
     def request_blocking(self, request: UpgradeOutcome, timeout_s: float = REQUEST_TIMEOUT_S) -> UpgradeNoted: ...
     @overload
     def request_blocking(self, request: OwnStreamRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> OwnStreamAnswer: ...
+    @overload
+    def request_blocking(self, request: GrantRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> GrantAnswer: ...
     def request_blocking(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """As `request`, from any thread but the event loop's."""
         loop = self._loop
@@ -159,6 +162,8 @@ class Link:
     async def request(self, request: CertificateRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> CertificateAnswer: ...
     @overload
     async def request(self, request: OwnRestoreRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> OwnRestoreAnswer: ...
+    @overload
+    async def request(self, request: GrantRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> GrantAnswer: ...
     async def request(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """Ask the core; the number is filled in. Asked again on the next connection where one is lost.
 

@@ -179,6 +179,9 @@ class RestoreOrder(Message, frozen=True):
     workers: int = 0
     drill: DrillTerms | None = None
     compare: CompareTerms | None = None
+    grant_grows: bool = False
+    """What the job may read is still being found out: see `growinggrant`. Only to agents that know
+    `features.GROWING_GRANT`."""
 
 
 class CancelOrder(Message, frozen=True):

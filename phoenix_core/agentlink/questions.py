@@ -7,6 +7,7 @@ import msgspec
 
 from phoenix_core.agentlink.errors import AnswerLost, CoreAway, LinkClosed, from_view
 from phoenix_core.agentlink.frames import encode
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import (
     CertificateAnswer,
     CertificateRequest,
@@ -29,9 +30,17 @@ Request = (
     | RuleTestPage
     | UpgradeOutcome
     | OwnStreamRequest
+    | GrantRequest
 )
 Answer = (
-    KeysAnswer | TokenAnswer | CertificateAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer
+    KeysAnswer
+    | TokenAnswer
+    | CertificateAnswer
+    | OwnRestoreAnswer
+    | RuleTestAnswer
+    | UpgradeNoted
+    | OwnStreamAnswer
+    | GrantAnswer
 )
 
 

@@ -17,6 +17,7 @@ from phoenix_core.agentlink import frames
 from phoenix_core.agentlink.certificates import PeerIdentity
 from phoenix_core.agentlink.directions import Asked
 from phoenix_core.agentlink.errors import FrameGarbled, FrameTooLarge, LinkError, MessageUnexpected
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import (
     CertificateAnswer,
     CertificateRequest,
@@ -183,6 +184,7 @@ class PeerSession:
                 | RuleTestPage()
                 | UpgradeOutcome()
                 | OwnStreamRequest()
+                | GrantRequest()
             ):
                 await self._requests.acquire()
                 task = group.create_task(self._answer(message), name=f"link request {self.identity.peer_id}")
@@ -257,4 +259,5 @@ _ANSWERS: dict[type[Message], Callable[..., Message]] = {
     OwnRestoreRequest: OwnRestoreAnswer,
     UpgradeOutcome: UpgradeNoted,
     OwnStreamRequest: OwnStreamAnswer,
+    GrantRequest: GrantAnswer,
 }

@@ -212,6 +212,16 @@ class NotOfThisJob(PhoenixError):
     http_status = 403
 
 
+class GrantGrows(PhoenixError):
+    """An agent that plans its restore asked for keys that the core may yet grant."""
+
+    code = "grant_grows"
+    template = "What job {job} may read is still being found out."
+    hint = "The agent asks again by itself."
+    retryable = True
+    http_status = 503
+
+
 class JobAborted(PhoenixError):
     """A job ended without a result, though nobody cancelled it."""
 

@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Sequence
 
 from phoenix_core.catalog.rows import JobRow
+from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
 from phoenix_core.domain.states import JobKind
-from phoenix_core.engine.errors import NotOfThisJob
+from phoenix_core.engine.errors import GrantGrows, NotOfThisJob
+from phoenix_core.engine.pending_grant import PendingGrant
 from phoenix_core.engine.restore_grant import Grant
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef
 from phoenix_core.vault.packkeys import PackKeys
 
+ANSWER_S = 1.0
+"""So long an agent that asks again waits for an answer. It notices only then that its job was cancelled."""
 _RESTORES = frozenset({JobKind.FILE_RESTORE, JobKind.RESTORE_DRILL, JobKind.FILE_COMPARE})
 
 
@@ -20,7 +24,7 @@ class KeyDesk:
     """Used from the event loop; the opening of heads happens in a thread, one request at a time."""
 
     def __init__(self) -> None:
-        self._grants: dict[str, asyncio.Future[Grant]] = {}
+        self._grants: dict[str, PendingGrant] = {}
         self._vault: OpenVault | None = None
         self._keys: PackKeys | None = None
         self._turn = asyncio.Lock()
@@ -28,22 +32,46 @@ class KeyDesk:
     def expect(self, job_id: str) -> None:
         """A grant for this job is being made: requests wait for it."""
         if job_id not in self._grants:
-            self._grants[job_id] = asyncio.get_running_loop().create_future()
+            self._grants[job_id] = PendingGrant()
+
+    def grew(self, job_id: str, grant: Grant) -> None:
+        """The grant has more than before, and grows on."""
+        pending = self._grants.get(job_id)
+        if pending is not None:  # the job may have ended meanwhile
+            pending.grew(grant)
 
     def grant(self, job_id: str, grant: Grant) -> None:
+        """The whole grant."""
         self.expect(job_id)
-        if not self._grants[job_id].done():
-            self._grants[job_id].set_result(grant)
+        self._grants[job_id].complete(grant)
+
+    def fail(self, job_id: str, error: PhoenixError) -> None:
+        """There will be no grant."""
+        pending = self._grants.get(job_id)
+        if pending is not None:
+            pending.fail(error)
 
     def drop(self, job_id: str) -> None:
         pending = self._grants.pop(job_id, None)
         if pending is not None:
-            pending.cancel()
+            pending.drop()
 
-    async def keys(self, vault: OpenVault, job: JobRow, blocks: Sequence[BlockRef]) -> tuple[bytes, ...]:
-        """One key per block, in order. Raises NotOfThisJob where one of them isn't the job's."""
+    async def grown(self, job: JobRow, seen: int) -> tuple[int, bool]:
+        """The step that the job's grant has come to, and whether it is whole: once that is another than `seen`, or
+        after a second. Raises NotOfThisJob, and why there is no grant."""
+        pending = self._pending(job)
+        await pending.until(lambda: pending.steps != seen, ANSWER_S)
+        return pending.steps, pending.is_whole
+
+    async def keys(
+        self, vault: OpenVault, job: JobRow, blocks: Sequence[BlockRef], *, asks_again: bool = False
+    ) -> tuple[bytes, ...]:
+        """One key per block, in order; blocks that a growing grant doesn't have yet are waited for. `asks_again`: the
+        agent knows GrantGrows.
+
+        Raises NotOfThisJob where one of them isn't the job's, GrantGrows where it may yet be."""
         if job.kind in _RESTORES:
-            await self._check_restore(job, blocks)
+            await self._check_restore(job, blocks, ANSWER_S if asks_again else None)
         else:
             await asyncio.to_thread(_check_backup, vault, job, blocks)
         async with self._turn:
@@ -51,14 +79,19 @@ class KeyDesk:
                 self._vault, self._keys = vault, vault.pack_keys()
             return tuple(await asyncio.to_thread(self._keys.block_keys, blocks))
 
-    async def _check_restore(self, job: JobRow, blocks: Sequence[BlockRef]) -> None:
+    def _pending(self, job: JobRow) -> PendingGrant:
         pending = self._grants.get(job.id)
         if pending is None:
             raise NotOfThisJob(job=job.id, detail="it has no restore under way")
-        grant = await asyncio.shield(pending)
-        for block in blocks:
-            if not grant.allows(block):
-                raise NotOfThisJob(job=job.id, detail=f"block {block.ordinal} of pack {block.pack_id.hex()[:12]}")
+        return pending
+
+    async def _check_restore(self, job: JobRow, blocks: Sequence[BlockRef], within_s: float | None) -> None:
+        pending = self._pending(job)
+        if not await pending.until(lambda: pending.refused(blocks) is None, within_s):
+            raise GrantGrows(job=job.id)
+        block = pending.refused(blocks)
+        if block is not None:
+            raise NotOfThisJob(job=job.id, detail=f"block {block.ordinal} of pack {block.pack_id.hex()[:12]}")
 
 
 def _check_backup(vault: OpenVault, job: JobRow, blocks: Sequence[BlockRef]) -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import structlog
 
+from phoenix_core.agentlink import features
 from phoenix_core.agentlink.ca import IssuedCertificate
 from phoenix_core.agentlink.certificates import PeerIdentity
 from phoenix_core.agentlink.directions import Answered, Asked
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.hub import Greeting
 from phoenix_core.agentlink.messages import (
     Hello,
@@ -192,7 +194,7 @@ class PeerConversation:
 
     async def on_request(self, peer: PeerIdentity, request: Asked) -> Answered:
         try:
-            if isinstance(request, KeysRequest):
+            if isinstance(request, KeysRequest | GrantRequest):
                 return await self._answer_keys(peer.peer_id, request)
             if isinstance(request, TokenRequest):
                 return await self._answer_token(peer.peer_id, request)
@@ -208,9 +210,13 @@ class PeerConversation:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)
             raise
 
-    async def _answer_keys(self, peer_id: str, request: KeysRequest) -> KeysAnswer:
+    async def _answer_keys(self, peer_id: str, request: KeysRequest | GrantRequest) -> KeysAnswer | GrantAnswer:
         job = await self._running(peer_id, request.job)
-        keys = await self._keys.keys(self._seat.get(), job, request.blocks)
+        if isinstance(request, GrantRequest):
+            step, is_whole = await self._keys.grown(job, request.seen)
+            return GrantAnswer(number=request.number, step=step, is_whole=is_whole)
+        asks_again = self._agents.knows(peer_id, features.GROWING_GRANT)
+        keys = await self._keys.keys(self._seat.get(), job, request.blocks, asks_again=asks_again)
         return KeysAnswer(number=request.number, keys=keys)
 
     async def _answer_token(self, peer_id: str, request: TokenRequest) -> TokenAnswer:

@@ -8,6 +8,7 @@ from functools import partial
 from phoenix_core.agentlink.messages import DomainAccess, RestoreOrder
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.amounts import amount
+from phoenix_core.domain.errors import Cancelled, PhoenixError
 from phoenix_core.domain.ids import PackId, SnapshotId
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.engine.assignment import CORE, RESTORE, StorageAssigner
@@ -71,9 +72,23 @@ class RestoreAccess:
         to_server: str,
         *,
         trees_only: bool = False,
+        begun: Callable[[], None] | None = None,
     ) -> Grant:
         """Let the agent read what these paths need (none: all); with `trees_only` no content. Raises
-        PathNotInSnapshot."""
+        PathNotInSnapshot.
+
+        With `begun` trees may be read before all is known: it is called when the agent may begin."""
+        loop = asyncio.get_running_loop()
+
+        def tell(grant: Grant) -> None:
+            self._keys.grew(run.job.id, grant)
+            if begun is not None:
+                begun()
+
+        def grown(grant: Grant, packs: list[PackId]) -> None:
+            if packs:
+                vault.node.grant(run.job.id, packs)
+            loop.call_soon_threadsafe(tell, grant)
 
         def plan() -> Grant:
             copies = partial(self._copies, run, vault, snapshot.server_id)
@@ -86,6 +101,7 @@ class RestoreAccess:
                 to_server,
                 trusted=not run.job.requested_by.startswith(AGENT_ASKS),
                 trees_only=trees_only,
+                grown=None if begun is None else grown,
             )
             packs = grant.packs
             for start in range(0, len(packs), GRANT_BATCH):
@@ -93,7 +109,13 @@ class RestoreAccess:
             trim_memory()
             return grant
 
-        grant = await run.in_thread(plan)
+        try:
+            grant = await run.in_thread(plan)
+        except Cancelled:
+            raise  # the agent hears of that by itself
+        except PhoenixError as error:
+            self._keys.fail(run.job.id, error)
+            raise
         self._keys.grant(run.job.id, grant)
         if grant.opened_blocks:
             await run.note(
@@ -113,7 +135,10 @@ class RestoreAccess:
         paths: Sequence[bytes],
         destination: bytes,
         to_server: str,
+        *,
+        grows: bool = False,
     ) -> RestoreOrder:
+        """`grows`: the agent may be told before the grant is whole."""
         keys = vault.key.domain_keys(snapshot.domain, snapshot.epoch)
         return RestoreOrder(
             job=run.job.id,
@@ -132,6 +157,7 @@ class RestoreAccess:
             paths=tuple(paths),
             destination=destination,
             workers=self._settings.whole("restore.workers"),
+            grant_grows=grows,
         )
 
     @contextmanager

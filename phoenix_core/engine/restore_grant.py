@@ -5,10 +5,13 @@ each chunk one copy is chosen; its pack goes on the grant. Of the granted packs,
 with chunks that it needs. Blocks are bits of one number per pack (of each 1,024 blocks, should it have more), and of a
 folder one node of its tree is held at a time, so that a restore of terabytes fits in memory. Packs of the snapshot's
 server and of the server that restores are granted as they are; for those of others see `shared_packs`.
+
+An agent may plan its restore meanwhile: then the packs and blocks that hold trees count as granted as soon as the walk
+comes to them. They are a part of the grant that comes out in the end, whatever else does.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from phoenix_core.catalog.rows import SnapshotRow
@@ -27,6 +30,7 @@ from phoenix_core.vault.tree import read_checked_pages, read_tree, with_parts
 from phoenix_core.vault.treewalk import descend
 from phoenix_core.vault.windowsentry import is_windows, streams_of
 
+Grown = Callable[["Grant", list[PackId]], None]
 BATCH = 4096
 """Chunks that are asked for at once."""
 BITS = 1024
@@ -41,6 +45,7 @@ class Grant:
     def __init__(self) -> None:
         self._copies: dict[tuple[bytes, int], int] = {}
         self._chosen: set[bytes] = set()
+        self._tree_packs: dict[bytes, None] = {}
         self.files = 0
         self.bytes = 0
         self.unreadable: list[tuple[str, str]] = []
@@ -62,6 +67,13 @@ class Grant:
             self._chosen.add(block.pack_id)
             self._mark(block)
 
+    def new_tree_packs(self, places: Iterable[Location | None]) -> list[PackId]:
+        """Granted packs that hold these trees and were not told of yet."""
+        packs = {place.pack_id for place in places if place is not None and place.pack_id in self._chosen}
+        new = [PackId(pack) for pack in sorted(packs - self._tree_packs.keys())]
+        self._tree_packs.update(dict.fromkeys(new))
+        return new
+
     def _mark(self, place: Location | BlockRef) -> None:
         part, bit = divmod(place.ordinal, BITS)
         self._copies[place.pack_id, part] = self._copies.get((place.pack_id, part), 0) | 1 << bit
@@ -71,6 +83,7 @@ class Grant:
         return [PackId(pack) for pack in sorted(self._chosen)]
 
     def allows(self, block: BlockRef) -> bool:
+        """Also while it grows, from any thread: what is allowed once stays so."""
         part, bit = divmod(block.ordinal, BITS)
         return block.pack_id in self._chosen and bool(self._copies.get((block.pack_id, part), 0) >> bit & 1)
 
@@ -85,6 +98,7 @@ def plan_grant(
     *,
     trusted: bool = False,
     trees_only: bool = False,
+    grown: Grown | None = None,
 ) -> Grant:
     """Walk the selected paths (none: everything) and collect what a restore of them reads, copying what only other
     servers' packs hold. Blocks.
@@ -92,9 +106,11 @@ def plan_grant(
     Raises PathNotInSnapshot for a path that isn't there, Cancelled once `stop` is set. What can't be read of the
     trees is noted: the agent reports it as missing. Without `open_copies` nothing is copied. `trusted`: an operator
     asked, so that copies of other servers help where they can, and the restore goes on with others' blocks where there
-    is no space for copies, or the vault is read-only. `trees_only`: what is in the files isn't needed."""
+    is no space for copies, or the vault is read-only. `trees_only`: what is in the files isn't needed. `grown` is told
+    the grant each time that trees were added, with the packs that are new by that: first once all paths are known to be
+    there."""
     planner = _Planner(vault, snapshot, stop, to_server or snapshot.server_id, trusted=trusted, trees_only=trees_only)
-    return planner.plan(paths, open_copies)
+    return planner.plan(paths, open_copies, grown)
 
 
 class _Planner:
@@ -116,15 +132,19 @@ class _Planner:
         self._snapshot = snapshot
         self._stop = stop
         self._grant = Grant()
-        ahead = LocateAhead(self._locate)
+        ahead = LocateAhead(self._locate_trees)
         self._source = AheadSource(vault.reader(snapshot.domain, snapshot.epoch, locate=ahead), ahead)
         self._data: set[ChunkId] = set()
         self._located: set[ChunkId] = set()
+        self._new_packs: list[PackId] = []
+        self._grown: Grown | None = None
 
-    def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None) -> Grant:
-        for path in dict.fromkeys(paths or (b"/",)):
-            for at, entry in self._entries(path):
-                self._walk(at, entry)
+    def plan(self, paths: Sequence[bytes], open_copies: OpenCopies | None, grown: Grown | None) -> Grant:
+        selected = [each for path in dict.fromkeys(paths or (b"/",)) for each in self._entries(path)]
+        self._grown = grown
+        self._tell()
+        for at, entry in selected:
+            self._walk(at, entry)
         self._flush()
         self._settle(open_copies)
         return self._grant
@@ -178,8 +198,9 @@ class _Planner:
                     below += [child for child in page if child.is_directory]
             except (ChunkMissing, ChunkDamaged, HostileTree) as error:
                 self._note(at, error)
-            self._source.hint([ChunkId(child.tree) for child in reversed(below)])
-            pending += [(above + child.name, child.tree) for child in below]
+            # In the order in which an agent that plans meanwhile comes to them.
+            self._source.hint([ChunkId(child.tree) for child in below])
+            pending += [(above + child.name, child.tree) for child in reversed(below)]
 
     def _add_files(self, above: bytes, page: Sequence[Entry]) -> None:
         """A node's entries: those that hold all that they need together, those with something in lists one by one."""
@@ -227,6 +248,17 @@ class _Planner:
             if len(self._located) > REMEMBERED:
                 self._located.clear()
             self._located.update(wanted)
+
+    def _locate_trees(self, ids: Sequence[ChunkId]) -> list[Location | None]:
+        found = self._locate(ids)
+        self._new_packs += self._grant.new_tree_packs(found)
+        self._tell()
+        return found
+
+    def _tell(self) -> None:
+        if self._grown is not None:
+            new, self._new_packs = self._new_packs, []
+            self._grown(self._grant, new)
 
     def _locate(self, ids: Sequence[ChunkId]) -> list[Location | None]:
         found: list[Location | None] = []

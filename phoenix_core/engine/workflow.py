@@ -80,6 +80,10 @@ class JobRun:
             lambda: self._ledger.record_step(self.job.id, step_id, state, detail=detail, error=error)
         )
 
+    async def skip(self, step_id: str, why: str) -> None:
+        """Record that a step, though it may have begun, comes to nothing."""
+        await self._record(step_id, StepState.SKIPPED, detail=why)
+
     async def enter(self, step_id: str) -> None:
         """End the step that runs, where one does, and begin this one; for work whose steps follow each other."""
         if step_id == self._entered:

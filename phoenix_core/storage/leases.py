@@ -47,6 +47,7 @@ class Leases:
         self._deadlines: dict[str, float] = {}
         self._told_cache: dict[str, set[bytes]] = {}
         self._granted_cache: dict[str, frozenset[bytes]] = {}
+        self._granted_changes = 0
         self._renew_all()
 
     def open(self, lease: LeaseId, job: str, server_id: str, parent: SnapshotId | None) -> None:
@@ -87,6 +88,7 @@ class Leases:
             self._deadlines.pop(lease, None)
             self._told_cache.pop(lease, None)
             self._granted_cache.clear()
+            self._granted_changes += 1
 
     def renew(self, lease: str, job: str = "?") -> None:
         """Raises LeaseLapsed."""
@@ -127,15 +129,18 @@ class Leases:
         self._environment.write(work)
         with self._lock:
             self._granted_cache.pop(job, None)
+            self._granted_changes += 1
 
     def granted(self, job: str) -> frozenset[bytes]:
         with self._lock:
             cached = self._granted_cache.get(job)
+            changes = self._granted_changes
         if cached is None:
             with self._environment.reading() as txn:
                 cached = frozenset(self._duplicates(txn, self._granted, job))
             with self._lock:
-                self._granted_cache[job] = cached
+                if changes == self._granted_changes:  # else it may be what was granted before
+                    self._granted_cache[job] = cached
         return cached
 
     def lapse_overdue(self, txn: Txn) -> None:

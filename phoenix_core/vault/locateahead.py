@@ -45,6 +45,10 @@ class LocateAhead:
         """Ask anew where it lies."""
         self._known.pop(chunk, None)
 
+    def forget_all(self) -> None:
+        """Ask anew where each of them lies."""
+        self._known.clear()
+
 
 class AheadSource:
     """Chunks by a reader that locates by `ahead`. Where a chunk moved since it was located, it is looked for again."""

@@ -11,6 +11,7 @@ import pytest
 from phoenix_core.agent.errors import VaultBehind
 from phoenix_core.agent.jobs import AgentJobs, WorkOrder
 from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agent.linkports import LinkPorts
 from phoenix_core.agent.ports import JobPorts
 from phoenix_core.agent.state import AgentState
 from phoenix_core.agentlink.messages import (
@@ -24,7 +25,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
 )
 from phoenix_core.agentlink.reports import BackupResult, JobFailed, LogReport, Progress, ReportBody
-from phoenix_core.domain.errors import Cancelled
+from phoenix_core.domain.errors import Cancelled, ErrorView, RemoteError
 from phoenix_core.vault.location import BlockRef
 
 
@@ -33,6 +34,8 @@ class LinkDouble:
         self.reports: list[tuple[str, ReportBody]] = []
         self.last = threading.Semaphore(0)
         self.requests: list[KeysRequest | TokenRequest] = []
+        self.refusals: list[str] = []
+        """The codes that the first requests for keys are answered with."""
 
     def report(self, job: str, body: ReportBody) -> None:
         self.reports.append((job, body))
@@ -46,6 +49,8 @@ class LinkDouble:
         self.requests.append(request)
         if isinstance(request, TokenRequest):
             return TokenAnswer(0, "token")
+        if self.refusals:
+            raise RemoteError(ErrorView(self.refusals.pop(0), "not now", ""))
         return KeysAnswer(0, tuple(block.pack_id for block in request.blocks))
 
 
@@ -128,6 +133,25 @@ def test_keys_are_asked_for_in_portions(jobs: AgentJobs, link: LinkDouble) -> No
     assert link.last.acquire(timeout=10)
     assert link.reports == [("asks", BackupResult("asked"))]
     assert len(link.requests) == 3
+
+
+def test_keys_that_may_yet_be_granted_are_asked_for_again(link: LinkDouble, tmp_path: Path) -> None:
+    """Until they come, or the core refuses them for good, or the job is cancelled."""
+    cache = KeyCache(tmp_path)
+    ports = LinkPorts("asks", link, tmp_path, cache)
+    block = BlockRef(bytes(32), 0)
+    link.refusals = ["grant_grows", "grant_grows"]
+    assert ports.block_keys([block]) == [block.pack_id]
+    assert len(link.requests) == 3
+    link.refusals = ["grant_grows", "not_of_this_job"]
+    with pytest.raises(RemoteError) as refused:
+        ports.block_keys([block])
+    assert refused.value.view().code == "not_of_this_job"
+    ports.cancel("jane")
+    link.refusals = ["grant_grows"]
+    with pytest.raises(Cancelled):
+        ports.block_keys([block])
+    cache.close()
 
 
 def test_a_notice_is_put_into_each_job(jobs: AgentJobs, link: LinkDouble) -> None:

@@ -57,6 +57,8 @@ class RigPorts:
     asked_blocks: list[BlockRef] = field(default_factory=list)
     tokens: int = 0
     use_cache: bool = True
+    grow: Callable[[int], tuple[int, bool]] = lambda seen: (seen, True)
+    """How a grant that grows does so."""
 
     @property
     def state_dir(self) -> Path:
@@ -75,6 +77,9 @@ class RigPorts:
     def block_keys(self, refs: Sequence[BlockRef]) -> list[bytes]:
         self.asked_blocks += refs
         return self.rig.block_keys(refs)
+
+    def grown(self, seen: int) -> tuple[int, bool]:
+        return self.grow(seen)
 
     def fresh_token(self) -> str:
         self.tokens += 1

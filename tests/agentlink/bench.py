@@ -24,6 +24,7 @@ from phoenix_core.agentlink.directions import Answered, Asked, FromCore
 from phoenix_core.agentlink.enrol import Enrolment, EnrolRequest, enrol
 from phoenix_core.agentlink.enrolment import EnrolmentService, Grant
 from phoenix_core.agentlink.errors import TokenExpired, TokenForged, TokenForOtherRole, TokenUsed
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.hub import Greeting, Hub
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
@@ -174,6 +175,8 @@ class EngineDouble:
                 return UpgradeNoted(number=0)
             case OwnStreamRequest():
                 return OwnStreamAnswer(number=0, job="j1", state="successful", is_over=True)
+            case GrantRequest():
+                return GrantAnswer(number=0, step=request.seen + 1, is_whole=True)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
         self.serials[peer.peer_id].add(certificate.serial)

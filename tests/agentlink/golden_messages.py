@@ -8,6 +8,7 @@ from pathlib import Path
 from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms, Difference
 from phoenix_core.agentlink.drillmessages import DrillFailure, DrillFindings, DrillTerms
 from phoenix_core.agentlink.frames import encode
+from phoenix_core.agentlink.growinggrant import GrantAnswer, GrantRequest
 from phoenix_core.agentlink.messages import (
     BackupOrder,
     CancelOrder,
@@ -179,6 +180,7 @@ EXAMPLES: dict[str, Message] = {
             rules=(_RULE,),
             made_ns=1_764_500_000_000_000_000,
         ),
+        grant_grows=True,
     ),
     "CancelOrder": CancelOrder(job="j1", who="operator"),
     "KeysRequest": KeysRequest(number=5, job="j1", blocks=(BlockRef(b"\x07" * 32, 0), BlockRef(b"\x08" * 32, 70_000))),
@@ -228,6 +230,8 @@ EXAMPLES: dict[str, Message] = {
     "OwnStreamAnswer": OwnStreamAnswer(
         number=9, job="j1", state="failed", is_over=True, snapshot_id="ab" * 32, failure=_ERROR, error=_ERROR
     ),
+    "GrantRequest": GrantRequest(number=9, job="j2", seen=3),
+    "GrantAnswer": GrantAnswer(number=9, step=4, is_whole=True, error=_ERROR),
     "Progress": Progress(
         job="j1",
         phase="transfer",

@@ -13,6 +13,7 @@ from phoenix_core.agentlink import features
 from phoenix_core.agentlink.backoff import Backoff
 from phoenix_core.agentlink.connection import Order
 from phoenix_core.agentlink.enrol import enrol
+from phoenix_core.agentlink.growinggrant import GrantRequest
 from phoenix_core.agentlink.link import Link
 from phoenix_core.agentlink.messages import (
     BackupOrder,
@@ -72,6 +73,8 @@ class FakeAgent:
         self.files: Files = {"/srv/hello": b"hello, world" * 1000, "/srv/deep/er/file": b"x" * 5000}
         self.on_backup: Script = back_up
         self.on_restore: Script = restore
+        self.awaits_grant = True
+        """Before it does anything about a restore."""
         self.orders: list[BackupOrder | RestoreOrder] = []
         self.cancelled: dict[str, asyncio.Event] = {}
         self.recorded: list[SnapshotRecorded] = []
@@ -172,6 +175,12 @@ class FakeAgent:
 
     async def _work(self, script: Script, order: BackupOrder | RestoreOrder) -> None:
         try:
+            if isinstance(order, RestoreOrder) and order.grant_grows and self.awaits_grant:
+                try:
+                    await self.whole_grant(order.job)
+                except PhoenixError as error:
+                    await self.report(order.job, JobFailed(error=error.view()))
+                    return
             await script(self, order)
         finally:
             self.working.discard(order.job)
@@ -187,6 +196,13 @@ class FakeAgent:
     async def upload(self, order: BackupOrder, files: Files | None = None) -> BackupResult:
         chosen = self.files if files is None else files
         return await asyncio.to_thread(lambda: upload(order, chosen, self.state))
+
+    async def whole_grant(self, job: str) -> None:
+        """Wait until all that the job may read is granted."""
+        seen, is_whole = 0, False
+        while not is_whole:
+            answer = await self.link.request(GrantRequest(number=0, job=job, seen=seen), 10)
+            seen, is_whole = answer.step, answer.is_whole
 
     async def keys(self, job: str, blocks: Sequence[BlockRef]) -> Sequence[bytes]:
         answer = await self.link.request(KeysRequest(number=0, job=job, blocks=tuple(blocks)), 10)

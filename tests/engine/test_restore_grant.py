@@ -15,6 +15,7 @@ from phoenix_core.engine.restore_grant import BATCH, Grant, plan_grant
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.vault.chunkreader import ChunkReader
 from phoenix_core.vault.entry import ChunkRef, Entry, EntryType
+from phoenix_core.vault.errors import PathNotInSnapshot
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef, Locate, Location
 from phoenix_core.vault.packinfo import PackInfo, PackState
@@ -106,6 +107,40 @@ def test_chunks_are_asked_for_in_batches_while_a_folder_is_read(
     assert {count for count, _ in noted.asked[:-1]} == {BATCH}
     reads_before_the_first, reads_at_all = noted.asked[0][1], noted.memory.opened
     assert reads_before_the_first < reads_at_all
+
+
+def test_what_holds_trees_is_told_while_content_is_still_looked_for(
+    noted: Noted, snapshot: SnapshotRow, stop: threading.Event
+) -> None:
+    """First when the paths are known to be there; and all of it is part of what comes out."""
+    told: list[tuple[set[PackId], int]] = []
+    early: list[BlockRef] = []
+
+    def grown(grant: Grant, packs: list[PackId]) -> None:
+        told.append((set(packs), len(noted.asked)))
+        blocks = {BlockRef(place.pack_id, place.ordinal) for place in noted.memory.places.values()}
+        early.extend(block for block in blocks if grant.allows(block))
+
+    grant = plan_grant(cast(OpenVault, noted), snapshot, (), stop, grown=grown)
+    assert {pack for packs, _ in told for pack in packs} == set(grant.packs)
+    assert next(asked for packs, asked in told if packs) == 0, "before any content is asked for"
+    assert noted.asked
+    assert sum(len(packs) for packs, _ in told) == len(grant.packs), "each is told once"
+    assert early
+    assert all(map(grant.allows, early))
+
+
+def test_a_path_that_is_not_there_is_found_out_before_anything_is_told(
+    noted: Noted, snapshot: SnapshotRow, stop: threading.Event
+) -> None:
+    with pytest.raises(PathNotInSnapshot):
+        plan_grant(
+            cast(OpenVault, noted),
+            snapshot,
+            (b"/file-000000", b"/no such"),
+            stop,
+            grown=lambda grant, packs: pytest.fail("told"),
+        )
 
 
 def test_planning_stops_in_the_middle_of_a_folder(noted: Noted, snapshot: SnapshotRow, stop: threading.Event) -> None:

@@ -1,7 +1,9 @@
 """What a job may and may not do at the node."""
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from phoenix_core.storage.errors import (
     TokenExpired,
     TokenForged,
 )
+from phoenix_core.storage.leases import Leases
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackState
 from phoenix_core.vault.sharing import SHARED_ABOVE_BYTES
@@ -237,6 +240,28 @@ def test_a_restore_sees_and_opens_only_what_it_was_granted(rig: Rig) -> None:
     assert jobs.locate(ids_of(other)) == [None, None]
     with pytest.raises(NotAllowed):
         jobs.open_pack(other.pack_id)
+
+
+def test_what_is_granted_while_the_node_looks_grants_up_is_seen_by_the_next_question(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore asks while its grant grows."""
+    pack = rig.put(rig.node.job_node(rig.job().token), some_chunks(1))
+    job = rig.job(rights="restore")
+    jobs = rig.node.job_node(job.token)
+    look = Leases._duplicates
+
+    def look_and_grant(leases: Leases, *arguments: Any) -> list[bytes]:
+        found = look(leases, *arguments)
+        monkeypatch.undo()
+        granting = threading.Thread(target=rig.node.grant, args=(job.job, [pack.pack_id]))
+        granting.start()
+        granting.join()
+        return found
+
+    monkeypatch.setattr(Leases, "_duplicates", look_and_grant)
+    assert jobs.locate(ids_of(pack)) == [None]
+    assert None not in jobs.locate(ids_of(pack))
 
 
 def test_a_grant_ends_with_its_lease(rig: Rig) -> None:

@@ -84,7 +84,7 @@ class DrillJob:
         with keeper:
             node = connect_patiently(storage, ports.tls, tick=watch.tick)
             try:
-                trees = SnapshotTrees(node, ports, order.domain)
+                trees = SnapshotTrees(node, ports, order.domain, watch.tick, grant_grows=False)
                 check = Check(trees.source, domain_keys(order.domain).data_id_key, place.path, missing, tick)
                 findings = check.run(order.root, order.paths)
             finally:

@@ -98,7 +98,7 @@ class RestoreJob:
     def _run(self, node: PatientNode) -> RestoreResult:
         order = self._order
         self._watch.enter("plan")
-        trees = SnapshotTrees(node, self._ports, order.domain)
+        trees = SnapshotTrees(node, self._ports, order.domain, self._watch.tick, grant_grows=order.grant_grows)
         with self._steps.step("WF6.3") as step:
             check_family(trees.source, order.root)
             destination = self._place
@@ -176,6 +176,7 @@ class RestoreJob:
             planner.run(self._order.root, self._order.paths, folder, exists=destination.exists)
         finally:
             os.close(folder)
+        trees.grant.await_whole()  # without it content would pass for missing
         trim_memory()  # what the plan needed isn't held beside what workers need
         self._tally.skipped += planner.counts.skipped
         return planner

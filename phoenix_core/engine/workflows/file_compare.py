@@ -1,5 +1,7 @@
 """Comparing a snapshot with what is on its server now. It goes the way of a restore as far as its trees are read."""
 
+from functools import partial
+
 import msgspec
 
 from phoenix_core.agentlink import features
@@ -23,9 +25,10 @@ from phoenix_core.engine.requests import BackupJob, CompareJob
 from phoenix_core.engine.restore_access import RestoreAccess
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.sources import Sources
-from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import agents_outcome, file_pairs, raise_failure, stored_outcome
+from phoenix_core.engine.workflows.beside_grant import Beginning, beside_grant, may_begin_early
 from phoenix_core.vault.errors import PathNotInSnapshot
 
 DIFFERENCE = "difference"
@@ -80,6 +83,31 @@ class FileCompare(Workflow):
                     raise AgentCannotCompare(server=name)
                 step.detail = f"{name} is connected"
         paths = tuple(parse_shown(path) for path in request.paths)
+        grows = may_begin_early(run, self._agents)
+
+        async def compare(vault: OpenVault, snapshot: SnapshotRow) -> ReportBody:
+            terms = await self._terms(request, snapshot)
+
+            async def make_order() -> RestoreOrder:
+                order = self._access.order(run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id, grows=grows)
+                return msgspec.structs.replace(order, check_only=True, compare=terms)
+
+            return await agents_outcome(run, self._agents, make_order)
+
+        grant = partial(self._grant, run, request, paths, picked_up=picked_up, grows=grows)
+        return await beside_grant(run, grant, compare)
+
+    async def _grant(
+        self,
+        run: JobRun,
+        request: CompareJob,
+        paths: tuple[bytes, ...],
+        beginning: Beginning,
+        *,
+        picked_up: bool,
+        grows: bool,
+    ) -> None:
+        agent_id = run.job.agent_id
         async with run.step("WF2.2") as step:
             self._directory.server_in_use(agent_id)
             vault = self._seat.get()
@@ -89,18 +117,15 @@ class FileCompare(Workflow):
             await self._sources.check(snapshot, request.paths)
             if not picked_up:
                 await self._access.open(run, vault, snapshot, agent_id)
+            begun = partial(beginning.give, vault, snapshot)
             try:
-                await self._access.grant(run, vault, snapshot, paths, agent_id, trees_only=True)
+                await self._access.grant(
+                    run, vault, snapshot, paths, agent_id, trees_only=True, begun=begun if grows else None
+                )
             except PathNotInSnapshot as error:
                 raise await self._sources.path_missing(error, snapshot, vault, request.paths) from error
             step.detail = f"snapshot {snapshot.id[:SHORT_ID_DIGITS]} of {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        terms = await self._terms(request, snapshot)
-
-        async def make_order() -> RestoreOrder:
-            order = self._access.order(run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id)
-            return msgspec.structs.replace(order, check_only=True, compare=terms)
-
-        return await agents_outcome(run, self._agents, make_order)
+        begun()
 
     async def _terms(self, request: CompareJob, snapshot: SnapshotRow) -> CompareTerms:
         """By the rules of the backup, which are known as long as its job is; else by the paths of the snapshot."""

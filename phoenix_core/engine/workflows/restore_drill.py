@@ -4,6 +4,7 @@ It goes the way of WF6, through lease, grant, keys and the agent's restore; what
 """
 
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -36,6 +37,7 @@ from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import agents_outcome, raise_failure, stored_outcome
+from phoenix_core.engine.workflows.beside_grant import Beginning, beside_grant, may_begin_early
 
 FAILURES_KEPT = 100
 
@@ -115,15 +117,22 @@ class RestoreDrill(Workflow):
             chosen = await self._chosen(run, vault, snapshot, request)
             taken = f"snapshot {snapshot.id[:SHORT_ID_DIGITS]} of {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC"
             step.detail = f"{taken}: {_chosen_text(chosen)}"
-        async with run.step("WF2.2") as step:
-            grant = await self._access.grant(run, vault, snapshot, chosen.paths, request.agent_id)
-            step.detail = f"{amount(grant.files, 'file')} in {amount(len(grant.packs), 'pack')}"
+        agent_id, grows = request.agent_id, may_begin_early(run, self._agents)
+
+        async def grant(beginning: Beginning) -> None:
+            begun = partial(beginning.give, vault, snapshot)
+            async with run.step("WF2.2") as step:
+                grant = await self._access.grant(
+                    run, vault, snapshot, chosen.paths, agent_id, begun=begun if grows else None
+                )
+                step.detail = f"{amount(grant.files, 'file')} in {amount(len(grant.packs), 'pack')}"
+            begun()
 
         async def make_order() -> RestoreOrder:
-            order = self._access.order(run, vault, snapshot, chosen.paths, SCRATCH_DESTINATION, request.agent_id)
+            order = self._access.order(run, vault, snapshot, chosen.paths, SCRATCH_DESTINATION, agent_id, grows=grows)
             return msgspec.structs.replace(order, drill=DrillTerms(sample=sample_text(request.sample)))
 
-        return await agents_outcome(run, self._agents, make_order)
+        return await beside_grant(run, grant, lambda *found: agents_outcome(run, self._agents, make_order))
 
     def _check_agent(self, agent_id: str) -> None:
         peer = self._directory.server_in_use(agent_id)

@@ -1,11 +1,13 @@
 """WF6: restore to a file server. WF2.2: the request is validated and storage assigned."""
 
+from functools import partial
+
 import msgspec
 
 from phoenix_core.agentlink.messages import RestoreOrder
 from phoenix_core.agentlink.reports import ReportBody, RestoreResult
 from phoenix_core.catalog.jobs import Jobs
-from phoenix_core.catalog.rows import JobRow
+from phoenix_core.catalog.rows import JobRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.displaced import removed_text, renamed_text, replaced_text
@@ -19,7 +21,7 @@ from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.requests import RestoreJob
 from phoenix_core.engine.restore_access import RestoreAccess
 from phoenix_core.engine.sources import Sources
-from phoenix_core.engine.vault import VaultSeat
+from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import (
     agents_outcome,
@@ -28,6 +30,7 @@ from phoenix_core.engine.workflows.agent_step import (
     raise_failure,
     stored_outcome,
 )
+from phoenix_core.engine.workflows.beside_grant import Beginning, beside_grant, may_begin_early
 from phoenix_core.vault.errors import PathNotInSnapshot
 
 _DISPLACED = ("displaced", "removed_folders", "removed_entries", "replaced_links", "renamed")
@@ -81,6 +84,29 @@ class FileRestore(Workflow):
             async with run.step("WF6.2") as step:
                 step.detail = f"{self._directory.name_of(run.job.agent_id)} is connected"
         paths = tuple(parse_shown(path) for path in request.paths)
+        grows = may_begin_early(run, self._agents)
+
+        async def restore(vault: OpenVault, snapshot: SnapshotRow) -> ReportBody:
+            async def make_order() -> RestoreOrder:
+                destination = parse_shown(request.destination)
+                order = self._access.order(run, vault, snapshot, paths, destination, request.agent_id, grows=grows)
+                return msgspec.structs.replace(order, conflict=request.conflict, check_only=request.check_only)
+
+            return await agents_outcome(run, self._agents, make_order)
+
+        grant = partial(self._grant, run, request, paths, picked_up=picked_up, grows=grows)
+        return await beside_grant(run, grant, restore)
+
+    async def _grant(
+        self,
+        run: JobRun,
+        request: RestoreJob,
+        paths: tuple[bytes, ...],
+        beginning: Beginning,
+        *,
+        picked_up: bool,
+        grows: bool,
+    ) -> None:
         async with run.step("WF2.2") as step:
             self._directory.server_in_use(request.agent_id)
             vault = self._seat.get()
@@ -92,19 +118,16 @@ class FileRestore(Workflow):
             await self._sources.check(snapshot, request.paths)
             if not picked_up:
                 await self._access.open(run, vault, snapshot, request.agent_id)
+            begun = partial(beginning.give, vault, snapshot)
             try:
-                grant = await self._access.grant(run, vault, snapshot, paths, request.agent_id)
+                grant = await self._access.grant(
+                    run, vault, snapshot, paths, request.agent_id, begun=begun if grows else None
+                )
             except PathNotInSnapshot as error:
                 raise await self._sources.path_missing(error, snapshot, vault, request.paths) from error
             needed = f"{amount(grant.files, 'file')} in {amount(len(grant.packs), 'pack')}"
             step.detail = f"snapshot {snapshot.id[:12]} of {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC: {needed}"
-
-        async def make_order() -> RestoreOrder:
-            destination = parse_shown(request.destination)
-            order = self._access.order(run, vault, snapshot, paths, destination, request.agent_id)
-            return msgspec.structs.replace(order, conflict=request.conflict, check_only=request.check_only)
-
-        return await agents_outcome(run, self._agents, make_order)
+        begun()
 
     async def _conclude(self, run: JobRun, outcome: ReportBody) -> Finish:
         if not isinstance(outcome, RestoreResult):

@@ -84,7 +84,7 @@ class WindowsRestoreJob:
         order = self._order
         lacking = self._windows.take_rights()
         self._watch.enter("plan")
-        trees = SnapshotTrees(node, self._ports, order.domain)
+        trees = SnapshotTrees(node, self._ports, order.domain, self._watch.tick, grant_grows=order.grant_grows)
         with self._steps.step("WF6.3") as step:
             check_family(read_tree(trees.source, order.root))
             targets = tops(trees.source, order.root, order.paths) if not order.destination else []
@@ -129,6 +129,7 @@ class WindowsRestoreJob:
             tick=lambda path: self._planned(planner.counts, path),
         )
         planner.run(self._order.root, self._order.paths)
+        trees.grant.await_whole()  # without it content would pass for missing
         self._tally.skipped += planner.counts.skipped
         return planner.counts
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from phoenix_core.cli.attach import attached
-from phoenix_core.cli.configfile import from_text, to_text
 from phoenix_core.cli.confirm import confirm
-from phoenix_core.cli.errors import ConfigFileInvalid, FileUnwritable
+from phoenix_core.cli.errors import FileUnwritable
 from phoenix_core.cli.output import print_json, say
 from phoenix_core.cli.program import as_typed
+from phoenix_core.configfile import ConfigFileInvalid, from_text, read, to_text
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.errors import EXIT_DONE, EXIT_FAILED
 from phoenix_core.domain.policies import Config, ConfigChange
@@ -69,11 +69,13 @@ async def apply(data: DataDirectory, file: Path, *, yes: bool, as_json: bool) ->
 
 
 def _read(file: Path) -> Config:
+    if file != STANDARD:
+        return read(file)
     try:
-        text = sys.stdin.read() if file == STANDARD else file.read_text(encoding="utf-8")
+        text = sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileInvalid(file=file, detail=str(getattr(error, "strerror", None) or error)) from error
-    return from_text(text, "standard input" if file == STANDARD else str(file))
+    return from_text(text, "standard input")
 
 
 def _print(changes: Sequence[ConfigChange]) -> None:

@@ -105,13 +105,6 @@ class NoSpace(PhoenixError):
     exit_code = EXIT_FAILED
 
 
-class ConfigFileInvalid(PhoenixError):
-    code = "config_file_invalid"
-    template = "The configuration file {file} can't be used: {detail}."
-    hint = "`phoenix config export` shows what such a file looks like."
-    exit_code = EXIT_USAGE
-
-
 class FileExists(PhoenixError):
     code = "file_exists"
     template = "{file} is there already, and stays as it is."

@@ -66,7 +66,7 @@ class ConfigDesk:
         _, _, groups = await self._rows(wanted)
         channels, _ = await self._notifications.channels_for(wanted.channels)
         await self._notifications.rules_for(wanted.notifications, channels, groups)
-        return _changes(await self.current(), wanted)
+        return changes_between(await self.current(), wanted)
 
     async def apply(self, wanted: Config, who: str) -> list[ConfigChange]:
         """Put it in force; returns what changed. Raises FieldInvalid; SecretLeft where it is in force, and the secret
@@ -74,7 +74,7 @@ class ConfigDesk:
         wanted = await self._checked(wanted)
         gone: Sequence[ChannelRow] = ()
         async with self._desk.turn:
-            changes = _changes(await self.current(), wanted)
+            changes = changes_between(await self.current(), wanted)
             if changes:
                 policies, rules, groups = await self._rows(wanted)
                 channels, gone = await self._notifications.channels_for(wanted.channels)
@@ -148,7 +148,8 @@ def _check_once(what: str, names: Sequence[str]) -> None:
         raise FieldInvalid(what=what, name=twice, field="name", detail="another one has this name")
 
 
-def _changes(current: Config, wanted: Config) -> list[ConfigChange]:
+def changes_between(current: Config, wanted: Config) -> list[ConfigChange]:
+    """What putting the wanted one in force changes."""
     return [
         *_differences("policy", current.policies, wanted.policies),
         *_differences("rule", current.rules, wanted.rules),

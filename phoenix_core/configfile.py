@@ -1,17 +1,18 @@
-"""The file of `config export` and `config apply`: TOML, one table for each policy, rule, group, notification channel
-and notification rule, by its name.
+"""The file of all policies, rules, groups and notifications, which command line and console write and apply: TOML, one
+table for each policy, rule, group, notification channel and notification rule, by its name.
 
 Fields that have their default value are left out when it is written.
 """
 
 import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import tomli_w
 
-from phoenix_core.cli.errors import ConfigFileInvalid
+from phoenix_core.domain.errors import EXIT_USAGE, PhoenixError
 from phoenix_core.domain.notifications import Channel, NotificationRule
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
 
@@ -29,9 +30,25 @@ _TABLES: dict[str, type[Any]] = {
 """Each a field of `Config`."""
 
 
+class ConfigFileInvalid(PhoenixError):
+    code = "config_file_invalid"
+    template = "The configuration file {file} can't be used: {detail}."
+    hint = "`phoenix config export` shows what such a file looks like."
+    exit_code = EXIT_USAGE
+
+
 def to_text(config: Config) -> str:
     tables = {what: getattr(config, what) for what in _TABLES}
     return HEADING + tomli_w.dumps({what: _by_name(items) for what, items in tables.items() if items})
+
+
+def read(file: Path) -> Config:
+    """Blocks. Raises ConfigFileInvalid, which names the line or the field."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigFileInvalid(file=file, detail=str(getattr(error, "strerror", None) or error)) from error
+    return from_text(text, str(file))
 
 
 def from_text(text: str, file: str) -> Config:

@@ -25,7 +25,7 @@ RESOURCES = (
     ("GET", "/v1/status", "", "StatusView"),
     ("GET", "/v1/doctor", "`lone` (`true`: the core was started to answer this)", "[FindingView]"),
     ("POST", "/v1/core/stop", "", '202 `{"state": "stopping"}`'),
-    ("GET", "/v1/servers", "", "[ServerView]"),
+    ("GET", "/v1/servers", "", "[ServerView], removed ones too while they have snapshots or can be brought back"),
     ("GET", "/v1/servers/{server}", "name or id", "ServerView"),
     (
         "DELETE",

@@ -3,6 +3,7 @@
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.confirm import confirm_by_name
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, when
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.domain.versions import Standing
 from phoenix_core.domain.views import ServerView
@@ -74,6 +75,7 @@ async def show_one(data: DataDirectory, name: str, *, as_json: bool) -> None:
             ("Name", server.name),
             ("Id", server.id),
             ("State", state_of(server)),
+            *([("Removal", _removal(server))] if server.revoked else []),
             ("Host", server.hostname),
             ("Platform", server.platform),
             ("Agent", version_of(server)),
@@ -127,6 +129,12 @@ def _proved(server: ServerView) -> str:
     if server.last_proof_at is None:
         return "never" if server.snapshots else "-"
     return when(server.last_proof_at) + (", too long ago" if server.proof_due else "")
+
+
+def _removal(server: ServerView) -> str:
+    if server.undo_until is None:
+        return "is final"
+    return as_typed(f"`phoenix server undelete {server.name}` undoes it until about {when(server.undo_until)}")
 
 
 def state_of(server: ServerView) -> str:

@@ -43,6 +43,8 @@ class ServerView(msgspec.Struct, frozen=True):
     """It has snapshots, and that was too long ago (setting `drill.recent_days`), or never."""
     upgrade: str = ""
     """How an upgrade that was ordered goes; empty: none was, or it is through."""
+    undo_until: datetime | None = None
+    """Of a removed one: about until when that can be undone, if the core goes on running; null: it is final."""
 
 
 class StepView(msgspec.Struct, frozen=True):

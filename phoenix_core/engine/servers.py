@@ -15,12 +15,10 @@ from phoenix_core.engine.errors import NotRemoved, RemovalFinal
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.peer_directory import PeerDirectory
+from phoenix_core.engine.removed_servers import UNDO, undo_left_s
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault_view import Views
-
-UNDO = "servers.undo_days"
-DAY_S = 86400
 
 log = structlog.get_logger(__name__)
 
@@ -96,8 +94,8 @@ class ServerRemoval:
         peer = self._directory.server(name)
         if peer.revoked_at is None:
             raise NotRemoved(server=peer.name)
-        days = self._settings.whole(UNDO)
-        if self._seen.now_s - peer.revoked_seen_s >= days * DAY_S:
+        if not undo_left_s(peer, self._settings, self._seen):
+            days = self._settings.whole(UNDO)
             raise RemovalFinal(server=peer.name, detail=f"it was removed more than {amount(days, 'day')} ago")
         if self._directory.free_name(peer.name, peer.role) != peer.name:
             raise RemovalFinal(server=peer.name, detail="another server has its name now")

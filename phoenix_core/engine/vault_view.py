@@ -24,6 +24,7 @@ from phoenix_core.engine.content import parts_of
 from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import AGENT, STORAGE, PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
+from phoenix_core.engine.removed_servers import undo_left_s
 from phoenix_core.engine.requests import VerifyJob
 from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
@@ -115,6 +116,7 @@ class Views:
         )
 
     async def servers(self) -> list[ServerView]:
+        """Removed ones too, while they have snapshots or can be brought back."""
         counts = await self._snapshots.count_by_server()
         last = await self._jobs.last_backups()
         rules = await self._attached.rules_by_server()
@@ -127,7 +129,7 @@ class Views:
                 proofs.get(peer.id),
             )
             for peer in self._directory.of_role(AGENT)
-            if peer.revoked_at is None or counts.get(peer.id, 0)
+            if peer.revoked_at is None or counts.get(peer.id, 0) or self._undo_until(peer)
         ]
 
     async def server(self, peer: PeerRow) -> ServerView:
@@ -140,6 +142,13 @@ class Views:
     def _proof_due(self, proved_at: datetime | None) -> bool:
         days = self._settings.whole("drill.recent_days")
         return days > 0 and (proved_at is None or self._clock.now() - proved_at > timedelta(days=days))
+
+    def _undo_until(self, peer: PeerRow) -> datetime | None:
+        """None: it isn't removed, or stays so."""
+        left_s = 0.0 if peer.revoked_at is None else undo_left_s(peer, self._settings, self._seen)
+        if not left_s or self._directory.free_name(peer.name, peer.role) != peer.name:
+            return None
+        return self._clock.now() + timedelta(seconds=left_s)
 
     def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None, proved_at: datetime | None) -> ServerView:
         connected = self._directory.connected(peer.id)
@@ -165,6 +174,7 @@ class Views:
             last_proof_at=proved_at,
             proof_due=snapshots > 0 and peer.revoked_at is None and self._proof_due(proved_at),
             upgrade=self._upgrade_text(peer.id),
+            undo_until=self._undo_until(peer),
         )
 
     async def storage_nodes(self) -> list[StorageNodeView]:

@@ -47,3 +47,7 @@ def test_its_name_at_the_terminal_does_it(running: Commands) -> None:
     assert done.code == 0
     assert "gone" in done.out
     assert running.json("server", "show", "gone")["revoked"]
+    assert [each["name"] for each in running.json("server", "list") if each["revoked"]] == ["gone"]
+    assert "server undelete gone` undoes it until about" in running.run("server", "show", "gone", code=0).out
+    running.run("server", "undelete", "gone", code=0)
+    assert not running.json("server", "show", "gone")["revoked"]

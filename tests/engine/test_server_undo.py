@@ -108,9 +108,27 @@ async def test_one_whose_name_another_server_has_stays_removed(rig: Rig) -> None
     error = await refused(rig, first.id)
     assert error.view().code == "removal_final"
     assert "another server has its name" in str(error)
+    (listed,) = await rig.client.servers()
+    assert (listed.name, listed.revoked) == ("web1", False)
 
 
 async def test_one_that_was_not_removed_is_told_so(rig: Rig) -> None:
     await rig.agent("web1")
     assert (await refused(rig)).view().code == "not_removed"
     assert (await refused(rig, "web2")).view().code == "not_found"
+
+
+async def test_one_without_snapshots_is_listed_for_as_long_as_it_can_be_brought_back(
+    rig: Rig, clock: FakeClock
+) -> None:
+    await rig.agent("web1")
+    assert (await rig.client.server("web1")).undo_until is None
+    await rig.client.remove_server("web1", typed="web1")
+    for days in (7, 2):
+        (listed,) = await rig.client.servers()
+        assert (listed.name, listed.revoked, listed.snapshots) == ("web1", True, 0)
+        assert listed.undo_until is not None
+        assert round((listed.undo_until - clock.now()) / timedelta(days=1), 3) == days
+        clock.move(5 * DAY_S if days == 7 else 2 * DAY_S)
+    assert await rig.client.servers() == []
+    assert (await rig.client.server("web1")).undo_until is None

@@ -1,5 +1,7 @@
 """Takes a new value for a setting; what is wrong with it is said beside it."""
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -10,6 +12,7 @@ from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.views import SettingView
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD, DIM
 from phoenix_tui.widgets.controls import PushButton
@@ -51,7 +54,7 @@ class ChangeSetting(ModalScreen[SettingView | None]):
         self.dismiss(None)
 
     def _save(self) -> None:
-        self.run_worker(self._saved(self.query_one(Input).value), name="save a setting", exclusive=True)
+        in_background(self, partial(self._saved, self.query_one(Input).value), "save a setting")
 
     async def _saved(self, value: str) -> None:
         try:

@@ -10,6 +10,7 @@ from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.notifications import DeliveryResult
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD, DIM, GOOD
 from phoenix_tui.widgets.controls import PushButton
@@ -32,7 +33,7 @@ class ChannelTest(ModalScreen[None]):
                 yield PushButton(_("Close"), id="close")
 
     def on_mount(self) -> None:
-        self.run_worker(self._run(), name="test a channel", group="test", exclusive=True)
+        in_background(self, self._run, "test a channel")
 
     async def _run(self) -> None:
         try:

@@ -1,10 +1,13 @@
 """A form for a group, policy or rule; what the core says is wrong stands below it, with the field's name."""
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.widgets import Button
 
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
+from phoenix_tui.background import in_background
 from phoenix_tui.dialogs.edit_form import EditForm
 from phoenix_tui.dialogs.fields import Field, Unfit, filled
 from phoenix_tui.dialogs.rule_test import open_rule_test
@@ -88,7 +91,8 @@ class EditPolicy(EditForm):
             self.say(error)
             return
         if isinstance(rule, ContentRule):
-            self.run_worker(open_rule_test(self.app, self._client, rule), name="open a test of a rule", exclusive=True)
+            opening = partial(open_rule_test, self.app, self._client, rule)
+            in_background(self, opening, "open a test of a rule")
 
     def _filled(self) -> Item:
         """Raises Unfit."""

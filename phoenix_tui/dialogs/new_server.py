@@ -10,6 +10,7 @@ from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.requests import ActivationTokenRequest
 from phoenix_core.domain.views import ActivationTokenView
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.context import Context
 from phoenix_tui.first_steps import ends_with_console, service_text
 from phoenix_tui.i18n import _
@@ -73,7 +74,7 @@ class NewServer(ModalScreen[None]):
         self.notify(_("The terminal was given the line for its clipboard."), markup=False)
 
     def _make(self) -> None:
-        self.run_worker(self._made(), name="make a line to install from", exclusive=True)
+        in_background(self, self._made, "make a line to install from")
 
     async def _made(self) -> None:
         request = ActivationTokenRequest(name=self.query_one("#name", Input).value.strip(), install=True)

@@ -14,6 +14,7 @@ from phoenix_core.domain.policies import ContentRule
 from phoenix_core.domain.reasons import reason_text
 from phoenix_core.domain.ruletest import RuleTestReason, RuleTestRequest, RuleTestSummary, RuleVerdict
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.formats import number, size
 from phoenix_tui.i18n import _, ngettext
@@ -81,7 +82,7 @@ class RuleTest(ModalScreen[None]):
         self.dismiss(None)
 
     def _run(self) -> None:
-        self.run_worker(self._read(), name="test a rule", group="test", exclusive=True)
+        in_background(self, self._read, "test a rule")
 
     async def _read(self) -> None:
         self._verdicts = []

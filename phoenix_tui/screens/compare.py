@@ -1,6 +1,7 @@
 """What a server holds now beside one of its snapshots: a job of its agent, and what that found, page by page."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -12,6 +13,7 @@ from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView, SnapshotView
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.context import Context
 from phoenix_tui.formats import number, short_id, size
 from phoenix_tui.i18n import _, ngettext
@@ -96,7 +98,7 @@ class CompareScreen(ConsoleScreen):
     def _read_page(self) -> None:
         if not self._reading:
             self._reading = True
-            self.run_worker(self._read(self._job_id), name="read differences", group="read")
+            in_background(self, partial(self._read, self._job_id), "read differences", exclusive=False)
 
     async def _read(self, job_id: str) -> None:
         try:

@@ -8,6 +8,7 @@ from phoenix_core.domain.changes import Change
 from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.views import ChangeView, SnapshotView
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.context import Context
 from phoenix_tui.formats import number, short_id, size
 from phoenix_tui.i18n import _, ngettext
@@ -56,7 +57,7 @@ class DiffScreen(ConsoleScreen):
     def _read_page(self) -> None:
         if not self._reading:
             self._reading, self._problem = True, None
-            self.run_worker(self._read(), name="read changes", group="read")
+            in_background(self, self._read, "read changes", exclusive=False)
 
     async def _read(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """Find a file in all snapshots by its name, see its versions, and go straight to restoring one."""
 
 from contextlib import aclosing
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -9,6 +10,7 @@ from textual.widgets import Input, Static
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.reading import FileVersion, SearchLine, SearchProgress
 from phoenix_tui.actions import SEARCH, bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.formats import NOTHING, number, short_id, size
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.messages import OpenRestore
@@ -67,7 +69,7 @@ class FindScreen(ConsoleScreen):
         self._show()
         self._tell(_("Searching …"))
         focus_now(self.query_one(RowTable))
-        self.run_worker(self._search(pattern), name="find versions", group="find", exclusive=True)
+        in_background(self, partial(self._search, pattern), "find versions")
 
     async def _search(self, pattern: str) -> None:
         try:

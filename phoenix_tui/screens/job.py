@@ -15,6 +15,7 @@ from phoenix_tui.i18n import _
 from phoenix_tui.messages import CoreChanged, OpenRestore
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.job_intentions import JobIntentions
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.signs import LOST_AGENT, job_sign, step_sign
 from phoenix_tui.tones import BAD, DIM, STRONG, WARN
 from phoenix_tui.widgets.columns import Column
@@ -35,7 +36,7 @@ TABS = ("log", "files", "result")
 _PROBLEM_STATES = {JobState.FAILED, JobState.ABORTED, JobState.CANCELLED}
 
 
-class JobScreen(JobIntentions):
+class JobScreen(ReadingScreen, JobIntentions):
     BINDINGS = bindings("job")
     place = "job"
     top = "jobs"
@@ -81,13 +82,9 @@ class JobScreen(JobIntentions):
     def on_mount(self) -> None:
         self.query_one("#steps-part").border_title = _("Steps")
         super().on_mount()
-        self.read()
 
-    def read(self) -> None:
-        """Read what the model doesn't hold: log, missing files, damage."""
-        self.run_worker(self._read(), name="read the job", group="read", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
+        """Log, missing files, damage."""
         try:
             self._own = await self.client.job(self.job_id)
             lines = await self.client.job_log(self.job_id, self._log_after)

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from textual.worker import WorkType
-
+from phoenix_tui.background import in_background
 from phoenix_tui.messages import CoreChanged
 from phoenix_tui.model import Topic
 from phoenix_tui.screens.base import ConsoleScreen
@@ -20,8 +19,7 @@ class ReadingScreen(ConsoleScreen):
 
     def read(self) -> None:
         """In place of a reading that is under way."""
-        fetch: WorkType[None] = self.fetch  # called by its worker, so that none is left over where the screen goes
-        self.run_worker(fetch, name=f"read what {self.place} shows", group="read", exclusive=True)
+        in_background(self, self.fetch, f"read what {self.place} shows")
 
     def on_screen_resume(self) -> None:  # that of the class above is called by Textual
         self.read()

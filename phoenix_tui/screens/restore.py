@@ -11,9 +11,9 @@ from phoenix_tui.actions import SEARCH, bindings
 from phoenix_tui.context import Context
 from phoenix_tui.formats import short_id
 from phoenix_tui.i18n import _, ngettext
-from phoenix_tui.messages import CoreChanged, OpenJob
+from phoenix_tui.messages import OpenJob
 from phoenix_tui.model import Topic
-from phoenix_tui.screens.base import ConsoleScreen
+from phoenix_tui.screens.reading import ReadingScreen
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.face import Face, empty, failed, loading
 from phoenix_tui.widgets.facts import Fact
@@ -38,11 +38,12 @@ _HINTS = {
 }
 
 
-class RestoreScreen(ConsoleScreen):
+class RestoreScreen(ReadingScreen):
     BINDINGS = bindings("restore")
     place = "restore"
     top = "snapshots"
     topics = frozenset({Topic.SERVERS, Topic.JOBS})
+    read_upon = frozenset({Topic.SNAPSHOTS})
     is_form = True
     AUTO_FOCUS = ""
 
@@ -67,20 +68,12 @@ class RestoreScreen(ConsoleScreen):
             yield RestoreTarget()
             yield RestoreCheck()
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.run_worker(self._read(), name="read the snapshots", group="snapshots", exclusive=True)
-
-    async def _read(self) -> None:
+    async def fetch(self) -> None:
         try:
             self._snapshots, self._problem = await self.client.snapshots(), None
         except PhoenixError as error:
             self._problem = error.view()
         self.update_view()
-
-    def on_news(self, changed: CoreChanged) -> None:
-        if changed.topics & {Topic.SNAPSHOTS, Topic.RESET}:
-            self.run_worker(self._read(), name="read the snapshots", group="snapshots", exclusive=True)
 
     # --- showing -----------------------------------------------------------------------------------------------------
 

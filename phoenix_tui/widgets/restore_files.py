@@ -1,5 +1,7 @@
 """Second step of a restore: browse or search the snapshot, and select files and folders."""
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -8,6 +10,7 @@ from textual.widgets import ContentSwitcher, Input, Static
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.views import EntryView
+from phoenix_tui.background import in_background
 from phoenix_tui.formats import Formats, number
 from phoenix_tui.i18n import _, ngettext
 from phoenix_tui.tones import BAD, DIM, STRONG
@@ -81,7 +84,8 @@ class RestoreFiles(Vertical):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def on_snapshot_tree_page_wanted(self, message: SnapshotTree.PageWanted) -> None:
-        self.run_worker(self._read(self._snapshot_id, message.path, message.after), name="read a folder", group="read")
+        reading = partial(self._read, self._snapshot_id, message.path, message.after)
+        in_background(self, reading, "read a folder", exclusive=False)
 
     async def _read(self, snapshot_id: str, path: str, after: str) -> None:
         try:
@@ -119,7 +123,7 @@ class RestoreFiles(Vertical):
         self._found, self._found_next = [], ""
         self.query_one("#found-line").display = True
         self._found_text(Content.styled(_("Searching …"), DIM))
-        self.run_worker(self._find(pattern), name="search a snapshot", group="find", exclusive=True)
+        in_background(self, partial(self._find, pattern), "search a snapshot")
 
     async def _find(self, pattern: str) -> None:
         """Read pages until there is a table full, or all has been looked at."""

@@ -10,7 +10,10 @@ from textual.widgets import Input
 from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import StepView
 from phoenix_tui.model import Connection
+from phoenix_tui.screens.restore import RestoreScreen
 from phoenix_tui.themes import CONTRAST, LIGHT, PLAIN
+from phoenix_tui.widgets.restore_target import FOLDER as TO_FOLDER
+from phoenix_tui.widgets.restore_target import RestoreTarget
 from tests.tui import sample, sample_policies
 from tests.tui.conftest import ConsolePilot, OpenConsole, console_of, picture_of, until
 from tests.tui.pictures import FOLDER, MANUAL, Album
@@ -75,11 +78,15 @@ async def running_restore(pilot: ConsolePilot, core: ScriptedCore) -> None:
 
 
 async def tree(pilot: ConsolePilot, core: ScriptedCore) -> None:
-    await opens("4", "enter", "down", "enter", "down", "space", "down", "enter")(pilot, core)
+    await opens("4", "enter")(pilot, core)
+    await at_step(pilot, "files")
+    await opens("down", "enter", "down", "space", "down", "enter")(pilot, core)
 
 
 async def search(pilot: ConsolePilot, core: ScriptedCore) -> None:
-    await opens("4", "enter", "slash")(pilot, core)
+    await opens("4", "enter")(pilot, core)
+    await at_step(pilot, "files")
+    await opens("slash")(pilot, core)
     pilot.app.screen.query_one("#pattern", Input).value = "*.mp4"
     await opens("enter", "space")(pilot, core)
 
@@ -103,12 +110,34 @@ async def end_comparison(pilot: ConsolePilot, core: ScriptedCore, **counts: int)
     await settled(pilot)
 
 
+async def at_step(pilot: ConsolePilot, step: str) -> None:
+    """Of a restore; what the step lists is there."""
+
+    def is_there() -> bool:
+        screen = pilot.app.screen
+        return isinstance(screen, RestoreScreen) and screen.is_whole and screen.step == step
+
+    await until(pilot, is_there)
+    await settled(pilot)
+
+
 async def destination(pilot: ConsolePilot, core: ScriptedCore) -> None:
-    await opens("4", "enter", "ctrl+n", "down", "enter")(pilot, core)
+    await opens("4", "enter")(pilot, core)
+    await at_step(pilot, "files")
+    await press(pilot, "ctrl+n")
+    await at_step(pilot, "target")
+    target = pilot.app.screen.query_one(RestoreTarget)
+    await press(pilot, "down", "enter")
+    await until(pilot, lambda: target.place == TO_FOLDER and target.query_one("#folder-row").display)
 
 
 async def checked(pilot: ConsolePilot, core: ScriptedCore) -> None:
-    await opens("4", "enter", "down", "space", "ctrl+n", "ctrl+n")(pilot, core)
+    await opens("4", "enter")(pilot, core)
+    await at_step(pilot, "files")
+    await opens("down", "space")(pilot, core)
+    for step in ("target", "check"):
+        await press(pilot, "ctrl+n")
+        await at_step(pilot, step)
     job_id = await check_job(pilot, core)
     steps = tuple(
         StepView(step_id, title, StepState.SKIPPED if step_id == "WF6.6" else StepState.DONE)

@@ -55,6 +55,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("servers.new", "n", "new_server", _("New server"), _("Make the line that installs a new server's agent")),
     Action("servers.remove", "x", "remove", _("Remove"), _("Remove the chosen server; its snapshots stay")),
     Action("servers.undelete", "z", "undelete", _("Bring back"), _("Undo the removal of the chosen server")),
+    Action("servers.drill", "d", "drill", _("Drill"), _("Try out a restore of the chosen server"), False),
+    Action(
+        "servers.upgrade", "u", "upgrade", _("Upgrade"), _("Have agents that are behind take the core's version"), False
+    ),
+    Action(
+        "servers.retention",
+        "k",
+        "retention",
+        _("Keeps"),
+        _("Show which snapshots of the chosen server stay, and why"),
+        False,
+    ),
     Action("servers.search", "slash", "search", _("Search"), _("Show only servers whose line holds a text")),
     Action("jobs.cancel", "c", "cancel", _("Cancel"), _("Cancel the chosen job")),
     Action("jobs.retry", "t", "retry", _("Try again"), _("Do anew what the chosen job was to do")),
@@ -115,7 +127,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("policies.change", "e", "change", _("Change"), _("Change the chosen group, policy or rule")),
     Action("policies.test", "t", "test", _("Test"), _("Show what the chosen rule takes of a server, and why")),
     Action("policies.remove", "x", "remove", _("Remove"), _("Remove the chosen group, policy or rule")),
+    Action(
+        "policies.retention", "k", "retention", _("Keeps"), _("Show which snapshots the chosen policy keeps, and why")
+    ),
+    Action(
+        "policies.save", "w", "save_config", _("Save"), _("Save policies, rules, groups and notifications to a file")
+    ),
+    Action(
+        "policies.load", "l", "load_config", _("Load"), _("Show how a file differs from what is in force, and apply it")
+    ),
     Action("policies.search", "slash", "search", _("Search"), _("Show only lines that hold a text")),
+    Action("retention.which", "o", "which", _("Only goes"), _("Show only the snapshots that go, or all")),
+    Action("retention.carry_out", "p", "carry_out", _("Remove now"), _("Remove what no policy keeps, of all servers")),
+    Action("retention.back", "escape", "app.back", _("Back"), _("Back to the screen before")),
     Action("alerts.acknowledge", "a", "acknowledge", _("Acknowledge"), _("Tell that you know of the chosen alert")),
     Action("alerts.job", "j", "job", _("Job"), _("Show the job that the chosen alert is about")),
     Action("alerts.search", "slash", "search", _("Search"), _("Show only alerts whose line holds a text")),
@@ -161,6 +185,7 @@ PLACES: dict[str, str] = {
     "vault": _("Vault"),
     "settings": _("Settings"),
     "policies": _("Groups, policies and rules"),
+    "retention": _("Which snapshots stay"),
     "alerts": _("Alerts"),
     "notifications": _("Channels and rules of notifications"),
     "ruletest": _("Test of a rule"),

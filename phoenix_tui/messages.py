@@ -75,6 +75,23 @@ class OpenCompare(Message):
         self.snapshot = snapshot
 
 
+class OpenRetention(Message):
+    """Show which snapshots stay: of the servers of a policy, or of one server."""
+
+    def __init__(self, server_id: str = "", *, policy: str = "") -> None:
+        super().__init__()
+        self.server_id = server_id
+        self.policy = policy
+
+
+class OpenDrill(Message):
+    """Ask what a restore drill of this server is to be, and begin it."""
+
+    def __init__(self, server_id: str) -> None:
+        super().__init__()
+        self.server_id = server_id
+
+
 class Go(Message):
     """Switch to one of the main screens."""
 

@@ -85,6 +85,10 @@ class CoreModel:
             (job for job in self.active_jobs() if job.server_id == server_id and job.kind is JobKind.FILE_BACKUP), None
         )
 
+    def active_work_of(self, server_id: str) -> JobView | None:
+        """The job that runs, or waits longest."""
+        return next((job for job in self.active_jobs() if job.server_id == server_id), None)
+
     def lost_agent(self, job: JobView) -> ServerView | None:
         """The server whose agent does this job's work, where the core has lost it."""
         if job.state is not JobState.RUNNING or not job.server_id:

@@ -10,15 +10,18 @@ from textual.screen import ModalScreen, Screen
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.leave import Leaving
+from phoenix_tui.dialogs.new_drill import NewDrill
 from phoenix_tui.i18n import _
 from phoenix_tui.messages import (
     Go,
     OpenBackup,
     OpenCompare,
     OpenDiff,
+    OpenDrill,
     OpenJob,
     OpenJobs,
     OpenRestore,
+    OpenRetention,
     OpenSnapshots,
 )
 from phoenix_tui.screens.backup import BackupScreen
@@ -28,6 +31,7 @@ from phoenix_tui.screens.find import FindScreen
 from phoenix_tui.screens.job import JobScreen
 from phoenix_tui.screens.jobs import JobsScreen
 from phoenix_tui.screens.restore import RestoreScreen
+from phoenix_tui.screens.retention import RetentionScreen
 from phoenix_tui.screens.snapshots import SnapshotsScreen
 
 _BASE = 2
@@ -39,6 +43,8 @@ _OF_SERVER: dict[str, Callable[[str], Message]] = {
     "restore": OpenRestore,
     "jobs": OpenJobs,
     "snapshots": OpenSnapshots,
+    "drill": OpenDrill,
+    "retention": OpenRetention,
 }
 
 
@@ -108,6 +114,22 @@ class MovingApp(App[Leaving]):
 
     async def on_open_compare(self, message: OpenCompare) -> None:
         await self._open(CompareScreen(self.context, message.snapshot))
+
+    async def on_open_retention(self, message: OpenRetention) -> None:
+        await self._open(RetentionScreen(self.context, policy=message.policy, server_id=message.server_id))
+
+    async def on_open_drill(self, message: OpenDrill) -> None:
+        server = self.context.live.model.servers.get(message.server_id)
+        if server is None:
+            return
+        form = NewDrill(self.context.live.client, server)
+
+        def answered(begun: bool | None) -> None:
+            if begun and form.job is not None:
+                self.context.live.know_job(form.job)
+                self.post_message(OpenJob(form.job.id))
+
+        await self.push_screen(form, answered)
 
     async def on_open_snapshots(self, message: OpenSnapshots) -> None:
         await self._go("snapshots")

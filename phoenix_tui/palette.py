@@ -23,6 +23,8 @@ _OF_SERVER = {
     "restore": _("Restore files of {name}"),
     "jobs": _("Show the jobs of {name}"),
     "snapshots": _("Show the snapshots of {name}"),
+    "drill": _("Try out a restore of {name}"),
+    "retention": _("Show which snapshots of {name} stay"),
 }
 
 

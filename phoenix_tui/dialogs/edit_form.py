@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from textual.widgets import Button, Input, Label, Static
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.dialogs.fields import Field, Unfit, shown
 from phoenix_tui.i18n import _
 from phoenix_tui.tones import BAD
@@ -23,6 +25,7 @@ class EditForm(ModalScreen[bool | None]):
 
     BINDINGS = bindings("dialog")
     AUTO_FOCUS = "Input"
+    save_label: ClassVar[str] = _("Save")
 
     def __init__(self, title: str, item: msgspec.Struct, fields: Sequence[Field]) -> None:
         super().__init__()
@@ -62,7 +65,7 @@ class EditForm(ModalScreen[bool | None]):
             with Horizontal(classes="dialog-buttons"):
                 yield PushButton(_("Cancel"), id="no")
                 yield from self.compose_buttons()
-                yield PushButton(_("Save"), id="save", variant="primary")
+                yield PushButton(self.save_label, id="save", variant="primary")
 
     def on_input_submitted(self) -> None:
         self._save()
@@ -77,7 +80,7 @@ class EditForm(ModalScreen[bool | None]):
         self.dismiss(None)
 
     def _save(self) -> None:
-        self.run_worker(self._saved(), name="save what a form holds", group="save", exclusive=True)
+        in_background(self, self._saved, "save what a form holds")
 
     async def _saved(self) -> None:
         try:

@@ -1,14 +1,15 @@
-"""Backup Now: which server, which folders, what to leave out."""
+"""Backup Now: which server, which folders, what to leave out; or a stream; tags, and the source."""
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Checkbox, Label, Select, TextArea
+from textual.widgets import Button, Checkbox, Input, Label, Select, TextArea
 
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.names import absolute
 from phoenix_core.domain.policies import Config, ContentRule
 from phoenix_core.domain.requests import BackupRequest
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_core.domain.views import JobView, ServerView
 from phoenix_tui.actions import bindings
 from phoenix_tui.context import Context
@@ -25,6 +26,13 @@ from phoenix_tui.widgets.focus import focus_now
 
 FOLDERS_LIKE = _("One on each line, such as /etc")
 PATTERNS_LIKE = _("One pattern on each line, such as *.tmp or /var/cache")
+AS_POLICY = "as-policy"
+_SOURCES = (
+    (_("as its policy says"), AS_POLICY),
+    (_("live files"), SourceSnapshot.OFF),
+    (_("snapshots of file systems where there can be some"), SourceSnapshot.IF_AVAILABLE),
+    (_("snapshots of file systems; no backup without them"), SourceSnapshot.REQUIRED),
+)
 
 
 class BackupScreen(ReadingScreen):
@@ -56,6 +64,16 @@ class BackupScreen(ReadingScreen):
             with Horizontal(classes="form-row tall"):
                 yield Label(_("Leave out"), classes="form-name")
                 yield TextArea(id="excludes", compact=True, placeholder=PATTERNS_LIKE)
+            with Horizontal(classes="form-row"):
+                yield Label(_("Or a stream"), classes="form-name")
+                yield Input(placeholder=_("Its name, such as orders"), id="stream", compact=True)
+                yield Input(placeholder=_("The script that prints it"), id="script", compact=True)
+            with Horizontal(classes="form-row"):
+                yield Label(_("Tags"), classes="form-name")
+                yield Input(placeholder=_("Such as: month-end yearly"), id="tags", compact=True)
+            with Horizontal(classes="form-row apart"):
+                yield Label(_("Read from"), classes="form-name")
+                yield Select[str](_SOURCES, value=AS_POLICY, id="source", compact=True, allow_blank=False)
             with Vertical(id="options"):
                 yield CheckMark(_("Go into other file systems mounted below"), id="cross-mounts")
                 yield CheckMark(_("Read every file, whatever the last backup says"), id="full")
@@ -107,7 +125,9 @@ class BackupScreen(ReadingScreen):
 
     # --- what is taken where nothing is typed ------------------------------------------------------------------------
 
-    def on_select_changed(self) -> None:
+    def on_select_changed(self, event: Select.Changed) -> None:
+        if event.select.id == "source":
+            return
         server = self._server()
         self._tell_what_holds()
         if server is not None and not self._holds(server):
@@ -115,6 +135,12 @@ class BackupScreen(ReadingScreen):
 
     def on_text_area_changed(self) -> None:
         self._tell_what_holds()
+
+    def on_input_changed(self) -> None:
+        self._tell_what_holds()
+
+    def _of_stream(self) -> bool:
+        return bool(self._typed("#stream") or self._typed("#script"))
 
     def _server(self) -> ServerView | None:
         return self.model.servers.get(str(self.query_one("#server", Select).value))
@@ -129,7 +155,9 @@ class BackupScreen(ReadingScreen):
     def _tell_what_holds(self) -> None:
         server = self._server()
         folders, patterns = FOLDERS_LIKE, PATTERNS_LIKE
-        if server is not None and self._holds(server):
+        if self._of_stream():
+            folders = patterns = _("Nothing: the stream is backed up by itself")
+        elif server is not None and self._holds(server):
             rules = self._rules(server)
             folders = self._folders_that_hold(server, rules)
             if self._config is not None and not self._lines("#paths"):
@@ -156,14 +184,18 @@ class BackupScreen(ReadingScreen):
     def action_start(self) -> None:
         server, paths = self._server(), self._lines("#paths")
         if server is None:
-            self.notify(_("Choose a server first."), severity="warning")
-            focus_now(self.query_one("#server"))
+            self._complain(_("Choose a server first."), "#server")
             return
-        wrong = _wrong_of(paths) if paths or self._holds(server) else _("Name at least one folder.")
+        lacking = self._lacking_of_stream()
+        if lacking:
+            self._complain(*lacking)
+            return
+        sure = bool(paths) or self._of_stream() or self._holds(server)
+        wrong = _wrong_of(paths) if sure else _("Name at least one folder.")
         if wrong:
-            self.notify(wrong, severity="warning", markup=False)
-            focus_now(self.query_one("#paths"))
+            self._complain(wrong, "#paths")
             return
+        source = str(self.query_one("#source", Select).value)
         request = BackupRequest(
             server=server.id,
             paths=tuple(paths),
@@ -171,8 +203,28 @@ class BackupScreen(ReadingScreen):
             cross_mounts=self.query_one("#cross-mounts", Checkbox).value,
             dry_run=self.query_one("#dry-run", Checkbox).value,
             full=self.query_one("#full", Checkbox).value,
+            tags=tuple(self._typed("#tags").replace(",", " ").split()),
+            source_snapshot=None if source == AS_POLICY else SourceSnapshot(source),
+            stream=self._typed("#stream"),
+            script=self._typed("#script"),
         )
         self.attempt(self.client.backup(request), "back up", self._began)
+
+    def _lacking_of_stream(self) -> tuple[str, str] | None:
+        """What a stream needs yet, as a sentence, and the field for it."""
+        stream, script = self._typed("#stream"), self._typed("#script")
+        if stream and not script:
+            return _("Name the script that prints the stream."), "#script"
+        if script and not stream:
+            return _("Give the stream that the script prints a name."), "#stream"
+        return None
+
+    def _complain(self, wrong: str, field: str) -> None:
+        self.notify(wrong, severity="warning", markup=False)
+        focus_now(self.query_one(field))
+
+    def _typed(self, field: str) -> str:
+        return self.query_one(field, Input).value.strip()
 
     def _lines(self, field: str) -> list[str]:
         return [line.strip() for line in self.query_one(field, TextArea).text.splitlines() if line.strip()]

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
@@ -11,13 +12,15 @@ from phoenix_core.domain.errors import ErrorView, PhoenixError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, ServerGroup
 from phoenix_core.domain.readymade import READY_MADE
 from phoenix_tui.actions import bindings
+from phoenix_tui.background import in_background
 from phoenix_tui.context import Context
 from phoenix_tui.dialogs.choose import Choice, Choose
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.rule_test import open_rule_test
 from phoenix_tui.i18n import _
-from phoenix_tui.screens.reading import ReadingScreen
+from phoenix_tui.messages import OpenRetention
+from phoenix_tui.screens.config_intentions import ConfigIntentions
 from phoenix_tui.screens.searching import SearchableScreen
 from phoenix_tui.tones import DIM
 from phoenix_tui.widgets.columns import Column
@@ -30,7 +33,7 @@ _KIND = {ServerGroup: _("group"), BackupPolicy: _("policy"), ContentRule: _("rul
 NEXT_RUNS = 10
 
 
-class PoliciesScreen(ReadingScreen, SearchableScreen):
+class PoliciesScreen(ConfigIntentions, SearchableScreen):
     BINDINGS = bindings("policies")
     place = "policies"
     search_for = _("Text in the line, such as a group's or a server's name")
@@ -112,6 +115,8 @@ class PoliciesScreen(ReadingScreen, SearchableScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in {"change", "remove"}:
             return self.is_whole and self._config is not None and self._item() is not None
+        if action == "retention":
+            return self.is_whole and bool(self._policy())
         if action == "test":
             return self.is_whole and self._config is not None and isinstance(self._item(), ContentRule)
         return super().check_action(action, parameters)
@@ -131,7 +136,20 @@ class PoliciesScreen(ReadingScreen, SearchableScreen):
     def action_test(self) -> None:
         item = self._item()
         if isinstance(item, ContentRule):
-            self.run_worker(open_rule_test(self.app, self.client, item), name="open a test of a rule", exclusive=True)
+            opening = partial(open_rule_test, self.app, self.client, item)
+            in_background(self, opening, "open a test of a rule")
+
+    def action_retention(self) -> None:
+        policy = self._policy()
+        if policy:
+            self.post_message(OpenRetention(policy=policy))
+
+    def _policy(self) -> str:
+        """Name of the chosen policy, or of the chosen group's; empty: there is none."""
+        item = self._item() if self._config is not None else None
+        if isinstance(item, ServerGroup):
+            return item.policy
+        return item.name if isinstance(item, BackupPolicy) else ""
 
     def action_new(self) -> None:
         choices = (

@@ -1,9 +1,16 @@
 """Fixed data for the console's tests: groups, policies and rules, what retention and a rule test say, alerts."""
 
 from phoenix_core.domain.alerts import AlertKind, AlertView, Severity
-from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, Retention, ServerGroup
+from phoenix_core.domain.policies import (
+    BackupPolicy,
+    Config,
+    ContentRule,
+    Retention,
+    RetentionVerdict,
+    ServerGroup,
+)
 from phoenix_core.domain.ruletest import RuleTestReason, RuleTestSummary, RuleVerdict
-from tests.tui.sample import DB1, FAILED, ago
+from tests.tui.sample import DB1, FAILED, SNAPSHOTS, WEB1, ago
 
 CONFIG = Config(
     policies=(
@@ -26,6 +33,14 @@ CONFIG = Config(
         ServerGroup("databases", "hourly", ("database", "web"), ("db1",)),
     ),
 )
+
+RETENTION = (
+    RetentionVerdict(SNAPSHOTS[0].id, WEB1.name, WEB1.default_paths, ago(hours=23), ("daily 1", "weekly 1")),
+    RetentionVerdict(SNAPSHOTS[2].id, WEB1.name, WEB1.default_paths, ago(hours=47), ("daily 2",)),
+    RetentionVerdict("5d20e7b3c1a8" + "0" * 52, WEB1.name, WEB1.default_paths, ago(days=40)),
+    RetentionVerdict("a90c4f7712bd" + "0" * 52, "web2", ("/etc",), ago(days=41)),
+)
+"""What the policy nightly says."""
 
 ALERTS = (
     AlertView(

@@ -13,9 +13,7 @@ from aiohttp import web
 from phoenix_core.domain.alerts import AcknowledgeRequest, AlertView
 from phoenix_core.domain.comparing import CompareRequest
 from phoenix_core.domain.errors import ErrorView
-from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.requests import BackupRequest, PruneRequest, RepairRequest, RestoreRequest, VerifyRequest
-from phoenix_core.domain.ruletest import RuleTestLine, RuleTestRequest
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.views import (
     ActivationTokenView,
@@ -31,17 +29,18 @@ from phoenix_core.domain.views import (
 )
 from phoenix_core.host.unixsocket import listen_unix
 from phoenix_core.rollout.script import install_line
-from tests.tui import sample, sample_policies
+from tests.tui import sample
 from tests.tui.sample_tree import SampleTree
 from tests.tui.scripted_decisions import ScriptedDecisions
 from tests.tui.scripted_notifications import ScriptedNotifications
+from tests.tui.scripted_policies import ScriptedPolicies
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOT_FOUND = 404
 INSTALL_LINE = install_line("phx1.c2FtcGxlLXRva2Vu" + "x" * 130, "https://backup.example.com:8443", b"a script")
 
 
-class ScriptedCore(ScriptedDecisions):
+class ScriptedCore(ScriptedDecisions, ScriptedPolicies):
     """`requests` holds what the console asked for, as (method, path, body). `refuse` makes a path
     answer an error."""
 
@@ -56,7 +55,6 @@ class ScriptedCore(ScriptedDecisions):
         self.missing: dict[str, tuple[MissingView, ...]] = {sample.WITH_ERRORS.id: sample.MISSING}
         self.damages: dict[str, tuple[DamageView, ...]] = {}
         self.settings: dict[str, SettingView] = {setting.key: setting for setting in sample.SETTINGS}
-        self.config = sample_policies.CONFIG
         self.alerts: dict[str, AlertView] = {}
         self.notifications = ScriptedNotifications()
         self.tree = SampleTree()
@@ -128,18 +126,15 @@ class ScriptedCore(ScriptedDecisions):
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/status", self._get_status),
-            web.get("/v1/config", self._get_config),
             web.get("/v1/alerts", self._get_alerts),
             web.post("/v1/alerts/{alert}/acknowledge", self._acknowledge),
             *self.notifications.routes(),
-            web.get("/v1/policies/{name}/runs", self._get_runs),
-            web.put("/v1/{what:policies|rules|groups}/{name}", self._put_item),
-            web.delete("/v1/{what:policies|rules|groups}/{name}", self._remove_item),
-            web.post("/v1/rule-tests", self._test_rules),
+            *self.policy_routes(),
             web.get("/v1/vault", self._get_vault),
             web.get("/v1/servers", self._get_servers),
             web.delete("/v1/servers/{name}", self._remove_server),
             web.post("/v1/servers/{name}/undelete", self._undelete_server),
+            web.post("/v1/servers/{name}/upgrade", self._upgrade_server),
             web.post("/v1/activation-tokens", self._token),
             web.get("/v1/jobs", self._get_jobs),
             web.get("/v1/jobs/{job}", self._get_job),
@@ -201,6 +196,10 @@ class ScriptedCore(ScriptedDecisions):
     async def _undelete_server(self, request: web.Request) -> web.Response:
         return self._put_server(msgspec.structs.replace(self._server(request.match_info["name"]), revoked=False))
 
+    async def _upgrade_server(self, request: web.Request) -> web.Response:
+        server = self._server(request.match_info["name"])
+        return self._put_server(msgspec.structs.replace(server, upgrade="upgrade ordered 2026-11-23 20:02 UTC"))
+
     def _put_server(self, server: ServerView) -> web.Response:
         self.servers[server.id] = server
         self.send("server", server=server)
@@ -238,40 +237,40 @@ class ScriptedCore(ScriptedDecisions):
 
     async def _retry(self, request: web.Request) -> web.Response:
         old = self.jobs[request.match_info["job"]]
-        return self._new_job(old.kind, old.title, old.server_id, retry_of=old.id, attempt=old.attempt + 1)
+        return self.new_job(old.kind, old.title, old.server_id, retry_of=old.id, attempt=old.attempt + 1)
 
     async def _backup(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=BackupRequest)
         server = self._server(body.server)
-        return self._new_job(JobKind.FILE_BACKUP, f"Backup of {server.name}", server.id)
+        return self.new_job(JobKind.FILE_BACKUP, f"Backup of {server.name}", server.id)
 
     async def _restore(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=RestoreRequest)
         server = self._server(body.server)
         title = "Check of a restore" if body.check_only else "Restore"
-        return self._new_job(JobKind.FILE_RESTORE, f"{title} of {server.name}", server.id)
+        return self.new_job(JobKind.FILE_RESTORE, f"{title} of {server.name}", server.id)
 
     async def _compare(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=CompareRequest)
-        return self._new_job(JobKind.FILE_COMPARE, "Comparison", self._server(body.server).id)
+        return self.new_job(JobKind.FILE_COMPARE, "Comparison", self._server(body.server).id)
 
     async def _differences(self, _request: web.Request) -> web.Response:
         return _json(self.tree.differences())
 
     async def _verify(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=VerifyRequest)
-        return self._new_job(JobKind.VERIFY, f"Verify of the vault: {body.depth}")
+        return self.new_job(JobKind.VERIFY, f"Verify of the vault: {body.depth}")
 
     async def _repair(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=RepairRequest)
-        return self._new_job(JobKind.REPAIR, "Repair of the vault" if body.execute else "Plan of a repair of the vault")
+        return self.new_job(JobKind.REPAIR, "Repair of the vault" if body.execute else "Plan of a repair of the vault")
 
     async def _prune(self, request: web.Request) -> web.Response:
         body = msgspec.json.decode(await request.read(), type=PruneRequest)
-        return self._new_job(JobKind.PRUNE, "Prune of the vault" if body.execute else "Plan of a prune of the vault")
+        return self.new_job(JobKind.PRUNE, "Prune of the vault" if body.execute else "Plan of a prune of the vault")
 
     async def _rebuild(self, _request: web.Request) -> web.Response:
-        return self._new_job(JobKind.REBUILD_INDEX, "Rebuild of the index")
+        return self.new_job(JobKind.REBUILD_INDEX, "Rebuild of the index")
 
     async def _get_snapshots(self, request: web.Request) -> web.Response:
         server = request.query.get("server", "")
@@ -283,7 +282,7 @@ class ScriptedCore(ScriptedDecisions):
 
     async def _remove_snapshot(self, request: web.Request) -> web.Response:
         gone = self.take_away(request.match_info["snapshot"])
-        return self._new_job(JobKind.SNAPSHOT_REMOVE, f"Removal of snapshot {gone.id[:12]} of {gone.server_name}")
+        return self.new_job(JobKind.SNAPSHOT_REMOVE, f"Removal of snapshot {gone.id[:12]} of {gone.server_name}")
 
     async def _entries(self, request: web.Request) -> web.Response:
         query = request.query
@@ -332,35 +331,7 @@ class ScriptedCore(ScriptedDecisions):
         self.put_alert(known)
         return _json(known)
 
-    # --- policies, rules, groups -------------------------------------------------------------------------------------
-
-    async def _get_config(self, request: web.Request) -> web.Response:
-        return _json(self.config)
-
-    async def _get_runs(self, request: web.Request) -> web.Response:
-        return _json([sample.NOW + timedelta(days=day) for day in range(1, 1 + int(request.query["count"]))])
-
-    async def _test_rules(self, request: web.Request) -> web.Response:
-        asked = msgspec.json.decode(await request.read(), type=RuleTestRequest)
-        verdicts = tuple(each for each in sample_policies.VERDICTS if asked.show == "all" or not each.taken)
-        lines = [RuleTestLine(verdicts=verdicts), RuleTestLine(summary=sample_policies.RULE_SUMMARY)]
-        return web.Response(body=b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-
-    async def _put_item(self, request: web.Request) -> web.Response:
-        item = msgspec.json.decode(await request.read(), type=_ITEMS[request.match_info["what"]])
-        self._replace(request, item)
-        return _json(item)
-
-    async def _remove_item(self, request: web.Request) -> web.Response:
-        self._replace(request)
-        return _json({})
-
-    def _replace(self, request: web.Request, *items: object) -> None:
-        what, name = request.match_info["what"], request.match_info["name"]
-        kept = [each for each in getattr(self.config, what) if each.name != name]
-        self.config = msgspec.structs.replace(self.config, **{what: (*kept, *items)})
-
-    def _new_job(self, kind: JobKind, title: str, server_id: str = "", **values: Any) -> web.Response:
+    def new_job(self, kind: JobKind, title: str, server_id: str = "", **values: Any) -> web.Response:
         self._next_job += 1
         job = JobView(
             id=f"j9new{self._next_job:06d}",
@@ -377,11 +348,6 @@ class ScriptedCore(ScriptedDecisions):
         return _json(job, 201)
 
 
-_ITEMS: dict[str, type[BackupPolicy | ContentRule | ServerGroup]] = {
-    "policies": BackupPolicy,
-    "rules": ContentRule,
-    "groups": ServerGroup,
-}
 NO_VAULT = ErrorView(
     code="no_vault",
     message="There is no vault in /var/lib/phoenix/vault yet.",

@@ -13,6 +13,7 @@ from tests.tui import sample
 
 class ScriptedDecisions:
     def __init__(self) -> None:
+        super().__init__()
         self.snapshots: list[SnapshotView] = list(sample.SNAPSHOTS)
         self.removed: list[SnapshotView] = []
         """Those whose removal can be undone."""

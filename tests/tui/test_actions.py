@@ -13,10 +13,13 @@ from phoenix_tui.app import Console
 from phoenix_tui.dialogs.change_setting import ChangeSetting
 from phoenix_tui.dialogs.channel_test import ChannelTest
 from phoenix_tui.dialogs.choose import Choose
+from phoenix_tui.dialogs.config_changes import ConfigChanges
+from phoenix_tui.dialogs.config_files import LoadConfig, SaveConfig
 from phoenix_tui.dialogs.confirm import Confirm
 from phoenix_tui.dialogs.edit_notification import EditNotification
 from phoenix_tui.dialogs.edit_policy import EditPolicy
 from phoenix_tui.dialogs.leave import LeaveDialog
+from phoenix_tui.dialogs.new_drill import NewDrill
 from phoenix_tui.dialogs.new_server import NewServer
 from phoenix_tui.dialogs.rule_test import RuleTest
 from phoenix_tui.dialogs.typed_confirm import TypedConfirm
@@ -32,6 +35,7 @@ from phoenix_tui.screens import (
     notifications,
     policies,
     restore,
+    retention,
     servers,
     settings,
     snapshots,
@@ -62,6 +66,7 @@ MODULES = (
     notifications,
     policies,
     restore,
+    retention,
     servers,
     settings,
     snapshots,
@@ -85,12 +90,16 @@ DIALOGS = (
     ChangeSetting,
     ChannelTest,
     Choose,
+    ConfigChanges,
     Confirm,
     EditNotification,
     EditPolicy,
     LeaveDialog,
+    LoadConfig,
+    NewDrill,
     NewServer,
     RuleTest,
+    SaveConfig,
     TypedConfirm,
 )
 

@@ -1,9 +1,10 @@
 """Backup Now from the console."""
 
 import msgspec
-from textual.widgets import Checkbox, Select, TextArea
+from textual.widgets import Checkbox, Input, Select, TextArea
 
 from phoenix_core.domain.policies import Config, ContentRule, ServerGroup
+from phoenix_core.domain.sourcesnapshot import SourceSnapshot
 from phoenix_tui.screens.backup import BackupScreen
 from phoenix_tui.screens.job import JobScreen
 from tests.tui import sample
@@ -179,3 +180,35 @@ async def test_what_the_core_refuses_is_said_and_the_form_stays(core: ScriptedCo
         assert sample.NO_SPACE.message in told.message
         assert sample.NO_SPACE.hint in told.message
         assert isinstance(pilot.app.screen, BackupScreen)
+
+
+async def test_a_backup_gets_tags_and_a_source_and_a_stream_needs_name_and_script(
+    core: ScriptedCore, open_console: OpenConsole
+) -> None:
+    async with open_console() as pilot:
+        await pilot.press("2", "end", "b")
+        await until(pilot, lambda: focused(pilot) == "start")
+        form = pilot.app.screen
+        form.query_one("#tags", Input).value = "month-end, yearly"
+        form.query_one("#source", Select).value = SourceSnapshot.REQUIRED
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+        await pilot.press("escape", "b")
+        await until(pilot, lambda: focused(pilot) == "start")
+        form = pilot.app.screen
+        form.query_one("#stream", Input).value = "orders"
+        await until(pilot, lambda: "the stream is backed up by itself" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Name the script" in shown(pilot))
+        assert focused(pilot) == "script"
+        await pilot.press(*"dump-orders")
+        form.query_one("#stream", Input).value = ""
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Give the stream" in shown(pilot))
+        assert focused(pilot) == "stream"
+        await pilot.press(*"orders", "ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    files, stream = core.asked("POST", "/v1/backups")
+    assert (files["tags"], files["source_snapshot"]) == (["month-end", "yearly"], "required")
+    assert (files["stream"], files["script"]) == ("", "")
+    assert (stream["stream"], stream["script"], stream["source_snapshot"]) == ("orders", "dump-orders", None)

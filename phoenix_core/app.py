@@ -134,7 +134,7 @@ class Core:
         self._stack.push_async_callback(catalog.close)
         parts = await self._make_parts(catalog)
         await parts.settings.load()
-        await parts.seen.load()
+        await parts.seen.load(await parts.jobs.last_end_seen_s())
         await parts.directory.load()
         await parts.alerts.load()
         self._stack.push_async_callback(parts.opening.close)

@@ -50,7 +50,7 @@ def make_duties(
 
     return (
         GroupRuns(policies, desk, clock, directory.in_use),
-        Retries(attached, jobs, desk, clock),
+        Retries(attached, jobs, desk, clock, seen),
         WindowEnds(attached, jobs, desk, clock),
         DrillRuns(policies, drills, facts, clock, directory.in_use),
         on_schedule(JobKind.RETENTION, desk.retention, plans.removes_any),

@@ -163,7 +163,7 @@ class Parts(WorkflowParts):
         self.settings.guard("storage.node", partial(check_choice, self.directory))
         self.events = EventBus(self._clock)
         self.progress = ProgressBoard(self.events, self._clock)
-        self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock)
+        self.ledger = Ledger(self.jobs, self.events, self.progress, self.directory, self._clock, self.seen)
         self.upgrade_board = UpgradeBoard()
         self.attached = Attached(self.policies)
         self.views = Views(

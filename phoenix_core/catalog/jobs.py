@@ -129,27 +129,32 @@ class Jobs:
         async with self._catalog.reading() as connection:
             return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
 
-    async def to_retry(self, requested_by: str, ended_after: datetime) -> list[JobRow]:
-        """Backups whose `requested_by` begins so, which failed or were aborted after this time, were not tried again
-        yet, and are the newest backup of their server's files, or of their stream; trials and what was skipped don't
-        count."""
-        stream = stream_in(jobs.c.request)
-        newest = (
-            sa.select(jobs.c.server_id, stream.label("stream"), sa.func.max(jobs.c.created_at).label("created_at"))
-            .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state != JobState.SKIPPED)
-            .where(sa.not_(jobs.c.request.contains('"dry_run":true', autoescape=True)))
-            .group_by(jobs.c.server_id, stream)
-            .subquery()
+    async def last_end_seen_s(self) -> float:
+        """The highest reading of `SeenTime` at which a job ended; 0: none has."""
+        async with self._catalog.reading() as connection:
+            return await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(jobs.c.ended_seen_s), 0.0))) or 0.0
+
+    async def to_retry(self, requested_by: str, ended_after_s: float) -> list[JobRow]:
+        """Backups whose `requested_by` begins so, which failed or were aborted after this reading of `SeenTime`, were
+        not tried again yet, and since which none of their server's files, or of their stream, has ended or is on its
+        way; trials and what was skipped don't count. In the order of their ends."""
+        other, again = jobs.alias("other"), jobs.alias("again")
+        # Not by the clock: behind one that was set back, all that is done anew would be older than what there was.
+        ends, of_other = (sa.tuple_(table.c.ended_seen_s, table.c.finished_at, table.c.id) for table in (jobs, other))
+        since = (
+            sa.select(other.c.id)
+            .where(other.c.server_id == jobs.c.server_id, stream_in(other.c.request) == stream_in(jobs.c.request))
+            .where(other.c.kind == JobKind.FILE_BACKUP, other.c.state != JobState.SKIPPED)
+            .where(sa.not_(other.c.request.contains('"dry_run":true', autoescape=True)))
+            .where(sa.or_(other.c.state.in_(list(ACTIVE)), of_other > ends))
         )
-        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at)
-        again = jobs.alias("again")
         query = (
             sa.select(jobs)
-            .join(newest, sa.and_(same, stream == newest.c.stream))
             .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]))
-            .where(jobs.c.requested_by.startswith(requested_by, autoescape=True), jobs.c.finished_at > ended_after)
-            .where(sa.not_(sa.exists().where(again.c.retry_of == jobs.c.id)))
-            .order_by(jobs.c.finished_at, jobs.c.id)
+            .where(jobs.c.requested_by.startswith(requested_by, autoescape=True))
+            .where(jobs.c.ended_seen_s > ended_after_s)
+            .where(sa.not_(sa.exists(since)), sa.not_(sa.exists().where(again.c.retry_of == jobs.c.id)))
+            .order_by(jobs.c.ended_seen_s, jobs.c.finished_at, jobs.c.id)
         )
         async with self._catalog.reading() as connection:
             return [JobRow(**row) for row in (await connection.execute(query)).mappings()]

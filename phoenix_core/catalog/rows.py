@@ -83,6 +83,8 @@ class JobRow(msgspec.Struct, frozen=True):
     result: Result = {}
     retry_of: str = ""
     attempt: int = 1
+    ended_seen_s: float = 0
+    """Reading of `engine.seen_time` at its end."""
 
 
 class StepRow(msgspec.Struct, frozen=True):

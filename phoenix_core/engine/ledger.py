@@ -20,6 +20,7 @@ from phoenix_core.engine.events import EventBus
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.requests import is_check
+from phoenix_core.engine.seen_time import SeenTime
 
 FILES_IN_VIEW = 1000
 _LEVEL_OF_END = {
@@ -44,13 +45,20 @@ class Ledger:
     steps are told with each change."""
 
     def __init__(
-        self, jobs: Jobs, events: EventBus, progress: ProgressBoard, directory: PeerDirectory, clock: Clock
+        self,
+        jobs: Jobs,
+        events: EventBus,
+        progress: ProgressBoard,
+        directory: PeerDirectory,
+        clock: Clock,
+        seen: SeenTime,
     ) -> None:
         self.jobs = jobs
         self._events = events
         self._progress = progress
         self._directory = directory
         self._clock = clock
+        self._seen = seen
         self._kept: dict[str, _Kept] = {}
 
     # --- jobs --------------------------------------------------------------------------------------------------------
@@ -83,6 +91,7 @@ class Ledger:
             requested_by=who,
             created_at=now,
             finished_at=now if skipped else None,
+            ended_seen_s=self._seen.now_s if skipped else 0,
             request=request,
             error=skipped,
             retry_of=retry_of,
@@ -119,6 +128,7 @@ class Ledger:
             values.setdefault("started_at", now)
         if state.is_final:
             values.setdefault("finished_at", now)
+            values.setdefault("ended_seen_s", self._seen.now_s)
         kept = await self._look(job_id)
         error = values.get("error", kept.job.error)
         text, level = _line_of(state, error)

@@ -26,11 +26,13 @@ class SeenTime:
         self._since_s = clock.monotonic_s()
         self._kept_s = 0.0
 
-    async def load(self) -> None:
+    async def load(self, at_least_s: float = 0) -> None:
+        """`at_least_s`: the highest reading that anything was written down with; the last one kept may be older."""
         seconds, _, time = (await self._facts.get(_FACT) or "").partition("|")
         if time:
             off_s = (self._clock.now() - datetime.fromisoformat(time)).total_seconds()
             self._base_s = float(seconds) + min(max(off_s, 0.0), OFF_MAX_S)
+        self._base_s = max(self._base_s, at_least_s)
         self._since_s = self._clock.monotonic_s()
         await self._keep()
 

@@ -65,25 +65,47 @@ def test_a_catalog_is_migrated_once_and_is_private(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_removed_before_its_time_was_counted_keeps_its_undo_period(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
+def catalog_of(path: Path, revision: str, *rows: str) -> None:
+    """A catalog of an earlier revision, which had seen 90,000 seconds pass by `NOW`, with these rows."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
-    removed = int((NOW - timedelta(hours=1)).timestamp() * 1_000_000)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
-        peer = f"INSERT INTO peers VALUES ('s1', 'agent', 'web1', '', '', '', 0, NULL, {removed}, 0, '[]', '')"
-        connection.execute(sa.text(peer))
-        connection.execute(
-            sa.text("INSERT INTO facts VALUES ('clock.seen', :kept)"), {"kept": f"90000|{NOW.isoformat()}"}
-        )
+        command.upgrade(config, revision)
+        for row in rows:
+            connection.exec_driver_sql(f"INSERT INTO {row}")
+        connection.exec_driver_sql(f"INSERT INTO facts VALUES ('clock.seen', '90000|{NOW.isoformat()}')")
     engine.dispose()
+
+
+def since_epoch_us(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)
+
+
+def test_a_server_removed_before_its_time_was_counted_keeps_its_undo_period(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    removed = since_epoch_us(NOW - timedelta(hours=1))
+    catalog_of(path, "0005", f"peers VALUES ('s1', 'agent', 'web1', '', '', '', 0, NULL, {removed}, 0, '[]', '')")
     assert migrate_file(path)
     with sqlite3.connect(path) as upgraded:
         ((seen_s,),) = upgraded.execute("SELECT revoked_seen_s FROM peers").fetchall()
     assert seen_s == pytest.approx(90_000 - 3600, abs=1)
+
+
+def test_jobs_that_ended_before_seen_time_was_kept_with_them_are_as_old_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    ends = {"past": NOW - timedelta(hours=1), "to come": NOW + timedelta(days=30)}
+    rows = [
+        f"jobs VALUES ('{name}', 'file_backup', 'failed', '', 's1', 's1', '', 0, '{{}}', NULL, {since_epoch_us(end)},"
+        " '', '', NULL, 0, '', NULL, 0, '{}', '', 1)"
+        for name, end in ends.items()
+    ]
+    catalog_of(path, "0007", *rows)
+    assert migrate_file(path)
+    with sqlite3.connect(path) as upgraded:
+        seen_s = dict(upgraded.execute("SELECT id, ended_seen_s FROM jobs").fetchall())
+    assert seen_s == pytest.approx({"past": 90_000 - 3600, "to come": 90_000}, abs=1)
 
 
 def test_a_catalog_of_a_later_release_is_left_alone(tmp_path: Path) -> None:

@@ -10,12 +10,18 @@ class MovedClock:
     def __init__(self) -> None:
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
         self.ahead = noon - datetime.now(UTC)
+        self.passed_s = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
     def monotonic_s(self) -> float:
-        return time.monotonic()
+        return time.monotonic() + self.passed_s
+
+    def let_pass(self, seconds: float) -> None:
+        """Time that goes by, rather than a clock that is set."""
+        self.ahead += timedelta(seconds=seconds)
+        self.passed_s += seconds
 
     def move_to(self, hour: int, minute: int = 0) -> None:
         """The next time that it is so late."""

@@ -71,10 +71,10 @@ class Rig:
         self.agents.append(agent)
         await agent.enrol(token.token)
         await agent.start()
-        await self.until(lambda: self._connected(name))
+        await self.until(lambda: self.is_connected(name))
         return agent
 
-    async def _connected(self, name: str) -> bool:
+    async def is_connected(self, name: str) -> bool:
         return (await self.client.server(name)).connected
 
     async def until(self, condition: Callable[[], object], timeout_s: float = WAIT_S) -> None:

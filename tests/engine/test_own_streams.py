@@ -60,7 +60,7 @@ async def started(rig: Rig, versions: VersionWatch | None = None) -> tuple[Serve
     token = await rig.client.activation_token(ActivationTokenRequest(name="web1"))
     await FakeAgent(made.data / "agent").enrol(token.token)
     task = asyncio.create_task(run_agent(made.data / "agent", stop=made.stop, versions=versions), name="agent")
-    await rig.until(lambda: rig._connected("web1"))
+    await rig.until(lambda: rig.is_connected("web1"))
     return made, task
 
 

@@ -68,8 +68,6 @@ class _Fleet:
         self._failing: dict[str, int] = {}
         self._fails_left: dict[str, int] = {}
         self._failed_now = False
-        self._latest = fortnight.start
-        """That the clock ever showed."""
         self._away: set[str] = set()
         self._dialling: set[str] = set()
         """Agents that are back while the core is away."""
@@ -83,7 +81,7 @@ class _Fleet:
             now = moment + self._ahead
             changed = self._who_comes_and_goes(moment)
             if changed or jumped or self._model.interesting(now):
-                self._change(moment, now)
+                self._change(moment)
                 self._clock.set(now)
                 await self._come_and_go(changed)
                 self._turn(moment, now)
@@ -94,7 +92,7 @@ class _Fleet:
                 await self._compare(moment)
         now = moment + self._ahead
         nobody_away = moment + timedelta(days=100)
-        self._change(nobody_away, now)
+        self._change(nobody_away)
         self._clock.set(now)
         await self._come_and_go(sorted(self._away))
         self._turn(nobody_away, now)
@@ -127,18 +125,12 @@ class _Fleet:
 
         return back_up_or_fail
 
-    def _change(self, moment: datetime, now: datetime) -> None:
-        """What is different from the last time that the core looked at the clock: files, and whose backups fail.
-
-        None fails while the clock shows what it showed before: by the clock it isn't the newest backup of its server,
-        and only that one is tried again."""
+    def _change(self, moment: datetime) -> None:
+        """What is different from the last time that the core looked at the clock: files, and whose backups fail."""
         for name, agent in self._agents.items():
             self._files[name].change()
             agent.files = self._files[name].now
-        self._failing = {}
-        if now >= self._latest:
-            self._latest = now
-            self._failing = {name: self._fortnight.failures(name, moment) for name in self._agents}
+        self._failing = {name: self._fortnight.failures(name, moment) for name in self._agents}
         self._fails_left = dict(self._failing)
 
     def _turn(self, moment: datetime, now: datetime) -> None:

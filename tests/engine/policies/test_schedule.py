@@ -252,6 +252,51 @@ async def test_it_is_tried_again_once_whatever_the_clock_does(rig: Rig, clock: M
     assert len(await scheduled(rig)) == 2
 
 
+async def tried_again(rig: Rig, job: JobView) -> JobView:
+    """The one retry of a backup that failed, once it is over."""
+    await rig.ended(job.id)
+    await do_what_is_due(rig)
+    (again,) = [each for each in await scheduled(rig) if each.retry_of == job.id]
+    return await rig.ended(again.id)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_behind_a_clock_that_was_set_back_failed_backups_are_tried_again(
+    rig: Rig, clock: MovedClock, restarted: bool
+) -> None:
+    """One of the time that the clock showed before, and one of the new time."""
+    agent = await rig.agent()
+    await protect(rig, retries=1, retry_delay_s=0)
+    agent.on_backup = failing
+    early = await the_night_comes(rig, clock)
+    await rig.ended(early.id)
+    clock.ahead -= timedelta(hours=25)
+    if restarted:
+        await rig.restart()
+        await rig.until(lambda: rig.is_connected("web1"))
+    again = await tried_again(rig, early)
+    clock.move_to(2)
+    await do_what_is_due(rig)
+    (late,) = [job for job in await scheduled(rig) if job.id not in {early.id, again.id}]
+    assert (await tried_again(rig, late)).attempt == 2
+    await do_what_is_due(rig)
+    assert len(await scheduled(rig)) == 4
+
+
+async def test_a_retry_comes_after_its_delay_whatever_the_clock_does(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    await protect(rig, retries=1, retry_delay_s=1800)
+    agent.on_backup = failing
+    job = await the_night_comes(rig, clock)
+    await rig.ended(job.id)
+    for jump in (timedelta(hours=1), -timedelta(hours=2)):
+        clock.ahead += jump
+        await do_what_is_due(rig)
+        assert len(await scheduled(rig)) == 1
+    clock.let_pass(1800)
+    assert (await tried_again(rig, job)).attempt == 2
+
+
 @pytest.mark.parametrize("how", ["group set", "policy set later", "config apply"])
 async def test_a_group_without_rules_has_its_servers_backups_skipped_and_named(
     rig: Rig, clock: MovedClock, how: str

@@ -68,6 +68,8 @@ class Standing(msgspec.Struct, frozen=True):
     aside: Aside | None = None
     aside_ns: int = 0
     """When it was set aside, by the core's clock."""
+    undone_ns: int = 0
+    """Removals up to this time, by the core's clock, are undone; 0: none is."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -113,7 +115,9 @@ def take(standings: dict[SnapshotId, Standing], record: Record, key: VaultKey) -
     elif record.kind is RecordKind.SET_ASIDE:
         standings[name] = msgspec.structs.replace(before, aside=detail, aside_ns=record.time_ns)
     else:
-        standings[name] = msgspec.structs.replace(before, aside=None, aside_ns=0)
+        # The removal that it undoes may have a later time, where the clock was set back between the two.
+        undone_ns = max(before.undone_ns, before.aside_ns, record.time_ns)
+        standings[name] = msgspec.structs.replace(before, aside=None, aside_ns=0, undone_ns=undone_ns)
 
 
 def standings_of(chain: Iterable[Record], key: VaultKey) -> dict[SnapshotId, Standing]:

@@ -1,5 +1,8 @@
 """A vault whose records went back to an earlier state: what was decided since is named, holds, and is recorded anew."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from phoenix_core.domain.requests import HoldRequest, TagChange
@@ -47,6 +50,36 @@ async def test_a_roll_back_ends_no_hold_and_its_acceptance_records_anew_what_was
     assert (await ids(rig, removed=True), await known(rig)) == ([gone], {kept, back})
     assert await refused(rig.client.remove_snapshot(kept)) == "snapshot_held"
     assert (await records(rig)).state == "ok"
+
+
+async def test_a_removal_that_another_core_undid_meanwhile_stays_undone(rig: Rig, agent: FakeAgent) -> None:
+    """The records went back, the vault was opened without this catalog, and then with it again."""
+    snapshot = await back_up(rig)
+    await put_aside(rig, snapshot)
+    other = await back_up(rig)
+    await rig.client.hold_snapshot(other, HoldRequest(reason="court case"))  # record 4
+    await rig.stop()
+    kept = await asyncio.to_thread(rig.data.catalog.read_bytes)
+    await take(rig, 4)
+    await lose_catalog(rig)
+    await rig.client.undelete_snapshot(snapshot)  # another record 4
+    await rig.stop()
+    await asyncio.to_thread(put_back, rig.data.catalog, kept)
+    await rig.start()
+    finding = await records(rig)
+    assert (finding.state, f"of {snapshot[:12]}" in finding.hint) == ("error", False)
+    assert f"the hold of {other[:12]} of web1" in finding.hint
+    await rig.client.set_setting("vault.accept_rollback", "4")
+    assert (await rig.client.vault()).problem == ""
+    assert (await known(rig), await ids(rig, removed=True), await held(rig)) == ({snapshot, other}, [], [other])
+    await lose_catalog(rig)
+    assert (await known(rig), await ids(rig, removed=True)) == ({snapshot, other}, [])
+
+
+def put_back(catalog: Path, content: bytes) -> None:
+    for path in catalog.parent.glob(f"{catalog.name}*"):
+        path.unlink()
+    catalog.write_bytes(content)
 
 
 async def test_an_acceptance_that_records_something_anew_is_told_to_the_agents(rig: Rig, agent: FakeAgent) -> None:

@@ -93,6 +93,17 @@ def test_a_snapshot_that_is_set_aside_is_live_until_its_removal() -> None:
     assert (list(live_snapshots(gone)), set_aside_snapshots(gone), standings_of(gone, KEY)) == ([SECOND], set(), {})
 
 
+def test_what_is_brought_back_was_removed_before_whatever_the_clock_said() -> None:
+    back = [
+        *COMMITS,
+        decided(RecordKind.SET_ASIDE, ONE, Aside("bob", 60), 9),
+        decided(RecordKind.BRING_BACK, ONE, Aside("bob", 0), 7),
+        decided(RecordKind.SET_ASIDE, TWO, Aside("bob", 60), 7),
+        decided(RecordKind.BRING_BACK, TWO, Aside("bob", 0), 8),
+    ]
+    assert {name: said.undone_ns for name, said in standings_of(back, KEY).items()} == {FIRST: 9, SECOND: 8}
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_kind_of_the_other_version_is_refused(version: int) -> None:
     """A release that knows version 1 only takes no decision for a commit."""

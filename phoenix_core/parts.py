@@ -41,6 +41,7 @@ from phoenix_core.engine.last_seen import LastSeen
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.lost_snapshots import LostSnapshots
 from phoenix_core.engine.own_folders import OwnFolders
+from phoenix_core.engine.own_restores import OwnRestores
 from phoenix_core.engine.own_streams import OwnStreams
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.peer_events import PeerConversation
@@ -345,13 +346,13 @@ class Parts(WorkflowParts):
             self.ledger,
             self.progress,
             self.queue,
-            self.desk,
             self.keys,
             self.seat,
             self.assigner,
             self.rule_tests,
             self.upgrades,
             OwnStreams(self.directory, self.seat, self.ledger, self.queue),
+            OwnRestores(self.seat, self.sources, self.desk, self.ledger, self.directory.name_of),
             self.server_news.changed,
             self._clock,
         )

@@ -12,6 +12,7 @@ from phoenix_core.agent.handedstreams import HandedStreams
 from phoenix_core.agent.hostjobs import jobs_of_this_host
 from phoenix_core.agent.jobs import AgentJobs, JobMaker
 from phoenix_core.agent.keycache import KeyCache
+from phoenix_core.agent.restoredoor import RestoreDoor
 from phoenix_core.agent.ruletests import RuleTests
 from phoenix_core.agent.scripts import DEFAULT_FOLDER
 from phoenix_core.agent.state import AgentLock, AgentState
@@ -110,6 +111,7 @@ class _Agent:
         self._jobs = AgentJobs(self._link, state_dir, cache, make=jobs.make, check=self._check)
         self._tests = RuleTests(self._link, state_dir, jobs.test_rules)
         self._door = None if IS_WINDOWS else StreamDoor(self._link, handed, state_dir)
+        self._restores = None if IS_WINDOWS else RestoreDoor(self._link, state_dir)
         self._named: set[str] = set()
         self._told = ""
 
@@ -117,6 +119,8 @@ class _Agent:
         """The jobs end first and their last reports go out, then the link."""
         if self._door is not None:
             await asyncio.to_thread(self._door.open)
+        if self._restores is not None:
+            await self._restores.open()
         link_stop = asyncio.Event()
         sweeping = asyncio.create_task(asyncio.to_thread(self._sweep), name="sweep of source snapshots")
         link = asyncio.create_task(self._link.run(link_stop), name="agent link")
@@ -133,6 +137,8 @@ class _Agent:
             await asyncio.to_thread(self._jobs.stop)
             await self._link.flush(FLUSH_S)
         finally:
+            if self._restores is not None:
+                await self._restores.close()
             if self._door is not None:
                 await asyncio.to_thread(self._door.close)
             link_stop.set()
@@ -162,6 +168,8 @@ class _Agent:
             await asyncio.to_thread(self._versions.greeted)
         if self._door is not None:
             self._door.welcomed(welcome)
+        if self._restores is not None:
+            self._restores.welcomed(welcome)
         wrong = self._state.roll_back(welcome.last_record, welcome.vault)
         self._jobs.notice = wrong
         if wrong and wrong != self._told:

@@ -30,6 +30,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.outbox import Outbox
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnSnapshotsAnswer
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer
 from phoenix_core.agentlink.questions import Questions
 from phoenix_core.agentlink.reports import Progress
@@ -165,6 +166,8 @@ class PeerConnection:
                     | UpgradeNoted()
                     | OwnStreamAnswer()
                     | GrantAnswer()
+                    | OwnSnapshotsAnswer()
+                    | OwnJobAnswer()
                 ):
                     self._questions.answered(message)
                 case (

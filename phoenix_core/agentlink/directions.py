@@ -22,6 +22,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestOrder, RuleTestPage
@@ -38,6 +39,8 @@ FromPeer = (
     | UpgradeOutcome
     | OwnStreamRequest
     | GrantRequest
+    | OwnSnapshotsRequest
+    | OwnJobRequest
     | Progress
     | Report
 )
@@ -58,11 +61,34 @@ FromCore = (
     | UpgradeNoted
     | OwnStreamAnswer
     | GrantAnswer
+    | OwnSnapshotsAnswer
+    | OwnJobAnswer
     | ReportAck
     | JobKnown
     | SnapshotRecorded
 )
 
-Asked = KeysRequest | TokenRequest | OwnRestoreRequest | RuleTestPage | UpgradeOutcome | OwnStreamRequest | GrantRequest
+
+Asked = (
+    KeysRequest
+    | TokenRequest
+    | OwnRestoreRequest
+    | RuleTestPage
+    | UpgradeOutcome
+    | OwnStreamRequest
+    | OwnSnapshotsRequest
+    | OwnJobRequest
+    | GrantRequest
+)
 """Requests of peers that the engine answers."""
-Answered = KeysAnswer | TokenAnswer | OwnRestoreAnswer | RuleTestAnswer | UpgradeNoted | OwnStreamAnswer | GrantAnswer
+Answered = (
+    KeysAnswer
+    | TokenAnswer
+    | OwnRestoreAnswer
+    | RuleTestAnswer
+    | UpgradeNoted
+    | OwnStreamAnswer
+    | OwnSnapshotsAnswer
+    | OwnJobAnswer
+    | GrantAnswer
+)

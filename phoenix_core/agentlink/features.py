@@ -23,7 +23,10 @@ GROWING_GRANT = "growing_grant"
 OWN_STREAMS = "own_streams"
 """Of a core: it takes streams that are handed to its agents."""
 
-CORE = (OWN_STREAMS,)
+OWN_RESTORES = "own_restores"
+"""Of a core: it tells an agent which restore points its server has, and how a restore goes that the agent asked for."""
+
+CORE = (OWN_STREAMS, OWN_RESTORES)
 """What a core names in its `Welcome`."""
 
 ALL = (RULES, SOURCE_SNAPSHOTS, RESTORE_DRILL, COMPARE, STREAMS, GROWING_GRANT)

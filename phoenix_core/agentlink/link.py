@@ -35,6 +35,7 @@ from phoenix_core.agentlink.messages import (
     Welcome,
 )
 from phoenix_core.agentlink.outbox import LAST_REPORTS, Outbox
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.peerstate import PeerState
 from phoenix_core.agentlink.proxy import proxy_for
@@ -110,6 +111,11 @@ class Link:
     def connected(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def down_for(self) -> str:
+        """Why there is no connection, in words."""
+        return "none has come to be yet" if self.last_error is None else self.last_error.message.rstrip(".")
+
     async def wait_connected(self) -> None:
         await self._up.wait()
 
@@ -164,6 +170,12 @@ class Link:
     async def request(self, request: OwnRestoreRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> OwnRestoreAnswer: ...
     @overload
     async def request(self, request: GrantRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> GrantAnswer: ...
+    @overload
+    async def request(
+        self, request: OwnSnapshotsRequest, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> OwnSnapshotsAnswer: ...
+    @overload
+    async def request(self, request: OwnJobRequest, timeout_s: float = REQUEST_TIMEOUT_S) -> OwnJobAnswer: ...
     async def request(self, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """Ask the core; the number is filled in. Asked again on the next connection where one is lost.
 

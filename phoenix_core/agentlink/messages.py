@@ -242,7 +242,8 @@ class OwnRestoreRequest(Message, frozen=True):
     snapshot_id: str
     paths: tuple[bytes, ...]
     destination: bytes
-    conflict: ConflictRule = ConflictRule.OVERWRITE
+    conflict: ConflictRule | None = ConflictRule.OVERWRITE
+    """None, which only cores with `features.OWN_RESTORES` know: what the setting `restore.conflict` says."""
 
 
 class OwnRestoreAnswer(Message, frozen=True):

@@ -18,6 +18,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
 from phoenix_core.agentlink.upgradeorder import UpgradeNoted, UpgradeOutcome
@@ -31,6 +32,8 @@ Request = (
     | UpgradeOutcome
     | OwnStreamRequest
     | GrantRequest
+    | OwnSnapshotsRequest
+    | OwnJobRequest
 )
 Answer = (
     KeysAnswer
@@ -41,6 +44,8 @@ Answer = (
     | UpgradeNoted
     | OwnStreamAnswer
     | GrantAnswer
+    | OwnSnapshotsAnswer
+    | OwnJobAnswer
 )
 
 

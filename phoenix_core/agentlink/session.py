@@ -34,6 +34,7 @@ from phoenix_core.agentlink.messages import (
     TokenAnswer,
     TokenRequest,
 )
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import Progress, Report
 from phoenix_core.agentlink.ruletest import RuleTestAnswer, RuleTestPage
@@ -185,6 +186,8 @@ class PeerSession:
                 | UpgradeOutcome()
                 | OwnStreamRequest()
                 | GrantRequest()
+                | OwnSnapshotsRequest()
+                | OwnJobRequest()
             ):
                 await self._requests.acquire()
                 task = group.create_task(self._answer(message), name=f"link request {self.identity.peer_id}")
@@ -260,4 +263,6 @@ _ANSWERS: dict[type[Message], Callable[..., Message]] = {
     UpgradeOutcome: UpgradeNoted,
     OwnStreamRequest: OwnStreamAnswer,
     GrantRequest: GrantAnswer,
+    OwnSnapshotsRequest: OwnSnapshotsAnswer,
+    OwnJobRequest: OwnJobAnswer,
 }

@@ -1,11 +1,12 @@
-"""`phoenix agent enroll|run|install|uninstall|upgrade|stream`: this machine as a protected server."""
+"""`phoenix agent enroll|run|install|uninstall|upgrade|stream|snapshots|restore`: this machine as a protected server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phoenix_core.cli.options import Data, DryRun, ImageRoot, Json, NoStart, ProgramPath, RemoveData
+from phoenix_core.cli import completion
+from phoenix_core.cli.options import Data, Detach, DryRun, ImageRoot, Json, NoStart, ProgramPath, RemoveData
 
 app = typer.Typer(help="This machine's agent.", no_args_is_help=True)
 
@@ -174,3 +175,68 @@ def stream(
 
     hello = StreamHello(name, tuple(tag or ()), timeout or TIMEOUT_S)
     execute(hand_over(data, hello, command or (), allow_empty=allow_empty, as_json=as_json), as_json=as_json)
+
+
+@app.command("snapshots")
+def snapshots(
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest so many.")] = 100,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List this server's own snapshots, as its agent is told of them by the core."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.host.process import IS_WINDOWS
+
+    if IS_WINDOWS:
+        from phoenix_core.cli import windowsservice
+
+        execute(windowsservice.refuse_own_restores(), as_json=as_json)
+    from phoenix_core.cli.ownrestorework import list_here
+
+    execute(list_here(data, limit, as_json=as_json), as_json=as_json)
+
+
+@app.command("restore")
+def restore(
+    snapshot: Annotated[
+        str,
+        typer.Argument(metavar="SNAPSHOT", help="Id, or its start, as `phoenix agent snapshots` shows it; or latest."),
+    ],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...", help="Files and folders in the snapshot; none: everything.", show_default=False
+        ),
+    ] = None,
+    to: Annotated[
+        str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")
+    ] = "",
+    conflict: Annotated[
+        str | None,
+        typer.Option(
+            "--conflict",
+            metavar="RULE",
+            help="Where something exists: overwrite, skip, keep_both, if_older. Default: the core's setting.",
+            autocompletion=completion.conflict_rules,
+        ),
+    ] = None,
+    detach: Detach = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Restore files of this server's own snapshot on this server, through its agent, and wait for it."""
+    from phoenix_core.cli.boundary import execute
+    from phoenix_core.host.process import IS_WINDOWS
+
+    if IS_WINDOWS:
+        from phoenix_core.cli import windowsservice
+
+        execute(windowsservice.refuse_own_restores(), as_json=as_json)
+    from phoenix_core.cli.jobwork import conflict_rule
+    from phoenix_core.cli.ownrestorework import OwnRestore, restore_here
+
+    async def work() -> int:
+        wanted = OwnRestore(snapshot, tuple(paths or ()), to, conflict_rule(conflict))
+        return await restore_here(data, wanted, detach=detach, as_json=as_json)
+
+    execute(work(), as_json=as_json)

@@ -37,6 +37,15 @@ class CoreRunning(PhoenixError):
     )
 
 
+class AgentAbsent(PhoenixError):
+    code = "agent_absent"
+    template = "No agent answers at {path}: {detail}."
+    hint = (
+        "Start it (`systemctl start phoenix-agent`), or name its data directory with --data. Only its own user, "
+        "as a rule root, may hand it streams or have it restore."
+    )
+
+
 class AgentStayedAway(PhoenixError):
     code = "agent_stayed_away"
     template = "This machine's agent did not connect within {seconds} s."

@@ -30,6 +30,7 @@ from phoenix_core.agent.streamframes import (
     receive_frame,
     send_frame,
 )
+from phoenix_core.cli.errors import AgentAbsent
 from phoenix_core.cli.output import print_json, say, warn
 from phoenix_core.domain.errors import EXIT_DONE, PhoenixError, RemoteError, UsageError
 from phoenix_core.host.datadir import DataDirectory
@@ -40,15 +41,6 @@ PIECE_BYTES = 256 << 10
 POLL_S = 0.2
 INTERRUPT_S = 0.5
 """So long after the end of standard input, or of the command, Ctrl-C is waited for."""
-
-
-class AgentAbsent(AgentError):
-    code = "agent_absent"
-    template = "No agent takes streams at {path}: {detail}."
-    hint = (
-        "Start it (`systemctl start phoenix-agent`), or name its data directory with --data. Only its own user, "
-        "as a rule root, may hand it streams."
-    )
 
 
 class StreamUnconfirmed(AgentError):

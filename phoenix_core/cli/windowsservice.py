@@ -60,3 +60,10 @@ def _tell(done: list[str], *, as_json: bool) -> None:
 async def refuse_streams() -> None:
     """Raises UsageError."""
     raise UsageError(detail="On Windows no streams can be handed to an agent.")
+
+
+async def refuse_own_restores() -> None:
+    """Raises UsageError."""
+    raise UsageError(
+        detail="On Windows an agent can't be asked for a restore. Start it at the core: phoenix restore SERVER."
+    )

@@ -16,8 +16,6 @@ from phoenix_core.agentlink.messages import (
     JobKnown,
     KeysAnswer,
     KeysRequest,
-    OwnRestoreAnswer,
-    OwnRestoreRequest,
     TokenAnswer,
     TokenRequest,
 )
@@ -40,22 +38,19 @@ from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, Result
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import NotFound, PhoenixError
-from phoenix_core.domain.names import shown
-from phoenix_core.domain.requests import RestoreRequest
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import BACKUP, RESTORE, StorageAssigner
 from phoenix_core.engine.enrolment import certificate_row
 from phoenix_core.engine.errors import NotOfThisJob
-from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.ledger import Ledger
+from phoenix_core.engine.own_restores import OwnRestores
 from phoenix_core.engine.own_streams import OwnStreams
 from phoenix_core.engine.peer_directory import AGENT, PeerDirectory
 from phoenix_core.engine.policies.rule_tests import RuleTests
 from phoenix_core.engine.progress import ProgressBoard
 from phoenix_core.engine.queue import JobQueue
-from phoenix_core.engine.requests import AGENT_ASKS
 from phoenix_core.engine.upgrades import Upgrades
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.workflows.agent_step import encode_outcome
@@ -76,13 +71,13 @@ class PeerConversation:
         ledger: Ledger,
         progress: ProgressBoard,
         queue: JobQueue,
-        desk: JobDesk,
         keys: KeyDesk,
         seat: VaultSeat,
         assigner: StorageAssigner,
         rule_tests: RuleTests,
         upgrades: Upgrades,
         own_streams: OwnStreams,
+        own_restores: OwnRestores,
         changed: Callable[[str], None],
         clock: Clock,
     ) -> None:
@@ -93,13 +88,14 @@ class PeerConversation:
         self._ledger = ledger
         self._progress = progress
         self._queue = queue
-        self._desk = desk
+
         self._keys = keys
         self._seat = seat
         self._assigner = assigner
         self._rule_tests = rule_tests
         self._upgrades = upgrades
         self._own_streams = own_streams
+        self._own_restores = own_restores
         self._changed = changed
         self._clock = clock
 
@@ -205,7 +201,7 @@ class PeerConversation:
                 return UpgradeNoted(number=request.number)
             if isinstance(request, OwnStreamRequest):
                 return await self._own_streams.answer(peer.peer_id, request)
-            return await self._answer_own_restore(peer.peer_id, request)
+            return await self._own_restores.answer(peer.peer_id, request)
         except PhoenixError as error:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)
             raise
@@ -224,21 +220,6 @@ class PeerConversation:
         rights, server_id = (BACKUP, job.server_id) if job.kind is JobKind.FILE_BACKUP else (RESTORE, job.agent_id)
         token = self._assigner.token(self._seat.get(), job.id, server_id, job.lease, rights)
         return TokenAnswer(number=request.number, token=token)
-
-    async def _answer_own_restore(self, peer_id: str, request: OwnRestoreRequest) -> OwnRestoreAnswer:
-        """WF2.1: an agent may start a restore of its own server's data to itself; `JobDesk` looks only among those."""
-        job = await self._desk.restore(
-            RestoreRequest(
-                server=peer_id,
-                snapshot=request.snapshot_id,
-                paths=tuple(shown(path) for path in request.paths),
-                destination=shown(request.destination),
-                conflict=request.conflict,
-            ),
-            f"{AGENT_ASKS}{self._directory.name_of(peer_id)}",
-            own_only=True,
-        )
-        return OwnRestoreAnswer(number=request.number, job=job.id)
 
     async def _running(self, peer_id: str, job_id: str) -> JobRow:
         job = await self._ledger.job_of(peer_id, job_id)

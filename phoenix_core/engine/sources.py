@@ -67,16 +67,23 @@ class Sources:
         return Source(id=peer.id, name=peer.name, platform=peer.platform, enrolled=True)
 
     async def listed(
-        self, server: str = "", limit: int = 0, tags: Sequence[str] = (), *, held: bool = False, removed: bool = False
+        self,
+        server: str = "",
+        limit: int = 0,
+        tags: Sequence[str] = (),
+        *,
+        held: bool = False,
+        removed: bool = False,
+        own_only: bool = False,
     ) -> list[SnapshotRow]:
-        """Newest first, of all servers or one; those of an earlier enrolment under the same name too. `tags`: only what
-        has all of them. `held`: only what a hold keeps. `removed`: only those whose removal can still be undone.
-        Raises UsageError for what is no tag."""
+        """Newest first, of all servers or one; those of an earlier enrolment under the same name too, but with
+        `own_only`. `tags`: only what has all of them. `held`: only what a hold keeps. `removed`: only those whose
+        removal can still be undone. Raises UsageError for what is no tag."""
         await self._lost.look()
         source = await self.server(server) if server else None
         rows = await self._snapshots.listed(
             server_id=source.id if source else "",
-            server_name=source.name if source else "",
+            server_name=source.name if source and not own_only else "",
             limit=0 if held else limit,
             tags=checked_tags(tags),
             with_hold=held,

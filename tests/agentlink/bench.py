@@ -38,6 +38,7 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.peerstate import PeerFile, PeerState
 from phoenix_core.agentlink.reports import LogReport, Progress, Report
@@ -177,6 +178,10 @@ class EngineDouble:
                 return OwnStreamAnswer(number=0, job="j1", state="successful", is_over=True)
             case GrantRequest():
                 return GrantAnswer(number=0, step=request.seen + 1, is_whole=True)
+            case OwnSnapshotsRequest():
+                return OwnSnapshotsAnswer(number=0)
+            case OwnJobRequest():
+                return OwnJobAnswer(number=0, job=request.job, state="successful", is_over=True)
 
     async def on_certificate(self, peer: PeerIdentity, certificate: IssuedCertificate) -> None:
         self.serials[peer.peer_id].add(certificate.serial)

@@ -34,6 +34,13 @@ from phoenix_core.agentlink.messages import (
     TokenRequest,
     Welcome,
 )
+from phoenix_core.agentlink.ownrestore import (
+    OwnJobAnswer,
+    OwnJobRequest,
+    OwnSnapshot,
+    OwnSnapshotsAnswer,
+    OwnSnapshotsRequest,
+)
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
 from phoenix_core.agentlink.reports import (
     BackupResult,
@@ -232,6 +239,25 @@ EXAMPLES: dict[str, Message] = {
     ),
     "GrantRequest": GrantRequest(number=9, job="j2", seen=3),
     "GrantAnswer": GrantAnswer(number=9, step=4, is_whole=True, error=_ERROR),
+    "OwnSnapshotsRequest": OwnSnapshotsRequest(number=9, limit=20),
+    "OwnSnapshotsAnswer": OwnSnapshotsAnswer(
+        number=9,
+        snapshots=(OwnSnapshot("ab" * 32, _AT_NS, ("/etc",), 3, 1 << 40, 1, lost=True, tags=("nightly",)),),
+        error=_ERROR,
+    ),
+    "OwnJobRequest": OwnJobRequest(number=9, job="j3"),
+    "OwnJobAnswer": OwnJobAnswer(
+        number=9,
+        job="j3",
+        state="successful_with_errors",
+        is_over=True,
+        snapshot_id="ab" * 32,
+        result={"files": 3, "seconds": 1.5, "place": "/tmp/r"},
+        missing=(("/etc/x", "denied"),),
+        missing_count=1,
+        failure=_ERROR,
+        error=_ERROR,
+    ),
     "Progress": Progress(
         job="j1",
         phase="transfer",

@@ -16,8 +16,9 @@ from phoenix_core.agent.run import run_agent
 from phoenix_core.agent.streamframes import SOCKET, StreamHello, StreamResult
 from phoenix_core.agent.versionwatch import VersionWatch
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
+from phoenix_core.cli.errors import AgentAbsent
 from phoenix_core.cli.stdoutwork import Printed, print_file
-from phoenix_core.cli.streamwork import AgentAbsent, Sender
+from phoenix_core.cli.streamwork import Sender
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.requests import ActivationTokenRequest, BackupRequest
 from phoenix_core.domain.states import JobState

@@ -13,7 +13,7 @@ from tests.cli.commands import PHOENIX, Commands
 
 COMMANDS = (
     """
-agent enroll|agent install|agent run|agent stream|agent uninstall|agent upgrade|alert acknowledge|alert list
+agent enroll|agent install|agent restore|agent run|agent snapshots|agent stream|agent uninstall|agent upgrade|alert acknowledge|alert list
 alert show|audit export|audit list|backup
 config apply|config diff|config export|core bundle|core install|core run|core stop|core uninstall|doctor
 drill list|drill run|drill show|find

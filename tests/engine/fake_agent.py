@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agentlink import features
@@ -48,6 +49,9 @@ from phoenix_core.vault.treewalk import walk
 CHUNK_BYTES = 400_000
 """Files are cut into chunks of so much: more than what only the own server is told of."""
 FACTS = HostFacts(hostname="web1.example", platform="Linux x86_64, Debian", machine_id="0" * 32)
+WINDOWS = HostFacts(hostname="web1.example", platform="Windows AMD64, Windows Server 2022", machine_id="3" * 32)
+EITHER_SYSTEM = pytest.mark.parametrize("facts", [FACTS, WINDOWS], ids=["linux", "windows"])
+"""Of the server whose agent it is."""
 Files = Mapping[str, bytes]
 Script = Callable[["FakeAgent", BackupOrder | RestoreOrder], Awaitable[None]]
 
@@ -193,6 +197,14 @@ class FakeAgent:
     async def step(self, job: str, step: str, detail: str = "") -> None:
         await self.report(job, StepReport(step=step, state=StepState.DONE, detail=detail, at_ns=time.time_ns()))
 
+    @property
+    def on_windows(self) -> bool:
+        return self.facts.platform.startswith("Windows")
+
+    def step_of(self, number: int) -> str:
+        """Of a file server's backup on its system."""
+        return f"WF{4 if self.on_windows else 5}.{number}"
+
     async def upload(self, order: BackupOrder, files: Files | None = None) -> BackupResult:
         chosen = self.files if files is None else files
         return await asyncio.to_thread(lambda: upload(order, chosen, self.state))
@@ -212,23 +224,26 @@ class FakeAgent:
 async def back_up(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
     """The usual script of a backup."""
     assert isinstance(order, BackupOrder)
-    for step in ("WF5.1", "WF5.3", "WF5.4", "WF5.5", "WF5.6"):
-        await agent.step(order.job, step, "incremental" if step == "WF5.3" and order.parent else "")
+    for number in (1, 3, 4, 5, 6, 7) if agent.on_windows else (1, 3, 4, 5, 6):
+        kind = "incremental" if order.parent else "full"
+        await agent.step(order.job, agent.step_of(number), kind if number == 3 else "")
     result = await agent.upload(order)
     await agent.step(order.job, "WF1.4")
+    if agent.on_windows:
+        await agent.step(order.job, agent.step_of(8))
     await agent.report(order.job, result)
 
 
 async def until_cancelled(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
     """Works for ever, until it is cancelled."""
-    await agent.step(order.job, "WF5.1")
+    await agent.step(order.job, agent.step_of(1))
     await agent.cancelled[order.job].wait()
     await agent.report(order.job, JobCancelled(who="operator"))
 
 
 async def deaf(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
     """Works for ever and does not hear of a cancel."""
-    await agent.step(order.job, "WF5.1")
+    await agent.step(order.job, agent.step_of(1))
     await asyncio.Event().wait()
 
 

@@ -8,7 +8,7 @@ from phoenix_core.agentlink.reports import BackupResult
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState, StepState
 from phoenix_core.host.process import host_facts
-from tests.engine.fake_agent import FakeAgent, until_cancelled
+from tests.engine.fake_agent import WINDOWS, FakeAgent, until_cancelled
 from tests.engine.rig import Rig
 
 
@@ -26,6 +26,25 @@ async def test_a_backup_ends_as_a_recorded_snapshot_with_all_steps_done(rig: Rig
     assert snapshot.id == done.snapshot_id
     assert snapshot.paths == ("/srv",)
     assert agent.orders[0].storage.socket_path == str(rig.data.storage_socket)
+
+
+async def test_a_windows_servers_backup_goes_through_the_steps_of_wf4_first_full_then_incremental(rig: Rig) -> None:
+    agent = await rig.agent(facts=WINDOWS)
+    agent.files = {"/C/Data/hello": b"hello"}
+    kinds: list[str] = []
+    for _ in range(2):
+        done = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("C:\\Data",)))).id)
+        assert done.state is JobState.SUCCESSFUL, done.error
+        ids = "WF4.2 WF1.2 WF1.3 WF4.1 WF4.3 WF4.4 WF4.5 WF4.6 WF4.7 WF1.4 WF4.8 record"
+        assert [(step.id, step.state) for step in done.steps] == [(step, StepState.DONE) for step in ids.split()]
+        kinds += [step.detail for step in done.steps if step.id == "WF4.3"]
+    assert kinds == ["full", "incremental"]
+    newest, first = await rig.client.snapshots()
+    assert (newest.paths, newest.hostname) == (("/C/Data",), first.hostname)
+    order = agent.orders[1]
+    assert isinstance(order, BackupOrder)
+    assert order.parent is not None
+    assert order.parent.snapshot_id == first.id
 
 
 async def test_an_agent_gets_its_storage_at_the_address_by_which_it_reached_the_core(rig: Rig) -> None:

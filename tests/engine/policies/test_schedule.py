@@ -12,44 +12,16 @@ from phoenix_core.agentlink.reports import JobFailed
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
-from phoenix_core.domain.views import JobView
-from tests.engine.fake_agent import FakeAgent, back_up, failing, until_cancelled
+from phoenix_core.host.process import HostFacts
+from tests.engine.fake_agent import EITHER_SYSTEM, FakeAgent, failing, until_cancelled
 from tests.engine.moved_clock import MovedClock
+from tests.engine.policies.nights import do_what_is_due, protect, scheduled, the_night_comes
 from tests.engine.rig import Rig
 
 
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock()
-
-
-async def protect(rig: Rig, **fields: object) -> None:
-    """A group with web1, backed up each night at two."""
-    policy = BackupPolicy(name="nightly", schedule=("daily at 02:00",), **fields)  # type: ignore[arg-type]
-    await rig.client.put_policy("nightly", policy)
-    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",), excludes=("*.tmp",)))
-    await rig.client.put_group("web", ServerGroup("web", policy="nightly", rules=("web",), servers=("web1",)))
-
-
-async def do_what_is_due(rig: Rig) -> None:
-    assert rig.core is not None
-    await rig.core.do_what_is_due()
-
-
-async def scheduled(rig: Rig) -> list[JobView]:
-    return [job for job in await rig.client.jobs(kind="file_backup") if job.requested_by == "policy nightly"]
-
-
-async def the_night_comes(rig: Rig, clock: MovedClock, count: int = 1) -> JobView:
-    """The newest of the scheduled jobs, once there are so many."""
-
-    async def there() -> bool:
-        return len(await scheduled(rig)) >= count
-
-    clock.move_to(2)
-    await do_what_is_due(rig)
-    await rig.until(there)
-    return (await scheduled(rig))[0]
 
 
 async def test_each_night_the_server_is_backed_up(rig: Rig, clock: MovedClock) -> None:
@@ -92,8 +64,11 @@ async def test_a_restart_of_the_core_makes_nothing_run_twice(rig: Rig, clock: Mo
     assert [each.id for each in await scheduled(rig)] == [job.id]
 
 
-async def test_of_an_agent_that_is_away_a_scheduled_backup_is_skipped_and_says_so(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
+@EITHER_SYSTEM
+async def test_of_an_agent_that_is_away_a_scheduled_backup_is_skipped_and_says_so(
+    rig: Rig, clock: MovedClock, facts: HostFacts
+) -> None:
+    agent = await rig.agent(facts=facts)
     await protect(rig)
     await rig.client.set_setting("agent.grace_s", "0")
     await agent.stop()
@@ -143,8 +118,9 @@ async def test_another_time_zone_makes_nothing_due_that_was_not_promised(rig: Ri
     assert await scheduled(rig) == []
 
 
-async def test_an_agent_that_was_just_restarted_is_waited_for(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
+@EITHER_SYSTEM
+async def test_an_agent_that_was_just_restarted_is_waited_for(rig: Rig, clock: MovedClock, facts: HostFacts) -> None:
+    agent = await rig.agent(facts=facts)
     await protect(rig)
     await agent.stop()
     job = await the_night_comes(rig, clock)
@@ -196,105 +172,6 @@ async def test_or_is_skipped_where_the_policy_says_so_with_a_job_for_each_server
     assert (await rig.ended(again.id)).state is JobState.SUCCESSFUL
     await the_night_comes(rig, clock, 4)
     assert [job.state for job in await scheduled(rig)].count(JobState.SKIPPED) == 2
-
-
-async def test_a_backup_that_failed_is_tried_again(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
-    await protect(rig, retries=1, retry_delay_s=0)
-    agent.on_backup = failing
-
-    async def tried_twice() -> bool:
-        await do_what_is_due(rig)
-        found = await scheduled(rig)
-        return len(found) == 2 and all(job.state.is_final for job in found)
-
-    await the_night_comes(rig, clock)
-    await rig.until(tried_twice)
-    second, first = await scheduled(rig)
-    assert second.retry_of == first.id
-    assert second.attempt == 2
-    await do_what_is_due(rig)
-    assert len(await scheduled(rig)) == 2
-
-
-async def test_files_are_tried_again_though_a_stream_of_the_same_server_went_well(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
-    await protect(rig, retries=1, retry_delay_s=0)
-    await rig.client.put_rule("web", ContentRule(name="web", paths=("/srv",), streams=("orders=dump.sh",)))
-    agent.files = {"/phoenix-streams/orders": b"rows"}
-
-    async def only_streams(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
-        assert isinstance(order, BackupOrder)
-        await (failing if order.stream is None else back_up)(agent, order)
-
-    agent.on_backup = only_streams
-    for job in (await the_night_comes(rig, clock, 2), (await scheduled(rig))[1]):
-        await rig.ended(job.id)
-
-    async def tried_again() -> bool:
-        await do_what_is_due(rig)
-        return len(await scheduled(rig)) == 3
-
-    await rig.until(tried_again)
-    again, dump, files = await scheduled(rig)
-    assert (dump.state, files.state, again.retry_of) == (JobState.SUCCESSFUL, JobState.FAILED, files.id)
-
-
-async def test_it_is_tried_again_once_whatever_the_clock_does(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
-    await protect(rig, retries=1, retry_delay_s=0)
-    agent.on_backup = failing
-    job = await the_night_comes(rig, clock)
-    clock.ahead -= timedelta(minutes=20)
-    await rig.ended(job.id)
-    for _ in range(3):
-        await do_what_is_due(rig)
-    assert len(await scheduled(rig)) == 2
-
-
-async def tried_again(rig: Rig, job: JobView) -> JobView:
-    """The one retry of a backup that failed, once it is over."""
-    await rig.ended(job.id)
-    await do_what_is_due(rig)
-    (again,) = [each for each in await scheduled(rig) if each.retry_of == job.id]
-    return await rig.ended(again.id)
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-async def test_behind_a_clock_that_was_set_back_failed_backups_are_tried_again(
-    rig: Rig, clock: MovedClock, restarted: bool
-) -> None:
-    """One of the time that the clock showed before, and one of the new time."""
-    agent = await rig.agent()
-    await protect(rig, retries=1, retry_delay_s=0)
-    agent.on_backup = failing
-    early = await the_night_comes(rig, clock)
-    await rig.ended(early.id)
-    clock.ahead -= timedelta(hours=25)
-    if restarted:
-        await rig.restart()
-        await rig.until(lambda: rig.is_connected("web1"))
-    again = await tried_again(rig, early)
-    clock.move_to(2)
-    await do_what_is_due(rig)
-    (late,) = [job for job in await scheduled(rig) if job.id not in {early.id, again.id}]
-    assert (await tried_again(rig, late)).attempt == 2
-    await do_what_is_due(rig)
-    assert len(await scheduled(rig)) == 4
-
-
-async def test_a_retry_comes_after_its_delay_whatever_the_clock_does(rig: Rig, clock: MovedClock) -> None:
-    agent = await rig.agent()
-    await protect(rig, retries=1, retry_delay_s=1800)
-    agent.on_backup = failing
-    job = await the_night_comes(rig, clock)
-    await rig.ended(job.id)
-    for jump in (timedelta(hours=1), -timedelta(hours=2)):
-        clock.ahead += jump
-        await do_what_is_due(rig)
-        assert len(await scheduled(rig)) == 1
-    clock.let_pass(1800)
-    assert (await tried_again(rig, job)).attempt == 2
 
 
 @pytest.mark.parametrize("how", ["group set", "policy set later", "config apply"])

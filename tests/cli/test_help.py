@@ -13,8 +13,8 @@ from tests.cli.commands import PHOENIX, Commands
 
 COMMANDS = (
     """
-agent enroll|agent install|agent restore|agent run|agent snapshots|agent stream|agent uninstall|agent upgrade|alert acknowledge|alert list
-alert show|audit export|audit list|backup
+agent enroll|agent install|agent restore|agent run|agent snapshots|agent stream|agent uninstall|agent upgrade
+alert acknowledge|alert list|alert show|audit export|audit list|backup
 config apply|config diff|config export|core bundle|core install|core run|core stop|core uninstall|doctor
 drill list|drill run|drill show|find
 group list|group remove|group set|group show|job cancel|job list|job log|job retry|job show|job watch|mount

@@ -53,8 +53,8 @@ class Refused(_Line, frozen=True):
 Wish = ListSnapshots | StartRestore
 Answer = Listed | Begun | Ended | Refused
 _encode = msgspec.json.Encoder().encode
-_wish = msgspec.json.Decoder(Wish)
-_answer = msgspec.json.Decoder(Answer)
+_wish: msgspec.json.Decoder[Wish] = msgspec.json.Decoder(Wish)
+_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 def line_of(what: Wish | Answer) -> bytes:

@@ -56,13 +56,7 @@ class OwnRestore(msgspec.Struct, frozen=True):
 
 async def restore_here(data: Path | None, wanted: OwnRestore, *, detach: bool = False, as_json: bool = False) -> int:
     """Raises AgentAbsent, RestoreUnconfirmed; RemoteError with why the agent or the core refuses."""
-    wish = StartRestore(
-        wanted.snapshot,
-        tuple(map(_absolute, wanted.paths)),
-        _absolute(wanted.destination),
-        wanted.conflict,
-        wait=not detach,
-    )
+    wish = await asyncio.to_thread(_wish, wanted, wait=not detach)
     job = ""
     async for answer in _answers(data, wish):
         if isinstance(answer, Begun):
@@ -116,6 +110,11 @@ async def _agent(path: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asynci
         yield reader, writer
     finally:
         writer.close()
+
+
+def _wish(wanted: OwnRestore, *, wait: bool) -> StartRestore:
+    paths = tuple(map(_absolute, wanted.paths))
+    return StartRestore(wanted.snapshot, paths, _absolute(wanted.destination), wanted.conflict, wait)
 
 
 def _absolute(path: str) -> bytes:

@@ -204,9 +204,7 @@ def restore(
     ],
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PATH]...", help="Files and folders in the snapshot; none: everything.", show_default=False
-        ),
+        typer.Argument(metavar="PATH", help="Files and folders in the snapshot; none: everything.", show_default=False),
     ] = None,
     to: Annotated[
         str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")

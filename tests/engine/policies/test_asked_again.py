@@ -8,7 +8,7 @@ from tests.engine.drilling import finding
 from tests.engine.drills import test_by_policy
 from tests.engine.drills.drilled import SOUND
 from tests.engine.moved_clock import MovedClock
-from tests.engine.policies.test_schedule import protect, the_night_comes
+from tests.engine.policies.nights import protect, the_night_comes
 from tests.engine.rig import Rig
 from tests.engine.test_vault_jobs import backed_up
 

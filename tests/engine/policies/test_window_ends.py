@@ -13,7 +13,7 @@ from phoenix_core.domain.states import JobKind, JobState, StepState
 from phoenix_core.domain.views import JobView
 from tests.engine.fake_agent import FakeAgent, back_up, until_cancelled
 from tests.engine.moved_clock import MovedClock
-from tests.engine.policies.test_schedule import do_what_is_due, protect, scheduled, the_night_comes
+from tests.engine.policies.nights import do_what_is_due, protect, scheduled, the_night_comes
 from tests.engine.rig import Rig
 
 WINDOW = ("22:00-05:00",)

@@ -135,9 +135,10 @@ class Jobs:
             return await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(jobs.c.ended_seen_s), 0.0))) or 0.0
 
     async def to_retry(self, requested_by: str, ended_after_s: float) -> list[JobRow]:
-        """Backups whose `requested_by` begins so, which failed or were aborted after this reading of `SeenTime`, were
-        not tried again yet, and since which none of their server's files, or of their stream, has ended or is on its
-        way; trials and what was skipped don't count. In the order of their ends."""
+        """Backups whose `requested_by` begins so, which failed or were aborted after this reading of `SeenTime`, or
+        are a retry of such a one that was skipped; were not tried again yet, and since which none of their server's
+        files, or of their stream, has ended or is on its way; trials and what was skipped don't count. In the order of
+        their ends."""
         other, again = jobs.alias("other"), jobs.alias("again")
         # Not by the clock: behind one that was set back, all that is done anew would be older than what there was.
         ends, of_other = (sa.tuple_(table.c.ended_seen_s, table.c.finished_at, table.c.id) for table in (jobs, other))
@@ -148,9 +149,11 @@ class Jobs:
             .where(sa.not_(other.c.request.contains('"dry_run":true', autoescape=True)))
             .where(sa.or_(other.c.state.in_(list(ACTIVE)), of_other > ends))
         )
+        skipped = sa.and_(jobs.c.state == JobState.SKIPPED, jobs.c.retry_of != "")
         query = (
             sa.select(jobs)
-            .where(jobs.c.kind == JobKind.FILE_BACKUP, jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]))
+            .where(jobs.c.kind == JobKind.FILE_BACKUP)
+            .where(sa.or_(jobs.c.state.in_([JobState.FAILED, JobState.ABORTED]), skipped))
             .where(jobs.c.requested_by.startswith(requested_by, autoescape=True))
             .where(jobs.c.ended_seen_s > ended_after_s)
             .where(sa.not_(sa.exists(since)), sa.not_(sa.exists().where(again.c.retry_of == jobs.c.id)))

@@ -11,12 +11,17 @@ class MovedClock:
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
         self.ahead = noon - datetime.now(UTC)
         self.passed_s = 0.0
+        self._halted: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self._halted[0] if self._halted else datetime.now(UTC)) + self.ahead
 
     def monotonic_s(self) -> float:
-        return time.monotonic() + self.passed_s
+        return (self._halted[1] if self._halted else time.monotonic()) + self.passed_s
+
+    def halt(self) -> None:
+        """From now on it stands, but for what it is moved by."""
+        self._halted = (datetime.now(UTC), time.monotonic())
 
     def let_pass(self, seconds: float) -> None:
         """Time that goes by, rather than a clock that is set."""

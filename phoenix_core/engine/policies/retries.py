@@ -7,6 +7,8 @@ import structlog
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.states import JobState
+from phoenix_core.engine.errors import AgentAway
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.checks import DELAY_MAX_S, window_of
@@ -40,6 +42,8 @@ class Retries:
             policy = policies.get(job.server_id)
             if policy is None or job.attempt > policy.retries:
                 continue
+            if job.state is JobState.SKIPPED and (job.error is None or job.error.code != AgentAway.code):
+                continue  # it was decided on, rather than kept from running
             if not (await window_of(policy)).contain(now):
                 continue
             left_s = job.ended_seen_s + policy.retry_delay_s - seen_s

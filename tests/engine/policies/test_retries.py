@@ -116,3 +116,66 @@ async def test_a_retry_comes_after_its_delay_whatever_the_clock_does(rig: Rig, c
         assert len(await scheduled(rig)) == 1
     clock.let_pass(1800)
     assert (await tried_again(rig, job)).attempt == 2
+
+
+async def failed_at_night(rig: Rig, clock: MovedClock, agent: FakeAgent, **fields: object) -> JobView:
+    """A scheduled backup that failed at two, which it still is by the clock."""
+    await protect(rig, **fields)
+    agent.on_backup = failing
+    clock.move_to(2)
+    clock.halt()
+    await do_what_is_due(rig)
+    (job,) = await scheduled(rig)
+    assert (await rig.ended(job.id)).state is JobState.FAILED
+    return job
+
+
+async def after(rig: Rig, clock: MovedClock, seconds: float) -> list[JobView]:
+    """The scheduled backups, the newest first, so many seconds later."""
+    clock.let_pass(seconds)
+    await do_what_is_due(rig)
+    return await scheduled(rig)
+
+
+async def test_a_policy_tries_again_once_its_delay_is_over_and_no_sooner(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    job = await failed_at_night(rig, clock, agent, retries=2, retry_delay_s=600)
+    assert len(await after(rig, clock, 599)) == 1
+    second, _ = await after(rig, clock, 2)
+    assert (second.retry_of, second.attempt) == (job.id, 2)
+    await rig.ended(second.id)
+    assert len(await after(rig, clock, 599)) == 2
+    third, *_ = await after(rig, clock, 2)
+    assert (third.retry_of, third.attempt) == (second.id, 3)
+    await rig.ended(third.id)
+    assert len(await after(rig, clock, 700)) == 3
+
+
+async def test_while_its_window_is_closed_it_tries_nothing_again(rig: Rig, clock: MovedClock) -> None:
+    agent = await rig.agent()
+    job = await failed_at_night(rig, clock, agent, retries=1, retry_delay_s=600, window=("22:00-05:00",))
+    assert len(await after(rig, clock, 3 * 3600)) == 1
+    assert len(await after(rig, clock, 16 * 3600)) == 1
+    second, _ = await after(rig, clock, 3600)
+    assert second.retry_of == job.id
+
+
+async def test_a_retry_that_was_skipped_since_its_agent_was_away_leaves_those_that_are_left(
+    rig: Rig, clock: MovedClock
+) -> None:
+    agent = await rig.agent()
+    await rig.client.set_setting("agent.grace_s", "0")
+    job = await failed_at_night(rig, clock, agent, retries=2, retry_delay_s=600)
+    await agent.stop()
+    second, _ = await after(rig, clock, 601)
+    ended = await rig.ended(second.id)
+    assert (ended.state, ended.error.code if ended.error else "") == (JobState.SKIPPED, "agent_away")
+    assert second.retry_of == job.id
+    agent.on_backup = back_up
+    await agent.start()
+    await rig.until(lambda: rig.is_connected("web1"))
+    assert len(await after(rig, clock, 598)) == 2
+    third, *_ = await after(rig, clock, 3)
+    assert (third.retry_of, third.attempt) == (second.id, 3)
+    assert (await rig.ended(third.id)).state is JobState.SUCCESSFUL
+    assert len(await after(rig, clock, 700)) == 3

@@ -7,6 +7,7 @@ from phoenix_core.catalog.alerts import Alerts
 from phoenix_core.catalog.backup_ends import BackupEnds
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.drills import Drills
+from phoenix_core.catalog.handed_dumps import HandedDumps
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.messages import Messages
 from phoenix_core.catalog.notifications import Notifications
@@ -19,6 +20,7 @@ from phoenix_core.engine.alerts.backups import BackupSource
 from phoenix_core.engine.alerts.board import AlertBoard
 from phoenix_core.engine.alerts.desk import AlertDesk
 from phoenix_core.engine.alerts.drills import DrillSource
+from phoenix_core.engine.alerts.handed import HandedSource
 from phoenix_core.engine.alerts.holding import Holding
 from phoenix_core.engine.alerts.machine import MachineSource
 from phoenix_core.engine.alerts.overdue import Overdue
@@ -86,6 +88,7 @@ class AlertParts:
         self._vault = VaultSource(seat, views, snapshots, lost, settings, Holding(self.board.is_active, clock), clock)
         sources = (
             BackupSource(ends, directory, attached, Overdue(settings, facts)),
+            HandedSource(HandedDumps(catalog), directory, settings),
             AgentSource(directory, settings, self.board.is_active, clock.now(), embedded),
             self._vault,
             UpkeepSource(jobs),
@@ -123,7 +126,7 @@ class AlertParts:
         self._rules_changed()
 
     def _setting_changed(self, key: str) -> None:
-        if key.startswith(("alert.", "drill.", "prove.", "storage.")):
+        if key.startswith(("alert.", "drill.", "prove.", "storage.", "streams.")):
             self.watch.poke()
         elif key.startswith("notification."):
             self.postman.poke()

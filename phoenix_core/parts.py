@@ -16,6 +16,7 @@ from phoenix_core.alertparts import AlertParts
 from phoenix_core.catalog.audit import AuditLog
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.drills import Drills
+from phoenix_core.catalog.handed_dumps import HandedDumps
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
 from phoenix_core.catalog.policies import Policies
@@ -199,8 +200,9 @@ class Parts(WorkflowParts):
         self.reading_leases = ReadingLeases()
         self.lost = LostSnapshots(self.seat, self.snapshots, self.directory.name_of, self._tell_of_loss, self.records)
         self.sources = Sources(self.seat, self.directory, self.snapshots, self.lost, self.seen, self._clock)
+        self.handed = HandedDumps(self._catalog)
         self.retention_plans = RetentionPlans(
-            self.policies, self.snapshots, self.sources.is_held, Soundness(self.seat).damaged
+            self.policies, self.snapshots, self.handed, self.sources.is_held, Soundness(self.seat).damaged
         )
         self.own_folders = OwnFolders(self.directory, (os.fsencode(self._data.root), os.fsencode(self.seat.location)))
         self.bundle = BundleShelf(self._data.bundle)
@@ -351,7 +353,7 @@ class Parts(WorkflowParts):
             self.assigner,
             self.rule_tests,
             self.upgrades,
-            OwnStreams(self.directory, self.seat, self.ledger, self.queue),
+            OwnStreams(self.directory, self.seat, self.ledger, self.queue, self.handed, self.settings, self._clock),
             OwnRestores(self.seat, self.sources, self.desk, self.ledger, self.directory.name_of),
             self.server_news.changed,
             self._clock,

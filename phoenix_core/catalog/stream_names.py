@@ -10,3 +10,10 @@ def stream_in(request: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
     return sa.func.coalesce(
         sa.func.json_extract(request, sa.literal_column("'$.stream.name'")), sa.literal_column("''"), type_=sa.Text
     )
+
+
+def handed_in(request: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """Of a job, by its column `request`: who hands the stream to the agent; empty: nobody, an order asked for it."""
+    return sa.func.coalesce(
+        sa.func.json_extract(request, sa.literal_column("'$.stream.handed'")), sa.literal_column("''"), type_=sa.Text
+    )

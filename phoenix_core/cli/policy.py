@@ -110,7 +110,14 @@ def set_policy(
             help="Each N-th backup of a server reads all files again, not only those whose metadata changed; 0: none.",
         ),
     ] = None,
-    keep_last: Annotated[int | None, typer.Option("--keep-last", metavar="N", help="The newest N stay.")] = None,
+    keep_last: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-last",
+            metavar="N",
+            help="The newest N stay; of dumps that an agent handed over by itself, all of the last N days.",
+        ),
+    ] = None,
     keep_daily: Annotated[
         int | None, typer.Option("--keep-daily", metavar="N", help="The newest of each of the last N days stays.")
     ] = None,

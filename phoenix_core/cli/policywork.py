@@ -178,7 +178,7 @@ async def show_retention(data: DataDirectory, name: str, *, as_json: bool) -> No
                 verdict.server_name,
                 when(verdict.recorded_at),
                 verdict.snapshot_id[:SHORT_ID_DIGITS],
-                ", ".join(verdict.paths),
+                ", ".join(verdict.paths) + (" (handed over)" if verdict.handed else ""),
                 ", ".join(verdict.reasons) or "goes",
             )
             for verdict in verdicts

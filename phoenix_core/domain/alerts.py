@@ -28,6 +28,7 @@ class AlertKind(StrEnum):
     BACKUP_WITH_ERRORS = "backup_with_errors"
     BACKUP_SKIPPED = "backup_skipped"
     BACKUP_STOPPED = "backup_stopped"
+    STREAM_FLOODED = "stream_flooded"
     NO_BACKUP = "no_backup"
     AGENT_AWAY = "agent_away"
     CERTIFICATE_ENDING = "certificate_ending"
@@ -57,6 +58,7 @@ _WORDS = {
     AlertKind.BACKUP_WITH_ERRORS: "backup with errors",
     AlertKind.BACKUP_SKIPPED: "backup skipped",
     AlertKind.BACKUP_STOPPED: "backup stopped by its window",
+    AlertKind.STREAM_FLOODED: "unusually many dumps handed over",
     AlertKind.NO_BACKUP: "no backup for too long",
     AlertKind.AGENT_AWAY: "agent away",
     AlertKind.CERTIFICATE_ENDING: "certificate not renewed",

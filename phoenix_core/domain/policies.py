@@ -31,6 +31,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the policy's time zone. With all zero every restore point stays."""
 
     last: int = 0
+    """Of dumps that an agent hands over by itself: all of so many days."""
     daily: int = 0
     weekly: int = 0
     monthly: int = 0
@@ -137,7 +138,9 @@ class RetentionVerdict(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     recorded_at: datetime
     reasons: tuple[str, ...] = ()
-    """Why it stays, such as `last 3` or `weekly 2`; empty: the next run of retention removes it."""
+    """Why it stays, such as `last 3`, `last 3 (by day)` or `weekly 2`; empty: the next run of retention removes it."""
+    handed: bool = False
+    """A dump that the server's agent handed over by itself: it is counted apart, and for `last` by days."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from phoenix_core.catalog.settings import Facts
 from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.ids import ChunkId, LeaseId, PackId, SnapshotId
 from phoenix_core.domain.names import shown
+from phoenix_core.domain.streams import name_of
 from phoenix_core.engine.errors import CommitRefused
 from phoenix_core.engine.standing import at, kept_readings
 from phoenix_core.engine.vault import OpenVault
@@ -36,6 +37,8 @@ class CommitClaim(msgspec.Struct, frozen=True):
     lease: str
     agent_keys: tuple[bytes, ...]
     """Public keys of the certificates that the agent was given."""
+    stream: str = ""
+    """What the job is of; empty: of files. By its agent's word alone a snapshot isn't counted among others."""
 
 
 class RecordCheck(Protocol):
@@ -170,6 +173,7 @@ def _commit(vault: OpenVault, snapshot: SnapshotId, claim: CommitClaim) -> tuple
 
 def _check(vault: OpenVault, body: SnapshotBody, claim: CommitClaim) -> None:
     domain = vault.current_domain()
+    stream = name_of(tuple(map(shown, body.paths)))
     wrong = (
         "it is of another vault"
         if body.vault_id != vault.vault_id
@@ -177,6 +181,8 @@ def _check(vault: OpenVault, body: SnapshotBody, claim: CommitClaim) -> None:
         if body.server_id != claim.server_id
         else f"it says that it is of job {body.job_id}"
         if body.job_id != claim.job_id
+        else f"it says that it is of {f'the stream {stream}' if stream else 'files'}"
+        if stream != claim.stream
         else "it is signed with a key that the agent was never given"
         if body.agent_public_key not in claim.agent_keys
         else f"it is of domain {body.domain}, epoch {body.epoch}"

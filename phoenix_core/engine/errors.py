@@ -84,6 +84,17 @@ class TooManyStreams(PhoenixError):
     retryable = True
 
 
+class StreamsOfDayUsedUp(PhoenixError):
+    code = "streams_of_day_used_up"
+    template = "{server} has handed over {count} streams since midnight, UTC: no more are taken on one day."
+    hint = (
+        "If it means to, allow more at the core: `phoenix setting set streams.handed_per_day N`. If not, somebody else "
+        "may have its agent: see `phoenix job list` there, and docs/security.md."
+    )
+    http_status = 409
+    retryable = True
+
+
 class SnapshotRemoved(PhoenixError):
     """What was asked for is of a snapshot whose removal can still be undone."""
 

@@ -1,6 +1,7 @@
 """Streams that somebody on a server hands to its agent: the agent asks for a backup job, and how that job goes.
 
 An agent may ask for its own server only, and a job comes to it as any other: an operator sees it and may cancel it.
+Whoever stole an agent may ask too: so each server has so many a day (`streams.handed_per_day`).
 """
 
 import hashlib
@@ -8,35 +9,52 @@ import hashlib
 import msgspec
 
 from phoenix_core.agentlink.ownstream import OwnStreamAnswer, OwnStreamRequest
+from phoenix_core.catalog.handed_dumps import HandedDumps
 from phoenix_core.catalog.jobs import ACTIVE
 from phoenix_core.catalog.rows import JobRow
 from phoenix_core.domain import streams
 from phoenix_core.domain.annotations import checked_tags
+from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import UsageError
 from phoenix_core.domain.ids import id_of
 from phoenix_core.domain.states import JobKind
-from phoenix_core.engine.errors import StreamUnderWay, TooManyStreams
+from phoenix_core.engine.errors import StreamsOfDayUsedUp, StreamUnderWay, TooManyStreams
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.queue import JobQueue
 from phoenix_core.engine.requests import AGENT_ASKS, BackupJob, stream_of
+from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.titles import stream_title
 from phoenix_core.engine.vault import VaultSeat
 
 WAITING_MAX = 16
 """Of one server's streams; each has a sender that waits."""
 TOKEN_MAX = 64
+PER_DAY = "streams.handed_per_day"
 
 
 class OwnStreams:
-    def __init__(self, directory: PeerDirectory, seat: VaultSeat, ledger: Ledger, queue: JobQueue) -> None:
+    def __init__(
+        self,
+        directory: PeerDirectory,
+        seat: VaultSeat,
+        ledger: Ledger,
+        queue: JobQueue,
+        handed: HandedDumps,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
         self._directory = directory
         self._seat = seat
         self._ledger = ledger
         self._queue = queue
+        self._handed = handed
+        self._settings = settings
+        self._clock = clock
 
     async def answer(self, peer_id: str, request: OwnStreamRequest) -> OwnStreamAnswer:
-        """Raises UsageError, StreamUnderWay, TooManyStreams, NotOfThisJob, NoVault, ServerRemoved."""
+        """Raises UsageError, StreamUnderWay, TooManyStreams, StreamsOfDayUsedUp, NotOfThisJob, NoVault,
+        ServerRemoved."""
         job = await self._ledger.job_of(peer_id, request.job) if request.job else await self._asked(peer_id, request)
         return OwnStreamAnswer(
             number=request.number,
@@ -60,7 +78,7 @@ class OwnStreams:
         job_id = id_of("j", hashlib.sha256(f"{peer_id}\0{request.token}".encode()).digest())
         known = await self._ledger.jobs.get(job_id)
         if known is not None:  # asked again, after a connection was lost
-            return known
+            return await self._ledger.job_of(peer_id, known.id)
         await self._check(peer_id, stream.name)
         asked = BackupJob(peer.id, (streams.path_of(stream.name),), stream=stream, tags=tags)
         job = await self._ledger.create(
@@ -84,3 +102,6 @@ class OwnStreams:
             raise StreamUnderWay(stream=name, job=same.id)
         if len(own) >= WAITING_MAX:
             raise TooManyStreams(count=len(own))
+        most = self._settings.whole(PER_DAY)
+        if most and await self._handed.asked_on(peer_id, self._clock.now()) >= most:
+            raise StreamsOfDayUsedUp(server=self._directory.name_of(peer_id), count=most)

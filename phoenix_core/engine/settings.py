@@ -218,6 +218,12 @@ KNOWN: dict[str, _Known] = {
         ),
         _Known("storage.reserve_bytes", "1G", "Free bytes at the vault below which `doctor` sounds the alarm.", _size),
         _Known(
+            "streams.handed_per_day",
+            "2000",
+            "Streams that the agent of a server may hand over by itself on one day, UTC; 0: as many as it likes.",
+            _whole(0, 1_000_000),
+        ),
+        _Known(
             "token.lifetime_s", "900", "Seconds that a job's storage token lasts; it is renewed.", _seconds(30, 86400)
         ),
         _Known(

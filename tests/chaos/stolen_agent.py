@@ -2,7 +2,8 @@
 core and storage node, over TLS and the hand-over socket. Two other servers are backed up beside it.
 
 Each round: the others are backed up, the thief gets the order of a backup and of a restore, tries what the dice say,
-and ends its jobs by the dice. Then the others' snapshots are restored and compared, and the vault is verified."""
+ends its jobs by the dice, and hands over worthless dumps. Then retention runs, the others' snapshots are restored and
+compared, and the vault is verified."""
 
 import asyncio
 import logging
@@ -19,6 +20,7 @@ from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
 from phoenix_core.agentlink.reports import JobFailed
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import PackId
+from phoenix_core.domain.policies import BackupPolicy, Retention, ServerGroup
 from phoenix_core.domain.requests import BackupRequest, RestoreRequest, VerifyRequest
 from phoenix_core.domain.states import JobState, VerifyDepth
 from phoenix_core.host.process import HostFacts
@@ -30,6 +32,7 @@ from tests.chaos.stolen_agent_link import BETWEEN_JOBS, LINK
 from tests.chaos.stolen_agent_loot import Loot
 from tests.chaos.stolen_agent_reading import what_the_keys_open
 from tests.chaos.stolen_agent_storage import STORAGE, lie, tokens_that_do_not_hold
+from tests.chaos.stolen_agent_streams import good_dumps, worthless_dumps
 from tests.engine.fake_agent import FakeAgent, back_up, restore
 from tests.engine.rig import Rig, running_rig
 
@@ -38,6 +41,8 @@ TRIES = 3
 """Of each kind, in a job."""
 VICTIMS = ("victim0", "victim1")
 LARGE_BYTES = 300_000
+KEPT = 2
+"""So many of the last restore points the policy promises to keep, for all servers."""
 
 
 class Installation:
@@ -55,14 +60,18 @@ class Installation:
     async def begin(self) -> None:
         for number, name in enumerate(VICTIMS):
             await self.rig.agent(name, HostFacts(name, "Linux x86_64", str(number) * 32))
+        await self.rig.client.put_policy("all", BackupPolicy(name="all", retention=Retention(last=KEPT)))
 
     async def steal(self, dice: random.Random) -> None:
-        """One more agent, in the hands of a thief from now on."""
+        """One more agent, which handed over good dumps, in the hands of a thief from now on."""
         self.thieves += 1
         name = f"thief{self.thieves}"
         agent = await self.rig.agent(name, HostFacts(name, "Linux x86_64", f"{self.thieves:032}"))
         agent.files = {"/srv/own": dice.randbytes(3000)}
         self.loot = Loot(self.rig, agent, dice, self.run.counts, self.poison)
+        group = ServerGroup(name="all", policy="all", servers=(*VICTIMS, name))
+        await self.rig.client.put_group("all", group)
+        await good_dumps(self.loot, KEPT)
 
     # --- a round ---
 
@@ -85,7 +94,10 @@ class Installation:
         for each in BETWEEN_JOBS:
             if dice.random() < 0.4:
                 await each(loot)
+        await worthless_dumps(loot)
+        self._look_for_problems()
         await self._back_up_victims(dice, common, coming)
+        await self._apply_retention()
         await self._check(before)
 
     def _with_a_backup(self, dice: random.Random, coming: bytes) -> Callable[..., Awaitable[None]]:
@@ -108,7 +120,7 @@ class Installation:
     async def _restore_of_the_thief(self) -> None:
         """Its own newest snapshot, if there is one: more tries, and the keys that it gets open nothing of others."""
         loot, agent = self.loot, self.loot.agent
-        own = [each for each in await self.rig.client.snapshots() if each.server_id == loot.server]
+        own = [each for each in await self.rig.client.snapshots() if each.server_id == loot.server and not each.stream]
         if not own:
             return
 
@@ -164,6 +176,24 @@ class Installation:
             assert not (pack.pack_id in self.loot.poison and pack.proved), "a pack that lies was proved"
 
     # --- what must be true ---
+
+    async def _apply_retention(self) -> None:
+        """What the policy promised stays, whatever the thief added; what goes can be brought back, and comes back."""
+        done = await self.rig.ended((await self.rig.client.apply_retention()).id)
+        assert done.state is JobState.SUCCESSFUL, f"retention: {done.error}"
+        there = {each.id for each in await self.rig.client.snapshots()}
+        gone = {each.id for each in await self.rig.client.snapshots(removed=True)}
+        for snapshot, what in self.loot.promised.items():
+            assert snapshot in there, f"retention removed {what} of before the theft"
+        assert set(self.kept) <= there | gone, "a victim's snapshot is gone for good"
+        for snapshot in list(self.kept)[-KEPT * len(VICTIMS) :]:
+            assert snapshot in there, "retention removed a victim's newest snapshots"
+        for snapshot in [each for each in self.kept if each in gone][:1]:
+            back = await self.rig.client.undelete_snapshot(snapshot)
+            assert back.removed_at is None
+            self.run.counts["snapshots brought back"] += 1
+        self.run.counts["retentions"] += 1
+        self.run.counts["snapshots that retention removed"] += int(done.result["removed"])
 
     def _stored(self) -> tuple[set[bytes], set[str], int]:
         node = self.rig.node()
@@ -260,7 +290,8 @@ def body(run: Run) -> None:
 CAMPAIGN = Campaign(
     "stolen-agent",
     "an agent's certificate, tokens and keys in a thief's hands: every try is refused by a typed error, the others' "
-    "snapshots come back, nothing is deleted, and no key that it gets opens others' data",
+    "snapshots come back, nothing is deleted, no dump that it hands over has retention remove a good one, and no key "
+    "that it gets opens others' data",
     body,
     quick=2,
     full=200,

@@ -28,6 +28,12 @@ from phoenix_core.domain.states import JobState
 from phoenix_core.vault.location import BlockRef
 from tests.agentlink.golden_messages import EXAMPLES
 from tests.chaos.stolen_agent_loot import Loot
+from tests.chaos.stolen_agent_streams import (
+    a_stream_beside_a_job,
+    streams_in_odd_names,
+    streams_of_others,
+    too_many_streams,
+)
 from tests.engine.fake_agent import FakeAgent, until_cancelled
 
 Try = Callable[[Loot], Awaitable[None]]
@@ -162,5 +168,15 @@ async def _say(loot: Loot, context: ssl.SSLContext, frame: bytes) -> Refused:
                 return message
 
 
-LINK: tuple[Try, ...] = (keys_of_others, a_victims_snapshot, jobs_of_others, a_certificate_for_another, the_cores_port)
+LINK: tuple[Try, ...] = (
+    keys_of_others,
+    a_victims_snapshot,
+    jobs_of_others,
+    a_certificate_for_another,
+    the_cores_port,
+    streams_in_odd_names,
+    streams_of_others,
+    a_stream_beside_a_job,
+    too_many_streams,
+)
 BETWEEN_JOBS: tuple[Try, ...] = (what_only_the_core_says,)

@@ -40,6 +40,8 @@ class Loot:
         """Ids of stored packs that lie about their chunks."""
         self.contents: list[bytes] = []
         """Of all files that it ever backed up."""
+        self.promised: dict[str, str] = {}
+        """Dumps of before the theft that retention must leave alone, by snapshot: what they are."""
         self.order: BackupOrder | RestoreOrder
 
     @property

@@ -85,6 +85,7 @@ async def forged(
         ({"domain": "other"}, "domain other"),
         ({"epoch": 7}, "epoch 7"),
         ({"root": b"?" * 32}, "root tree"),
+        ({"paths": (b"/phoenix-streams/orders",)}, "of the stream orders"),
     ],
 )
 async def test_a_snapshot_that_is_not_the_jobs_own_is_refused(rig: Rig, changes: dict[str, Any], reason: str) -> None:

@@ -12,6 +12,7 @@ _OF_PEERS = frozenset(
         AlertKind.BACKUP_WITH_ERRORS,
         AlertKind.BACKUP_SKIPPED,
         AlertKind.BACKUP_STOPPED,
+        AlertKind.STREAM_FLOODED,
         AlertKind.NO_BACKUP,
         AlertKind.AGENT_AWAY,
         AlertKind.CERTIFICATE_ENDING,

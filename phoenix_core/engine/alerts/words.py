@@ -13,6 +13,7 @@ _OVER = {
     AlertKind.BACKUP_WITH_ERRORS: "A later backup read every file.",
     AlertKind.BACKUP_SKIPPED: "A later backup ran.",
     AlertKind.BACKUP_STOPPED: "A later backup came to its end.",
+    AlertKind.STREAM_FLOODED: "For a week no more were handed over than before.",
     AlertKind.NO_BACKUP: "No backup of it is missed any more.",
     AlertKind.AGENT_AWAY: "The agent is connected again.",
     AlertKind.CERTIFICATE_ENDING: "The certificate was renewed.",

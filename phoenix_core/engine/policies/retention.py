@@ -2,9 +2,13 @@
 
 Restore points are counted, not aged: a clock that jumps removes nothing. Those of one server that cover the same paths
 are counted together. The newest that can be restored whole always stays, and so does what is held, and what can't be
-restored whole: one that is lost until somebody removes it by hand, one with damage until that is mended."""
+restored whole: one that is lost until somebody removes it by hand, one with damage until that is mended.
 
-from collections.abc import Callable, Iterable, Sequence
+Dumps that an agent handed over by itself are counted apart from those that the core ordered, and all of a day have one
+place of `last` together: whoever stole an agent can hand over as many worthless ones as he likes, and no number of them
+may push out what was there before."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -27,6 +31,8 @@ class RestorePoint(msgspec.Struct, frozen=True):
     held: bool = False
     damaged: bool = False
     """It can be opened, and something of it can't be restored."""
+    handed: bool = False
+    """The server's agent handed it over by itself, without an order of the core."""
 
     @property
     def sound(self) -> bool:
@@ -36,15 +42,19 @@ class RestorePoint(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     point: RestorePoint
     reasons: tuple[str, ...]
-    """Why it stays, such as `last 3` or `weekly 2`; empty: it goes."""
+    """Why it stays, such as `last 3`, `last 3 (by day)` or `weekly 2`; empty: it goes."""
 
     @property
     def stays(self) -> bool:
         return bool(self.reasons)
 
 
+def _day(time: datetime) -> tuple[int, ...]:
+    return (time.year, time.month, time.day)
+
+
 _PERIODS: tuple[tuple[str, Callable[[datetime], tuple[int, ...]]], ...] = (
-    ("daily", lambda time: (time.year, time.month, time.day)),
+    ("daily", _day),
     ("weekly", lambda time: tuple(time.isocalendar())[:2]),
     ("monthly", lambda time: (time.year, time.month)),
     ("yearly", lambda time: (time.year,)),
@@ -52,10 +62,10 @@ _PERIODS: tuple[tuple[str, Callable[[datetime], tuple[int, ...]]], ...] = (
 
 
 def plan(points: Iterable[RestorePoint], retention: Retention, zone: ZoneInfo) -> list[Verdict]:
-    """A verdict on each point; per server and set of paths, newest first."""
+    """A verdict on each point; per server and set of paths, newest first, what was handed over behind the others."""
 
-    def kind(point: RestorePoint) -> tuple[str, tuple[str, ...]]:
-        return (point.server_id, tuple(sorted(point.paths)))
+    def kind(point: RestorePoint) -> tuple[str, tuple[str, ...], bool]:
+        return (point.server_id, tuple(sorted(point.paths)), point.handed)
 
     verdicts: list[Verdict] = []
     for _, same in groupby(sorted(points, key=lambda point: (kind(point), -point.sequence)), key=kind):
@@ -77,8 +87,9 @@ def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo)
             reasons[point.id].append("held")
     if sound:
         reasons[sound[0].id].append("newest")
-    for number, point in enumerate(sound[: retention.last], 1):
-        reasons[point.id].append(f"last {number}")
+    for place, point in _places(sound, zone):
+        if place <= retention.last:
+            reasons[point.id].append(f"last {place} (by day)" if point.handed else f"last {place}")
     for name, period in _PERIODS:
         newest: dict[tuple[int, ...], RestorePoint] = {}
         for point in sound:
@@ -86,3 +97,11 @@ def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo)
         for number, point in enumerate(list(newest.values())[: getattr(retention, name)], 1):
             reasons[point.id].append(f"{name} {number}")
     return [Verdict(point, tuple(reasons[point.id])) for point in points]
+
+
+def _places(points: Sequence[RestorePoint], zone: ZoneInfo) -> Iterator[tuple[int, RestorePoint]]:
+    """Each with its place among the last, newest first: one of its own, or, of what was handed over, its day's."""
+    places: dict[object, int] = {}
+    for point in points:
+        whose = _day(point.recorded_at.astimezone(zone)) if point.handed else point.id
+        yield places.setdefault(whose, len(places) + 1), point

@@ -1,8 +1,9 @@
 """What retention would remove now: each group's restore points, by its policy."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
+from phoenix_core.catalog.handed_dumps import HandedDumps
 from phoenix_core.catalog.policies import Policies
 from phoenix_core.catalog.rows import PolicyRow, SnapshotRow
 from phoenix_core.catalog.snapshots import Snapshots
@@ -20,11 +21,17 @@ class RetentionPlans:
     it by hand."""
 
     def __init__(
-        self, stored: Policies, snapshots: Snapshots, held: Callable[[SnapshotRow], bool], damaged: Damaged
+        self,
+        stored: Policies,
+        snapshots: Snapshots,
+        handed: HandedDumps,
+        held: Callable[[SnapshotRow], bool],
+        damaged: Damaged,
     ) -> None:
         """`held`: whether a hold keeps the snapshot now. `damaged`: see `soundness.Soundness`."""
         self._stored = stored
         self._snapshots = snapshots
+        self._handed = handed
         self._held = held
         self._damaged = damaged
         self.changes = 0
@@ -33,11 +40,11 @@ class RetentionPlans:
     async def all(self, cancelled: Callable[[], bool] = never_cancelled) -> list[Verdict]:
         """Of all policies; once `cancelled` says so, a plan by which more stay than must. Raises NoVault, and what the
         node raises."""
-        rows = await self._snapshots.listed()
+        rows, handed = await self._snapshots.listed(), await self._handed.snapshot_ids()
         return [
             verdict
             for policy in await self._stored.policies()
-            for verdict in await self._verdicts(policy, rows, cancelled)
+            for verdict in await self._verdicts(policy, rows, handed, cancelled)
         ]
 
     async def of_policy(self, name: str) -> list[RetentionVerdict]:
@@ -45,7 +52,7 @@ class RetentionPlans:
         policy = next((row for row in await self._stored.policies() if row.name == name), None)
         if policy is None:
             raise NotFound(what="policy", name=name)
-        rows = await self._snapshots.listed()
+        rows, handed = await self._snapshots.listed(), await self._handed.snapshot_ids()
         names = {row.id: row.server_name for row in rows}
         return [
             RetentionVerdict(
@@ -54,8 +61,9 @@ class RetentionPlans:
                 paths=verdict.point.paths,
                 recorded_at=verdict.point.recorded_at,
                 reasons=verdict.reasons,
+                handed=verdict.point.handed,
             )
-            for verdict in await self._verdicts(policy, rows)
+            for verdict in await self._verdicts(policy, rows, handed)
         ]
 
     async def removes_any(self) -> bool:
@@ -63,7 +71,11 @@ class RetentionPlans:
         return any(not row.body.retention.keeps_all for row in await self._stored.policies())
 
     async def _verdicts(
-        self, policy: PolicyRow, rows: Iterable[SnapshotRow], cancelled: Callable[[], bool] = never_cancelled
+        self,
+        policy: PolicyRow,
+        rows: Iterable[SnapshotRow],
+        handed: Collection[str],
+        cancelled: Callable[[], bool] = never_cancelled,
     ) -> list[Verdict]:
         servers = {
             server_id
@@ -84,6 +96,7 @@ class RetentionPlans:
                 readable=row.readable,
                 held=self._held(row),
                 damaged=row.id in damaged,
+                handed=row.id in handed,
             )
             for row in of_policy
         ]

@@ -300,6 +300,7 @@ class FileBackup(Workflow):
                 server_name=self._directory.name_of(request.server_id),
                 lease=run.job.lease,
                 agent_keys=tuple(self._directory.keys_of(run.job.agent_id)),
+                stream=name_of(request.paths),
             )
             snapshot = SnapshotId(outcome.snapshot_id)
             row, record = await once_there_is_space(

@@ -15,8 +15,10 @@ ZONE = ZoneInfo("UTC")
 START = datetime(2024, 1, 1, 2, 0, tzinfo=UTC)  # a Monday
 
 
-def point(number: int, at: datetime, *, readable: bool = True, paths: tuple[str, ...] = ("/srv",)) -> RestorePoint:
-    return RestorePoint(f"{number:04}", "s1", paths, at, number, readable)
+def point(
+    number: int, at: datetime, *, readable: bool = True, paths: tuple[str, ...] = ("/srv",), handed: bool = False
+) -> RestorePoint:
+    return RestorePoint(f"{number:04}", "s1", paths, at, number, readable, handed=handed)
 
 
 def nightly(count: int) -> list[RestorePoint]:
@@ -69,6 +71,33 @@ def test_backups_of_other_paths_are_counted_apart() -> None:
     assert staying(points, Retention(last=1)) == [2, 11]
 
 
+def handed_over(*hours: int, first: int = 0) -> list[RestorePoint]:
+    return [point(first + at, START + timedelta(hours=hour), handed=True) for at, hour in enumerate(hours)]
+
+
+def test_of_what_an_agent_hands_over_by_itself_all_of_the_last_days_stay() -> None:
+    nightly_dumps, flood = (0, 24, 48), range(50, 60)
+    points = handed_over(*nightly_dumps, *flood)
+    assert staying(points, Retention(last=3)) == list(range(13))
+    assert staying([*points, *handed_over(72, 73, first=13)], Retention(last=3)) == list(range(1, 15))
+    reasons = [verdict.reasons for verdict in plan(handed_over(0, 24, 25), Retention(last=2), ZONE)]
+    assert reasons == [("newest", "last 1 (by day)"), ("last 1 (by day)",), ("last 2 (by day)",)]
+
+
+def test_those_days_go_by_the_policy_s_time_zone_too() -> None:
+    points = handed_over(-6, -4)  # 20:00 and 22:00 UTC, which is midnight in Helsinki
+    assert staying(points, Retention(last=1)) == [0, 1]
+    assert staying(points, Retention(last=1), ZoneInfo("Europe/Helsinki")) == [1]
+
+
+def test_what_an_agent_hands_over_by_itself_pushes_out_nothing_that_was_ordered() -> None:
+    ordered = nightly(4)
+    flood = handed_over(*range(1, 90), first=10)
+    retention = Retention(last=2, daily=3, weekly=1)
+    assert set(staying(ordered, retention)) <= set(staying([*ordered, *flood], retention))
+    assert [each for each in staying([*ordered, *flood], retention) if each < 10] == staying(ordered, retention)
+
+
 RETENTIONS = st.builds(
     Retention,
     last=st.integers(0, 5),
@@ -91,6 +120,16 @@ def test_what_went_is_not_missed_when_the_rest_is_looked_at_again(retention: Ret
     points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(sorted(hours))]
     kept = staying(points, retention)
     assert staying([each for each in points if each.sequence in kept], retention) == kept
+
+
+@given(last=st.integers(1, 5), days=st.lists(st.integers(0, 60), min_size=1, max_size=8, unique=True), hours=HOURS)
+def test_no_number_of_dumps_that_are_handed_over_on_a_day_pushes_out_those_before(
+    last: int, days: list[int], hours: list[int]
+) -> None:
+    good = handed_over(*(24 * day for day in sorted(days)))
+    flood = handed_over(*(24 * max(days) + 1 + hour % 23 for hour in sorted(hours)), first=len(good))
+    kept = set(staying(good, Retention(last=last)))
+    assert kept <= set(staying([*good, *flood], Retention(last=last)))
 
 
 @pytest.mark.parametrize("days", [30, -30])

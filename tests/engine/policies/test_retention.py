@@ -127,7 +127,7 @@ def test_no_number_of_dumps_that_are_handed_over_on_a_day_pushes_out_those_befor
     last: int, days: list[int], hours: list[int]
 ) -> None:
     good = handed_over(*(24 * day for day in sorted(days)))
-    flood = handed_over(*(24 * max(days) + 1 + hour % 23 for hour in sorted(hours)), first=len(good))
+    flood = handed_over(*(24 * max(days) + hour % 22 for hour in sorted(hours)), first=len(good))
     kept = set(staying(good, Retention(last=last)))
     assert kept <= set(staying([*good, *flood], Retention(last=last)))
 

@@ -12,7 +12,7 @@ from phoenix_core.domain.states import JobState
 from phoenix_core.domain.streams import path_of
 from phoenix_core.domain.views import JobView
 from phoenix_core.engine.own_streams import PER_DAY, TOKEN_MAX, WAITING_MAX
-from tests.chaos.stolen_agent_endings import FAR, honest, with_changes
+from tests.chaos.stolen_agent_endings import FAR, Ending, honest, with_changes
 from tests.chaos.stolen_agent_loot import Loot, noise
 from tests.engine.fake_agent import FakeAgent, back_up, until_cancelled
 
@@ -129,7 +129,8 @@ async def worthless_dumps(loot: Loot) -> None:
 
 def _worthless(loot: Loot, paths: tuple[bytes, ...]) -> Callable[[FakeAgent, object], Awaitable[None]]:
     """Of these, as it says; by the dice dated far off."""
-    ends = loot.dice.choice((honest, *(with_changes(started_ns=at, finished_ns=at) for at in (FAR, -FAR))))
+    endings: list[Ending] = [honest, *(with_changes(started_ns=at, finished_ns=at) for at in (FAR, -FAR))]
+    ends = loot.dice.choice(endings)
 
     async def script(agent: FakeAgent, order: object) -> None:
         assert isinstance(order, BackupOrder)

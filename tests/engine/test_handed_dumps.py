@@ -13,7 +13,7 @@ from phoenix_core.domain.policies import BackupPolicy, Retention, ServerGroup
 from phoenix_core.domain.requests import BackupRequest
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.views import JobView
-from tests.engine.fake_agent import FakeAgent, back_up, upload
+from tests.engine.fake_agent import FakeAgent, back_up
 from tests.engine.moved_clock import MovedClock
 from tests.engine.rig import Rig
 
@@ -103,8 +103,7 @@ def saying(*paths: bytes) -> Callable[[FakeAgent, BackupOrder | RestoreOrder], A
 
     async def script(agent: FakeAgent, order: BackupOrder | RestoreOrder) -> None:
         assert isinstance(order, BackupOrder)
-        changed = msgspec.structs.replace(order, paths=paths)
-        await agent.report(order.job, await asyncio.to_thread(upload, changed, agent.files, agent.state))
+        await agent.report(order.job, await agent.upload(msgspec.structs.replace(order, paths=paths)))
 
     return script
 

@@ -28,7 +28,7 @@ def _request(loot: Loot, name: str, **more: object) -> OwnStreamRequest:
 
 
 async def _ask(loot: Loot, request: OwnStreamRequest) -> OwnStreamAnswer:
-    answer: OwnStreamAnswer = await loot.agent.link.request(request, 10)
+    answer: OwnStreamAnswer = await loot.off_loop(lambda: loot.agent.link.request_blocking(request))
     view = await loot.rig.client.job(answer.job)
     assert view.server_id == loot.server, "a stream is of another server than of who handed it over"
     loot.counts["streams handed over"] += 1
@@ -58,7 +58,7 @@ async def streams_in_odd_names(loot: Loot) -> None:
 
 async def streams_of_others(loot: Loot) -> None:
     """How others' jobs go, or jobs that aren't there."""
-    jobs = [job.id for job in await loot.rig.client.jobs() if loot.server not in (job.server_id, job.agent_id)]
+    jobs = [job.id for job in await loot.rig.client.jobs() if job.server_id not in ("", loot.server)]
     for job in (*jobs[:5], "jnone"):
         await loot.asked("a job of others", _request(loot, "x", job=job))
     loot.counts["others' jobs asked for"] += len(jobs[:5])

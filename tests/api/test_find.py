@@ -68,6 +68,21 @@ async def test_what_many_snapshots_share_is_read_once(rig: Rig, agent: FakeAgent
     assert five == one
 
 
+async def test_a_name_is_looked_at_once_in_its_folder_however_many_snapshots_have_it(
+    rig: Rig, history: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+
+    def fits(path: str, name: str) -> bool:
+        looked_at.append(path)
+        return False
+
+    monkeypatch.setattr("phoenix_core.api.find.matcher", lambda pattern: fits)
+    assert await versions(rig, "notes") == []
+    below = ["/srv/a", "/srv/a/notes.txt", "/srv/b", "/srv/b/keep", "/srv/b/notes.txt"]
+    assert sorted(looked_at) == ["/srv", *below]
+
+
 async def test_a_found_version_can_be_restored_as_it_is_named(rig: Rig, agent: FakeAgent, history: list[str]) -> None:
     version = (await versions(rig, "notes", path="/srv/a"))[1]
     request = RestoreRequest(server=version.server_name, snapshot=version.newest, paths=(version.path,))

@@ -121,12 +121,13 @@ class VersionSearch:
         """Look through all that a folder ever held. Returns the folders in it."""
         found: Found = {}
         below: Below = {}
+        fitting: dict[bytes, bool] = {}
         start = shown(path) + "/"
         for tree, mask in trees.items():
             self.folders += 1
             try:
                 for page in read_checked_pages(self._source(tree), tree.tree):
-                    self._take(page, start, tree, mask, found, below)
+                    self._take(page, start, tree, mask, found, below, fitting)
                     if self._is_due(len(page)):
                         yield self.progress(path)
             except DAMAGE:
@@ -138,10 +139,23 @@ class VersionSearch:
         self._hint(below)
         return below
 
-    def _take(self, page: Sequence[Entry], start: str, tree: _Tree, mask: int, found: Found, below: Below) -> None:
+    def _take(
+        self,
+        page: Sequence[Entry],
+        start: str,
+        tree: _Tree,
+        mask: int,
+        found: Found,
+        below: Below,
+        fitting: dict[bytes, bool],
+    ) -> None:
+        """`fitting`: of the folder's names those that were looked at, in whatever snapshot."""
         for entry in page:
-            name = shown(entry.name)
-            if self._fits(start + name, name):
+            fits = fitting.get(entry.name)
+            if fits is None:
+                name = shown(entry.name)
+                fits = fitting[entry.name] = self._fits(start + name, name)
+            if fits:
                 versions = found.setdefault(entry.name, {})
                 version = _version(entry)
                 before, mtime_ns = versions.get(version, (0, entry.mtime_ns))

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 import msgspec
 
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 from phoenix_core.agent.comparefile import Finding, Rights, compare_content
 from phoenix_core.agent.restore.folders import FolderCache, open_root
 
@@ -88,6 +89,7 @@ def compare_pairs(source: bytes, restored: bytes, pairs: Sequence[Pair]) -> list
     names = (b"", b"") if is_folder else (os.path.basename(source), os.path.basename(restored))
     roots = [open_root(top or b"/") for top in tops]
     left, right = FolderCache(roots[0]), FolderCache(roots[1])
+    caches = (CacheKeeper(), CacheKeeper())
     found: list[Finding | str] = []
     try:
         for pair in pairs:
@@ -95,7 +97,7 @@ def compare_pairs(source: bytes, restored: bytes, pairs: Sequence[Pair]) -> list
                 one, two = left.open(pair.folder), right.open(pair.folder)
                 name_one, name_two = pair.name or names[0], pair.name or names[1]
                 status = os.lstat(name_one, dir_fd=one)
-                finding = compare_content(one, name_one, two, name_two, status, rights)
+                finding = compare_content(one, name_one, two, name_two, status, rights, caches)
                 found.append(_with_time(finding, one, name_one) if finding.what else finding)
             except OSError as error:
                 found.append(error.strerror or str(error))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phoenix_core.agent.backup.metadata import xattrs_of
+from phoenix_core.agent.backup.openfile import open_file_in
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 
 _READ_BYTES = 2**20
 _ALIGN = 4096
 _NO_DATA = 2**63
 _CAP_CHOWN, _CAP_SYS_ADMIN, _CAP_MKNOD, _CAP_SETFCAP = 0, 21, 27, 31
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -84,21 +85,27 @@ def compare_status(one: os.stat_result, two: os.stat_result, rights: Rights) -> 
 
 
 def compare_content(
-    folder_one: int, name_one: bytes, folder_two: int, name_two: bytes, status: os.stat_result, rights: Rights
+    folder_one: int,
+    name_one: bytes,
+    folder_two: int,
+    name_two: bytes,
+    status: os.stat_result,
+    rights: Rights,
+    caches: tuple[CacheKeeper, CacheKeeper],
 ) -> Finding:
-    """Link target, extended attributes, bytes. Raises OSError for what this user can't read."""
+    """Link target, extended attributes, bytes, which `caches` read. Raises OSError for what this user can't read."""
     if stat.S_ISLNK(status.st_mode):
         equal = os.readlink(name_one, dir_fd=folder_one) == os.readlink(name_two, dir_fd=folder_two)
         finding = compare_xattrs(_path(folder_one, name_one), _path(folder_two, name_two), rights)
         return finding if equal else Finding(("target", *finding.what), finding.by_right)
     if not stat.S_ISREG(status.st_mode):
         return compare_xattrs(_path(folder_one, name_one), _path(folder_two, name_two), rights)
-    one = _open(folder_one, name_one)
+    one = open_file_in(folder_one, name_one)
     try:
-        two = _open(folder_two, name_two)
+        two = open_file_in(folder_two, name_two)
         try:
             finding = compare_xattrs(one, two, rights)
-            return finding if _same_bytes(one, two) else Finding(("content", *finding.what), finding.by_right)
+            return finding if _same_bytes(one, two, caches) else Finding(("content", *finding.what), finding.by_right)
         finally:
             os.close(two)
     finally:
@@ -119,19 +126,27 @@ def compare_xattrs(one: int | bytes, two: int | bytes, rights: Rights, *, follow
     return Finding(tuple(what), tuple(by_right))
 
 
-def _same_bytes(one: int, two: int) -> bool:
+def _same_bytes(one: int, two: int, caches: tuple[CacheKeeper, CacheKeeper]) -> bool:
     at = 0
-    while True:
-        start = min(_next_data(one, at), _next_data(two, at))
-        if start == _NO_DATA:
-            return True
-        at = max(at, start // _ALIGN * _ALIGN)
-        left, right = os.pread(one, _READ_BYTES, at), os.pread(two, _READ_BYTES, at)
-        if left != right:
-            return False
-        if not left:
-            return True
-        at += len(left)
+    with caches[0].reading(one), caches[1].reading(two):
+        while True:
+            start = min(_next_data(one, at), _next_data(two, at))
+            if start == _NO_DATA:
+                return True
+            at = max(at, start // _ALIGN * _ALIGN)
+            wanted = min(_READ_BYTES, max(os.fstat(one).st_size - at, 0) + 1)
+            left, right = _piece(caches[0], at, wanted), _piece(caches[1], at, wanted)
+            if left != right:
+                return False
+            if not left:
+                return True
+            at += len(left)
+
+
+def _piece(cache: CacheKeeper, at: int, wanted: int) -> bytearray:
+    data = bytearray(wanted)
+    del data[cache.fill(memoryview(data), at) :]
+    return data
 
 
 def _next_data(fd: int, at: int) -> int:
@@ -144,13 +159,6 @@ def _next_data(fd: int, at: int) -> int:
         if error.errno == errno.EINVAL:
             return at
         raise
-
-
-def _open(folder: int, name: bytes) -> int:
-    try:
-        return os.open(name, _OPEN | os.O_NOATIME, dir_fd=folder)
-    except PermissionError:
-        return os.open(name, _OPEN, dir_fd=folder)
 
 
 def _path(folder: int, name: bytes) -> bytes:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from phoenix_core.agent.backup.filesystem_errors import VANISHED, reason_of
 from phoenix_core.agent.backup.levels import Level
 from phoenix_core.agent.backup.metadata import TYPES, xattrs_of
+from phoenix_core.agent.backup.openfile import open_file_in
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 from phoenix_core.agent.backup.records import join
 from phoenix_core.agent.comparefindings import SAME, Findings
 from phoenix_core.agent.comparesieve import OTHER_FILE_SYSTEM, CompareSieve
@@ -28,7 +30,6 @@ from phoenix_core.vault.filelists import entry_chunks
 from phoenix_core.vault.tree import read_tree
 from phoenix_core.vault.treewalk import descend
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AHEAD = 64
 
 Tick = Callable[[bytes, int, int], None]
@@ -71,6 +72,7 @@ class LiveWalk:
         self._id_key = id_key
         self._looked_at = 0
         self._descent: Descent | None = None
+        self._cache = CacheKeeper()
 
     def run(self, root: bytes, paths: Sequence[bytes]) -> None:
         """Raises `PathNotInSnapshot`, what `tick` and the source raise, and OSError where the folder to compare with
@@ -314,10 +316,11 @@ class LiveWalk:
     def _has_content(self, name: bytes, entry: Entry, status: os.stat_result) -> bool:
         if not self._id_key:
             return status.st_mtime_ns == entry.mtime_ns
-        fd = os.open(name, _OPEN, dir_fd=self._at.fd)
+        fd = open_file_in(self._at.fd, name)
         try:
-            chunks = entry_chunks(self._source, entry)
-            return has_content(fd, extents_of(entry), chunks, self._id_key, self._read_on) and has_holes(fd, entry)
+            chunks, cache = entry_chunks(self._source, entry), self._cache
+            is_equal = has_content(fd, extents_of(entry), chunks, self._id_key, self._read_on, cache)
+            return is_equal and has_holes(fd, entry, cache)
         finally:
             os.close(fd)
 

@@ -14,6 +14,7 @@ from phoenix_core.agent.backup.fileresult import FileResult
 from phoenix_core.agent.backup.filesystem_errors import CHANGED_TYPE, RETRIED, RETRY_WAITS_S, VANISHED, reason_of
 from phoenix_core.agent.backup.folders import FolderCache
 from phoenix_core.agent.backup.metadata import EntryMaker
+from phoenix_core.agent.backup.openfile import open_file_in
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.stamps import may_change_unseen
 from phoenix_core.agent.backup.views import LIVE, Views
@@ -24,7 +25,6 @@ SETTLE_NS = 20_000_000
 """A file that changed less than this ago is read a moment later: a kernel's time stamps are up to 10 ms coarse, and a
 change after the read must show in them."""
 SETTLE_TRIES = 3
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class FileReader:
@@ -92,11 +92,11 @@ class FileReader:
 
     def _open(self, item: ReadItem) -> int:
         try:
-            return _open_file(self._folders.open(item.folder), item.name)
+            return open_file_in(self._folders.open(item.folder), item.name)
         except FileNotFoundError:
             # The folder itself may have been replaced since it was opened.
             self._folders.forget(item.folder)
-            return _open_file(self._folders.open(item.folder), item.name)
+            return open_file_in(self._folders.open(item.folder), item.name)
 
     def _not_a_file(self, item: ReadItem) -> FileResult:
         """The name stands for something else since the scan: a link, FIFO, socket or device is taken as it is."""
@@ -124,15 +124,6 @@ class FileReader:
         entry = self._maker.of_file(fd, item.name, status, windows.length, chunks, extents, fixed=fixed)
         changed = windows.length != status.st_size or _changed(status, os.fstat(fd))
         return FileResult(entry, packed, changed=changed, read_bytes=windows.read_bytes)
-
-
-def _open_file(folder: int, name: bytes) -> int:
-    try:
-        return os.open(name, _OPEN | os.O_NOATIME, dir_fd=folder)
-    except OSError as error:
-        if error.errno != errno.EPERM:
-            raise
-        return os.open(name, _OPEN, dir_fd=folder)
 
 
 def _settled(fd: int) -> os.stat_result:

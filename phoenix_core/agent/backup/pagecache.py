@@ -11,8 +11,8 @@ import mmap
 import os
 import re
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 LOOK_BYTES = 16 * 2**20
@@ -41,6 +41,25 @@ class CacheKeeper:
         self._looked_to = 0
         self._brought: deque[tuple[int, int]] = deque()
         """Pages that were not in the cache: offsets from and to, in order."""
+
+    @contextmanager
+    def reading(self, fd: int) -> Iterator[None]:
+        """Read an open file meanwhile, with `read` and `fill`."""
+        self.begin(fd, os.fstat(fd))
+        try:
+            yield
+        finally:
+            self.finish()
+
+    def fill(self, into: memoryview, at: int) -> int:
+        """As `read`, but fewer bytes than fit come only where the file ends."""
+        came = 0
+        while came < len(into):
+            count = self.read(into[came:], at + came)
+            if not count:
+                break
+            came += count
+        return came
 
     def begin(self, fd: int, status: os.stat_result) -> None:
         """Start with an open file."""

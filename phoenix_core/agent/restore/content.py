@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 from phoenix_core.domain.ids import ChunkId
 from phoenix_core.vault.chunkid import keyed_id
 from phoenix_core.vault.entry import ChunkRef, Entry, Extent
@@ -70,40 +71,45 @@ def write_all(fd: int, data: bytes | memoryview, at: int) -> None:
         view = view[written:]
 
 
-def has_content(fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], id_key: bytes, tick: Tick) -> bool:
-    """Whether an open file holds these chunks in these extents. Raises OSError."""
+def has_content(
+    fd: int, extents: Iterable[Extent], refs: Iterable[ChunkRef], id_key: bytes, tick: Tick, cache: CacheKeeper
+) -> bool:
+    """Whether an open file holds these chunks in these extents; `cache` reads it. Raises OSError."""
     places = _places(extents)
     at, left = 0, 0
-    for ref in refs:
-        parts: list[bytes] = []
-        wanted = ref.length
-        while wanted:
-            if not left:
-                at, left = next(places)
-            data = os.pread(fd, min(wanted, left), at)
-            if not data:
+    with cache.reading(fd):
+        for ref in refs:
+            data = bytearray(ref.length)
+            wanted = memoryview(data)
+            while wanted:
+                if not left:
+                    at, left = next(places)
+                count = cache.read(wanted[:left], at)
+                if not count:
+                    return False
+                at += count
+                left -= count
+                wanted = wanted[count:]
+            if keyed_id(id_key, data) != ref.id:
                 return False
-            parts.append(data)
-            at += len(data)
-            left -= len(data)
-            wanted -= len(data)
-        if keyed_id(id_key, b"".join(parts)) != ref.id:
-            return False
-        tick(ref.length)
+            tick(ref.length)
     return True
 
 
-def has_holes(fd: int, entry: Entry) -> bool:
-    """Whether an open file is zero wherever the entry has holes. Raises OSError."""
+def has_holes(fd: int, entry: Entry, cache: CacheKeeper) -> bool:
+    """Whether an open file is zero wherever the entry has holes; `cache` reads it. Raises OSError."""
+    if entry.extents is None:
+        return True
     end = 0
-    for extent in extents_of(entry):
-        if not _is_zero(fd, end, extent.offset):
-            return False
-        end = extent.offset + extent.length
-    return _is_zero(fd, end, entry.size)
+    with cache.reading(fd):
+        for extent in entry.extents:
+            if not _is_zero(fd, end, extent.offset, cache):
+                return False
+            end = extent.offset + extent.length
+        return _is_zero(fd, end, entry.size, cache)
 
 
-def _is_zero(fd: int, start: int, end: int) -> bool:
+def _is_zero(fd: int, start: int, end: int, cache: CacheKeeper) -> bool:
     while start < end:
         try:
             start = os.lseek(fd, start, os.SEEK_DATA)
@@ -113,10 +119,11 @@ def _is_zero(fd: int, start: int, end: int) -> bool:
             raise
         if start >= end:
             return True
-        data = os.pread(fd, min(_READ_BYTES, end - start), start)
-        if not data:
+        data = bytearray(min(_READ_BYTES, end - start))
+        count = cache.read(memoryview(data), start)
+        if not count:
             return True
-        if data != _ZEROS[: len(data)]:
+        if data[:count] != _ZEROS[:count]:
             return False
-        start += len(data)
+        start += count
     return True

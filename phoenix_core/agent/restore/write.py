@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
+from phoenix_core.agent.backup.openfile import open_file_in
+from phoenix_core.agent.backup.pagecache import CacheKeeper
 from phoenix_core.agent.restore.apply_metadata import MetadataSetter
 from phoenix_core.agent.restore.content import (
     Chunks,
@@ -65,6 +67,8 @@ class EntryWriter:
         self.source = source
         self.id_key = id_key
         self.tick = tick
+        self.cache = CacheKeeper()
+        """Reads what is compared where it lies."""
         self._keeps_existing = rule is ConflictRule.KEEP_BOTH
         self._folders = folders
         self._without_mask = without_mask
@@ -173,7 +177,9 @@ class EntryWriter:
         if fd < 0:
             return None
         try:
-            equal = has_holes(fd, entry) and has_content(fd, extents_of(entry), entry.chunks, self.id_key, self.tick)
+            equal = has_holes(fd, entry, self.cache) and has_content(
+                fd, extents_of(entry), entry.chunks, self.id_key, self.tick, self.cache
+            )
             return self.settle_open(fd, item, found.name) if equal else None
         finally:
             os.close(fd)
@@ -263,7 +269,7 @@ class EntryWriter:
 def open_existing(folder: int, found: Slot) -> int:
     """The file that was found there, open for reading; -1 where it can't be read or is another one by now."""
     try:
-        fd = os.open(found.name, READ_FILE, dir_fd=folder)
+        fd = open_file_in(folder, found.name)
     except OSError:
         return -1
     if found.existing is not None and os.path.samestat(os.fstat(fd), found.existing):

@@ -56,7 +56,8 @@ class LargeWriter:
         if fd < 0:
             return missing(DIFFERS)
         try:
-            equal = has_content(fd, work.extents, work.refs, self._writer.id_key, self._writer.tick)
+            writer = self._writer
+            equal = has_content(fd, work.extents, work.refs, writer.id_key, writer.tick, writer.cache)
             return Outcome(COMPLETE) if equal else missing(DIFFERS)
         finally:
             os.close(fd)
@@ -68,7 +69,7 @@ class LargeWriter:
         try:
             return (
                 self._writer.settle_open(fd, work.item, work.temp)
-                if has_holes(fd, work.item.entry)
+                if has_holes(fd, work.item.entry, self._writer.cache)
                 else missing(DIFFERS)
             )
         finally:

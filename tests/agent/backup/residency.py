@@ -3,10 +3,18 @@
 import ctypes
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PAGE = mmap.PAGESIZE
+ROUNDS = 10
+"""A kernel under load lets go of single pages by itself, of files that nobody reads too, and can't drop what it is
+still reading ahead: what a job does to a page it does in every round."""
+Pages = set[tuple[int, int]]
+"""Each by a file's number and its own."""
 
 
 def resident_pages(path: Path) -> list[bool]:
@@ -41,3 +49,20 @@ def warm(path: Path, offset: int, length: int) -> None:
             os.pread(fd, PAGE, at)
     finally:
         os.close(fd)
+
+
+def needs_a_disk(folder: Path) -> None:
+    """Skips the test where the folder's file system keeps all its pages."""
+    write_cold(folder / "probe", os.urandom(PAGE))
+    if any(resident_pages(folder / "probe")):
+        pytest.skip("the temporary folder's file system keeps its pages in memory (tmpfs)")
+    (folder / "probe").unlink()
+
+
+def in_every_round(pages_of: Callable[[], Pages]) -> Pages:
+    pages = pages_of()
+    for _ in range(ROUNDS - 1):
+        if not pages:
+            break
+        pages &= pages_of()
+    return pages

@@ -14,6 +14,7 @@ import pytest
 from phoenix_core.agent.backup import cutting, filereader, stamps
 from phoenix_core.agent.backup.filereader import FileReader
 from phoenix_core.agent.backup.fileresult import FileResult, pack_ref, unpack_refs
+from phoenix_core.agent.backup.openfile import open_file_in
 from phoenix_core.agent.backup.parenttree import is_unchanged
 from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.domain.patterns import Patterns
@@ -246,7 +247,7 @@ def test_a_busy_file_that_comes_free_is_read(
 ) -> None:
     (source / "busy").write_bytes(b"at last")
     refusals = iter([OSError(number, "busy")] * 2)
-    real = filereader._open_file
+    real = open_file_in
 
     def opening(folder: int, name: bytes) -> int:
         refusal = next(refusals, None)
@@ -254,7 +255,7 @@ def test_a_busy_file_that_comes_free_is_read(
             raise refusal
         return real(folder, name)
 
-    monkeypatch.setattr(filereader, "_open_file", opening)
+    monkeypatch.setattr(filereader, "open_file_in", opening)
     assert chunks.content(read(source / "busy")) == b"at last"
 
 

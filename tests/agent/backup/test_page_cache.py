@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,17 @@ from phoenix_core.agent.backup.records import ReadItem
 from phoenix_core.agent.backup.windows import Windows
 from phoenix_core.domain.patterns import Patterns
 from phoenix_core.vault.entry import ChunkRef
-from tests.agent.backup.residency import PAGE, resident_pages, warm, write_cold
+from tests.agent.backup.residency import PAGE, in_every_round, needs_a_disk, resident_pages, warm, write_cold
 
 MIB = 2**20
 SLACK = 0.1
 """Of all pages: what the kernel had read ahead before it could be looked at."""
-ROUNDS = 10
-"""A kernel under load lets go of single pages by itself, of files that nobody reads too, and can't drop what it is
-still reading ahead: what the backup does to a page it does in every round."""
 
 
 @pytest.fixture
 def disk(source: Path) -> Path:
     """A folder on a file system whose pages can be dropped."""
-    write_cold(source / "probe", os.urandom(PAGE))
-    if any(resident_pages(source / "probe")):
-        pytest.skip("the temporary folder's file system keeps its pages in memory (tmpfs)")
+    needs_a_disk(source)
     return source
 
 
@@ -40,15 +35,6 @@ def back_up(*paths: Path) -> None:
         result = reader.read(ReadItem(os.fsencode(path.parent), os.fsencode(path.name), size))
         assert result.read_bytes == size
     reader.close()
-
-
-def in_every_round(pages_of: Callable[[], set[tuple[int, int]]]) -> set[tuple[int, int]]:
-    pages = pages_of()
-    for _ in range(ROUNDS - 1):
-        if not pages:
-            break
-        pages &= pages_of()
-    return pages
 
 
 def test_small_files_that_were_not_cached_are_not_cached_afterwards(disk: Path) -> None:

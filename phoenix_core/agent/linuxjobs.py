@@ -16,6 +16,7 @@ from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.handedstreams import HandedStreams
 from phoenix_core.agent.jobs import Runnable, WorkOrder
 from phoenix_core.agent.ports import JobPorts
+from phoenix_core.agent.restore.journal import sweep_passing
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agent.ruletestrun import run_test
 from phoenix_core.agent.ruletests import Pages
@@ -63,7 +64,8 @@ class LinuxJobs:
         run_test(order, state_dir, pages, stopping)
 
     def started(self) -> None:
-        """Empty the scratch space that a drill may have left. Raises as `scratch.sweep`."""
+        """Remove what a drill may have left: the journal of its restore, and its scratch space."""
+        sweep_passing(self._state_dir)
         scratch.sweep(self._state_dir)
 
     def sweep(self) -> None:

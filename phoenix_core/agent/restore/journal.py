@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
 from blake3 import blake3
 
 from phoenix_core.agent.restore.completed import ENTRY_BYTES, KEY_BYTES, key_of, status_in
@@ -24,6 +25,8 @@ from phoenix_core.host.atomicfile import sync_folder
 
 FOLDER = "restores"
 KEPT_S = 30 * 86400
+PASSING = "passing-"
+"""How names begin of those that nobody goes on with."""
 _ASK_AT_ONCE = 500
 _MADE_AT_ONCE = 4096
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,17 +40,21 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS made (path BLOB PRIMARY KEY) WITHOUT ROWID",
 )
 
+log = structlog.get_logger(__name__)
+
 
 class Journal:
     """Not thread-safe. Where it can't be kept (the disk is full; an equal restore is under way and has it) the restore
     goes on without: `trouble` says why."""
 
-    def __init__(self, state_dir: Path, target: str, job: str, began_ns: int, *, needed: bool = False) -> None:
+    def __init__(
+        self, state_dir: Path, target: str, job: str, began_ns: int, *, needed: bool = False, passing: bool = False
+    ) -> None:
         """`target` names snapshot, destination and paths. `needed`: without the journal half a file of an interrupted
         run would be taken for one that was there before; then one that can't be read is `JournalUnreadable`, here and
-        later."""
+        later. `passing`: it goes when the restore ends, however that is."""
         folder = state_dir / FOLDER
-        name = blake3(target.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        name = (PASSING if passing else "") + blake3(target.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._path = folder / f"{name}.sqlite"
         self._lock_path = folder / f"{name}.lock"
         self._lock = -1
@@ -55,6 +62,7 @@ class Journal:
         self._begun = False
         self._to_make: list[tuple[bytes]] = []
         self._needed = needed
+        self._passing = passing
         self.job = job
         self.trouble = ""
         self.earlier_jobs: list[str] = []
@@ -127,7 +135,7 @@ class Journal:
 
     def keep(self) -> None:
         """The restore was interrupted: the next one goes on, if there is anything to go on with."""
-        self._close(remove=not self._begun and not self.is_resumed)
+        self._close(remove=self._passing or (not self._begun and not self.is_resumed))
 
     def drop(self) -> None:
         """The restore has ended."""
@@ -247,6 +255,15 @@ def _fact(db: sqlite3.Connection, name: str, value: str) -> str:
     """The value kept; this one where there is none."""
     db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value))
     return str(db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0])
+
+
+def sweep_passing(state_dir: Path) -> None:
+    """Remove those that nobody goes on with and that a crash of the agent left. Call before any restore begins."""
+    for path in (state_dir / FOLDER).glob(f"{PASSING}*"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("what a drill left can't be removed", path=str(path), error=error.strerror)
 
 
 def _database(path: Path) -> sqlite3.Connection:

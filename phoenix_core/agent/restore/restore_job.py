@@ -112,6 +112,7 @@ class RestoreJob:
             order.job,
             time.time_ns(),
             needed=order.conflict is not ConflictRule.OVERWRITE,
+            passing=self._place is not None,
         )
         try:
             result = self._restore(node, trees, destination, journal)

@@ -13,6 +13,7 @@ from phoenix_core.agent.drill.drill_job import DrillJob
 from phoenix_core.agent.drill.errors import NoSpaceForDrill, ScratchUnusable
 from phoenix_core.agent.linuxjobs import LinuxJobs
 from phoenix_core.agent.restore.destination import Free
+from phoenix_core.agent.restore.journal import PASSING, Journal
 from phoenix_core.agent.restore.restore_job import RestoreJob
 from phoenix_core.agentlink.drillmessages import SCRATCH_DESTINATION, DrillFindings, DrillTerms
 from phoenix_core.agentlink.reports import BackupResult, RestoreResult
@@ -45,6 +46,10 @@ def drill(rig: RestoreRig, snapshot: BackupResult, paths: Sequence[Path | bytes]
 def left(rig: RestoreRig) -> list[str]:
     """What lies in the scratch place."""
     return os.listdir(rig.vault.state_dir / "drill")
+
+
+def journals(rig: RestoreRig) -> list[str]:
+    return os.listdir(rig.vault.state_dir / "restores")
 
 
 @contextmanager
@@ -255,6 +260,32 @@ def test_a_cancelled_drill_leaves_nothing(rig: RestoreRig, monkeypatch: pytest.M
     with meddling(lambda place: ports.cancelled.set(), monkeypatch), pytest.raises(Cancelled):
         DrillJob(order, ports).run()
     assert left(rig) == []
+    assert journals(rig) == []
+
+
+def test_of_a_drill_whose_restore_is_cut_off_no_journal_stays(rig: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rig.source / "a").write_bytes(b"x" * 100_000)
+    order, ports = rig.order(rig.backup(), destination=SCRATCH_DESTINATION, drill=DrillTerms())
+
+    def cut_off(*arguments: object) -> None:
+        assert journals(rig)
+        raise Cancelled(who="a test")
+
+    monkeypatch.setattr(RestoreJob, "_fill", cut_off)
+    with pytest.raises(Cancelled):
+        DrillJob(order, ports).run()
+    assert journals(rig) == []
+
+
+def test_journals_that_a_killed_agent_left_go_at_its_next_start_but_for_those_of_restores(rig: RestoreRig) -> None:
+    kept, passing = (Journal(rig.vault.state_dir, "target", "j1", 1, passing=passing) for passing in (False, True))
+    for each in (kept, passing):
+        each.begin()
+    LinuxJobs(rig.vault.state_dir).started()
+    assert journals(rig)
+    assert not any(name.startswith(PASSING) for name in journals(rig))
+    for each in (kept, passing):
+        each.drop()
 
 
 def test_what_a_killed_agent_left_goes_at_its_next_start(rig: RestoreRig) -> None:

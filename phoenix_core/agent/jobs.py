@@ -157,8 +157,7 @@ class AgentJobs:
             try:
                 if self.notice:
                     ports.report(LogReport(level="error", text=self.notice, at_ns=time.time_ns()))
-                if isinstance(order, BackupOrder):
-                    yield_thread(order.nice)
+                yield_thread(order.nice)
                 job = self._make(order, ports)
                 result = job.run()
                 afterwards.append(job.after)

@@ -132,7 +132,7 @@ class BackupOrder(Message, frozen=True):
     workers: int = 0
     """Worker processes; 0: as many as the agent sees fit."""
     nice: int = 0
-    """How far the backup's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
+    """How far the job's threads and processes give way to the server's own, 0 to 19; 0: not at all."""
     last_record: int = -1
     """Number of the vault's newest record; -1: not told."""
     rollback_accepted: str = ""
@@ -182,6 +182,8 @@ class RestoreOrder(Message, frozen=True):
     grant_grows: bool = False
     """What the job may read is still being found out: see `growinggrant`. Only to agents that know
     `features.GROWING_GRANT`."""
+    nice: int = 0
+    """As in a BackupOrder, of what nobody waits for: drills and comparisons."""
 
 
 class CancelOrder(Message, frozen=True):

@@ -137,8 +137,10 @@ class RestoreAccess:
         to_server: str,
         *,
         grows: bool = False,
+        gives_way: bool = False,
     ) -> RestoreOrder:
-        """`grows`: the agent may be told before the grant is whole."""
+        """`grows`: the agent may be told before the grant is whole. `gives_way`: to the server's own work, as a backup
+        does."""
         keys = vault.key.domain_keys(snapshot.domain, snapshot.epoch)
         return RestoreOrder(
             job=run.job.id,
@@ -158,6 +160,7 @@ class RestoreAccess:
             destination=destination,
             workers=self._settings.whole("restore.workers"),
             grant_grows=grows,
+            nice=self._settings.whole("backup.nice") if gives_way else 0,
         )
 
     @contextmanager

@@ -139,7 +139,12 @@ KNOWN: dict[str, _Known] = {
             "Percent of an LVM volume that is set aside for a snapshot of it; a thin volume needs none.",
             _whole(1, 100),
         ),
-        _Known("backup.nice", "10", "How far a backup gives way to its server's own work; 0: not.", _whole(0, 19)),
+        _Known(
+            "backup.nice",
+            "10",
+            "How far backups, drills, comparisons and tests of rules give way to their server's own work; 0: not.",
+            _whole(0, 19),
+        ),
         _Known("backup.workers", "0", "Worker processes of a backup; 0: as many as the agent sees fit.", _whole(0, 64)),
         _Known(
             "certificate.days",

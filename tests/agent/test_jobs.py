@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 
 from phoenix_core.agent.errors import VaultBehind
@@ -26,6 +28,7 @@ from phoenix_core.agentlink.messages import (
 )
 from phoenix_core.agentlink.reports import BackupResult, JobFailed, LogReport, Progress, ReportBody
 from phoenix_core.domain.errors import Cancelled, ErrorView, RemoteError
+from phoenix_core.host.courtesy import IO_LOWEST
 from phoenix_core.vault.location import BlockRef
 
 
@@ -152,6 +155,27 @@ def test_keys_that_may_yet_be_granted_are_asked_for_again(link: LinkDouble, tmp_
     with pytest.raises(Cancelled):
         ports.block_keys([block])
     cache.close()
+
+
+@pytest.mark.parametrize("nice", [0, 15])
+def test_a_job_gives_way_as_its_order_says(link: LinkDouble, tmp_path: Path, nice: int) -> None:
+    priorities: list[tuple[int, bool]] = []
+
+    class Looking(Work):
+        def run(self) -> BackupResult:
+            thread = threading.get_native_id()
+            lowest = psutil.Process(thread).ionice().value == IO_LOWEST
+            priorities.append((os.getpriority(os.PRIO_PROCESS, thread), lowest))
+            return BackupResult("")
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    cache = KeyCache(tmp_path)
+    jobs = AgentJobs(link, tmp_path, cache, make=Looking)
+    jobs.start(msgspec.structs.replace(order("polite"), nice=nice))
+    assert link.last.acquire(timeout=10)
+    jobs.stop()
+    cache.close()
+    assert priorities == [(max(nice, before), bool(nice))]
 
 
 def test_a_notice_is_put_into_each_job(jobs: AgentJobs, link: LinkDouble) -> None:

@@ -188,6 +188,7 @@ EXAMPLES: dict[str, Message] = {
             made_ns=1_764_500_000_000_000_000,
         ),
         grant_grows=True,
+        nice=10,
     ),
     "CancelOrder": CancelOrder(job="j1", who="operator"),
     "KeysRequest": KeysRequest(number=5, job="j1", blocks=(BlockRef(b"\x07" * 32, 0), BlockRef(b"\x08" * 32, 70_000))),

@@ -8,8 +8,9 @@ from phoenix_core.agentlink.comparemessages import CompareFindings, CompareTerms
 from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
 from phoenix_core.agentlink.reports import MissingFile, RestoreResult
 from phoenix_core.domain.comparing import CompareRequest
+from phoenix_core.domain.drills import DrillRequest
 from phoenix_core.domain.errors import PhoenixError, RemoteError
-from phoenix_core.domain.requests import BackupRequest
+from phoenix_core.domain.requests import BackupRequest, RestoreRequest
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.location import BlockRef
@@ -94,6 +95,23 @@ async def test_an_agent_of_an_earlier_release_is_told_apart(rig: Rig) -> None:
     assert job.error.code == "agent_cannot_compare"
     assert "phoenix mount" in job.error.hint
     assert agent.orders[-1].__class__.__name__ == "BackupOrder"
+
+
+async def test_comparisons_and_drills_give_way_as_backups_do_and_restores_do_not(rig: Rig) -> None:
+    agent = await backed_up(rig)
+    await rig.client.set_setting("backup.nice", "7")
+    for job in (
+        await rig.client.compare(CompareRequest(server="web1")),
+        await rig.client.run_drill(DrillRequest(server="web1")),
+        await rig.client.restore(RestoreRequest(server="web1", destination="/tmp/r")),
+    ):
+        await rig.ended(job.id)
+    orders = [order for order in agent.orders if isinstance(order, RestoreOrder)]
+    assert [(order.compare is not None, order.drill is not None, order.nice) for order in orders] == [
+        (True, False, 7),
+        (False, True, 7),
+        (False, False, 0),
+    ]
 
 
 async def test_bad_comparisons_are_refused(rig: Rig) -> None:

@@ -88,6 +88,7 @@ class Crew:
                 target.inode,
                 order.conflict,
                 target.stamp,
+                order.nice,
             )
         )
 

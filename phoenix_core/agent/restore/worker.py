@@ -15,6 +15,7 @@ from phoenix_core.agent.restore import workermessages as wire
 from phoenix_core.agent.restore.workbench import Workbench
 from phoenix_core.agent.workerprocess import run_worker
 from phoenix_core.agentlink.tlsfiles import TlsFiles
+from phoenix_core.host.courtesy import yield_process
 
 WORKING_S = 0.4
 
@@ -29,6 +30,7 @@ def worker_main(connection: Connection) -> None:
 def _work(connection: Connection) -> None:
     setup = wire.to_worker.decode(connection.recv_bytes())
     if isinstance(setup, wire.Setup):
+        yield_process(setup.nice)
         _Worker(connection, setup).run()
 
 

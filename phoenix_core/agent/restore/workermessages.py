@@ -33,6 +33,8 @@ class Setup(msgspec.Struct, frozen=True, array_like=True, tag=1):
     inode: int
     rule: ConflictRule
     stamp: str
+    nice: int = 0
+    """How far the worker gives way to the server's own processes."""
 
 
 class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):

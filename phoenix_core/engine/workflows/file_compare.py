@@ -89,7 +89,9 @@ class FileCompare(Workflow):
             terms = await self._terms(request, snapshot)
 
             async def make_order() -> RestoreOrder:
-                order = self._access.order(run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id, grows=grows)
+                order = self._access.order(
+                    run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id, grows=grows, gives_way=True
+                )
                 return msgspec.structs.replace(order, check_only=True, compare=terms)
 
             return await agents_outcome(run, self._agents, make_order)

@@ -129,7 +129,9 @@ class RestoreDrill(Workflow):
             begun()
 
         async def make_order() -> RestoreOrder:
-            order = self._access.order(run, vault, snapshot, chosen.paths, SCRATCH_DESTINATION, agent_id, grows=grows)
+            order = self._access.order(
+                run, vault, snapshot, chosen.paths, SCRATCH_DESTINATION, agent_id, grows=grows, gives_way=True
+            )
             return msgspec.structs.replace(order, drill=DrillTerms(sample=sample_text(request.sample)))
 
         return await beside_grant(run, grant, lambda *found: agents_outcome(run, self._agents, make_order))

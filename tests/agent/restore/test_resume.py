@@ -201,3 +201,20 @@ def test_a_killed_worker_fails_the_restore_which_goes_on_later(many: RestoreRig)
     assert leftovers(many) == []
     many.restore(snapshot)
     assert differences(walk(many.source), walk(many.restored)) == []
+
+
+def test_workers_give_way_as_the_order_says(many: RestoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, ports = many.order(many.backup(), workers=1, nice=19)
+    job = RestoreJob(order, ports)
+    seen: list[tuple[int, bool, int]] = []
+    stop = job._crew.stop
+
+    def look() -> None:
+        for pid in job._crew.pool.process_ids:  # type: ignore[attr-defined]
+            disk = psutil.Process(pid).ionice().value
+            seen.append((os.getpriority(os.PRIO_PROCESS, pid), os.getsid(pid) == pid, disk))
+        stop()
+
+    monkeypatch.setattr(job._crew, "stop", look)
+    job.run()
+    assert seen == [(19, True, 7)]

@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from phoenix_core.agentlink.ca import CertificateAuthority
@@ -50,6 +52,8 @@ class Served:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="https", daemon=True)
         self._runner: web.AppRunner | None = None
+        self.requests: Counter[str] = Counter()
+        """Those that came, by method and kind."""
 
     def start(self) -> str:
         self._thread.start()
@@ -78,12 +82,18 @@ class Served:
         done.wait()
 
     async def _start(self) -> str:
-        app = web.Application()
+        app = web.Application(middlewares=[self._counted])
         add_storage_routes(app, self._node)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._context).start()
         return f"https://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    @web.middleware
+    async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        self.requests[f"{request.method} {resource.canonical if resource else request.path}"] += 1
+        return await handler(request)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint check chaos simulate scale bench bench-remote bench-memory bench-timeleft lock pictures docs clean setup
+.PHONY: run test lint check chaos simulate scale bench bench-remote bench-memory bench-timeleft bench-pagecache lock pictures docs clean setup
 
 # SRC (of the command line or the environment) reaches the shell as a variable, so that blanks in it do no harm.
 run: setup
@@ -51,6 +51,10 @@ bench-memory: setup
 # Measure how far off the time left is that jobs tell; WRITE=1 as above.
 bench-timeleft: setup
 	@$(BIN)/python -m bench.timeleft $(if $(WRITE),--write)
+
+# Count the pages of files that are in memory before and after jobs that read them; WRITE=1 as above.
+bench-pagecache: setup
+	@$(BIN)/python -m bench.pagecache $(if $(WRITE),--write)
 
 # Quick when the environment is ready; builds it otherwise.
 setup:

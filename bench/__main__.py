@@ -56,8 +56,7 @@ def _measure(part: Part, makers: dict[str, Make], folder: Path, figures: Figures
     figures.begin(part)
     print(f"({part.data.key}) {part.data.title}, made in {time.monotonic() - began:.0f} s", flush=True)
     turns = {name: make for name, make in makers.items() if name == PHOENIX or not part.peers or name in part.peers}
-    if part.peers == ():
-        turns[NO_PROOF] = lambda: Phoenix(prove=False)
+    turns[NO_PROOF] = lambda: Phoenix(prove=False)
     names = list(turns)
     for number in range(options.rounds):
         for at in range(len(names)):

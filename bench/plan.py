@@ -37,7 +37,7 @@ def parts(scale: float) -> list[Part]:
         Part(Copies(int(5_000 * scale), 12_000), (FIRST, RESTORE, CHECK, PRUNE), COPIES),
         Part(
             SmallFiles("d", int(1_000_000 * scale), 3_000, "many files"),
-            (FIRST, UNCHANGED, RESTORE, CHECK),
+            (FIRST, UNCHANGED, CHANGED, RESTORE, CHECK),
             peers=("kopia",),
         ),
     ]

@@ -18,6 +18,8 @@ class SmallFiles:
         self.key = key
         self.files = files
         self._scale = mean_bytes / 12_000
+        self._newest = 0
+        """The latest generation that was made."""
         self.title = f"{what}: {files:,} files, {files * mean_bytes / 1e9:.2g} GB"
 
     def make(self, root: Path) -> None:
@@ -29,10 +31,12 @@ class SmallFiles:
 
     def change(self, root: Path, generation: int) -> None:
         if generation == 0:
-            for number in sorted({each for past in range(1, 64) for each in self._changed(past)}):
+            for number in sorted({each for past in range(1, self._newest + 1) for each in self._changed(past)}):
                 if self._has_content(number):
                     self._rewrite(root, number, 0)
+            self._newest = 0
             return
+        self._newest = max(self._newest, generation)
         for number in self._changed(generation):
             if self._has_content(number):
                 self._rewrite(root, number, generation)

@@ -1,5 +1,6 @@
-"""kill -9 of agent, worker, core and storage node in the middle of jobs, over and over, on two installations in
-turn: one whose core keeps the vault, and one with a storage node of its own. See docs/reliability.md."""
+"""kill -9 of agent, worker, core and storage node in the middle of jobs of all kinds, over and over, on two
+installations in turn: one whose core keeps the vault, and one with a storage node of its own. See
+docs/reliability.md."""
 
 import contextlib
 import random
@@ -11,6 +12,7 @@ import psutil
 
 from phoenix_core.domain.errors import PhoenixError
 from tests.chaos.campaign import Campaign, Run
+from tests.chaos.kill_acts import ACTS
 from tests.chaos.kill_installation import WELL, Installation, installation
 from tests.chaos.kill_moments import WORKERS, moment, phase, workers
 
@@ -24,15 +26,27 @@ SLOW_PATTERNS = tuple(f"**/none-{number}-*/*.x" for number in range(400))
 """Excludes that nothing matches, so that a scan takes longer."""
 PATIENT_S, BRIEF_S = 60, 2
 """A core that starts gives an agent that lives time to find it; for one that is dead it need not wait."""
+WORKER_ROLES = ("worker", "walker", "forkserver")
 ROLES = ("storage", "agent", "worker", "core", "walker", "forkserver")
-"""The first round, on a storage node of its own, kills the first one. `walker`: the process that walks ahead of a scan;
-`forkserver`: the one that starts workers."""
-KINDS = {"backup": 6, "restore": 3, "prune": 2, "remove": 1, "verify": 1}
+"""`walker`: the process that walks ahead of a scan; `forkserver`: the one that starts workers."""
+KINDS = {
+    "backup": 6,
+    "restore": 3,
+    "prune": 2,
+    "remove": 1,
+    "verify": 1,
+    "compare": 1,
+    "drill": 2,
+    "repair": 1,
+    "stream": 2,
+}
 """What is cut off, by weight."""
-GO_ON = {"backup", "restore"}
+GO_ON = {"backup", "restore", "compare", "drill", "stream"}
 """Jobs that survive every death but that of their agent or workers."""
 ENDED_BY = {"agent", "worker", "forkserver"}
 """Workers die with the server that started them."""
+WITHOUT = {"restore": {"walker"}, "drill": {"walker"}, "compare": set(WORKER_ROLES), "stream": set(WORKER_ROLES)}
+"""Roles that a job of this kind has no process for."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -43,6 +57,16 @@ class Plan(msgspec.Struct, frozen=True):
     beside: str = ""
     """Another job at the same time."""
     slow: bool = False
+
+
+FIRST = (
+    *(Plan("backup", (role,)) for role in ROLES),
+    Plan("stream", ("storage",)),
+    Plan("drill", ("agent",)),
+    Plan("compare", ("storage",)),
+    Plan("repair", ("core",)),
+)
+"""What the first rounds do. The storage node is killed in even ones, when it has a process of its own."""
 
 
 def body(run: Run) -> None:
@@ -73,12 +97,11 @@ def _kills(run: Run) -> int:
 
 
 def _plan(dice: random.Random, number: int, *, own_node: bool) -> Plan:
-    """The first rounds take each role once."""
-    if number < len(ROLES):
-        return Plan("backup", (ROLES[number],))
+    if number < len(FIRST):
+        return FIRST[number]
     kind = dice.choices(tuple(KINDS), tuple(KINDS.values()))[0]
     beside = dice.choice(("prune", "verify")) if kind in GO_ON and dice.random() < 0.2 else ""
-    roles = [role for role in ROLES if (own_node or role != "storage") and (kind == "backup" or role != "walker")]
+    roles = [role for role in ROLES if (own_node or role != "storage") and role not in WITHOUT.get(kind, ())]
     if kind in GO_ON:
         count = 2 if dice.random() < 0.15 else 1
         victims = tuple(sorted(dice.sample(roles, count), reverse=True))  # a worker before its agent
@@ -96,6 +119,7 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, verify: bool)
     if plan.kind == "prune" and len(before) > 1:
         here.succeeds(here.begin_removal(dice.choice(list(before)[:-1])))
     chosen = dice.choice(list(before))
+    act = ACTS[plan.kind](here, chosen, dice) if plan.kind in ACTS else None
     with moment(plan.kind, plan.victims[0], dice)(here.here) as wait:
         beside = _begin(here, plan.beside)
         match plan.kind:
@@ -105,6 +129,8 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, verify: bool)
                 job = here.begin_removal(chosen)
             case "backup":
                 job = here.begin_backup(SLOW_PATTERNS if plan.slow else ())
+            case _ if act is not None:
+                job = act.begin()
             case kind:
                 (job,) = _begin(here, kind)
         wait(job)
@@ -121,6 +147,8 @@ def _round(here: Installation, plan: Plan, dice: random.Random, *, verify: bool)
     here.counts[f"{plan.kind} {ended['state']}"] += 1
     if target is not None and ended["state"] in WELL:
         here.compare(target, before[chosen])
+    if act is not None:
+        act.check(ended, plan.victims)
     _next_backup(here, dice)
     if "core" in killed and dice.random() < 0.8:
         here.another_agent()

@@ -41,7 +41,7 @@ class Installation:
         self.counts = counts
         self.source = ChangingSource(room / "source")
         self.facts = self.source.facts()
-        self._room = room
+        self.room = room
         self._walks = Path(here.environment[early_agent.WALKS])
         self._grace_s = 0
         self._tried: dict[str, dict[bytes, Facts]] = {}
@@ -59,9 +59,10 @@ class Installation:
         self._tried[job] = self.facts
         return job
 
-    def begin_restore(self, snapshot: str) -> tuple[str, Path]:
-        target = Path(tempfile.mkdtemp(prefix="back-", dir=self._room))
-        return self.api.restore(SERVER, snapshot, self.source.root, target), target
+    def begin_restore(self, snapshot: str, path: Path | None = None) -> tuple[str, Path]:
+        """Of the source, or of another path."""
+        target = Path(tempfile.mkdtemp(prefix="back-", dir=self.room))
+        return self.api.restore(SERVER, snapshot, path or self.source.root, target), target
 
     def begin_removal(self, snapshot: str) -> str:
         """From now on it doesn't count as committed; whether it goes depends on the job."""
@@ -101,8 +102,9 @@ class Installation:
     # --- checks ------------------------------------------------------------------------------------------------------
 
     def snapshots(self) -> dict[str, dict[bytes, Facts]]:
-        """All that are listed, oldest first, with what they must hold; all that were committed are among them."""
-        listed = {each["id"]: each for each in self.api.snapshots()}
+        """All of files that are listed, oldest first, with what they must hold; all that were committed are among
+        them."""
+        listed = {each["id"]: each for each in self.api.snapshots() if not each.get("stream")}
         assert self._committed <= listed.keys(), f"committed and not listed: {self._committed - listed.keys()}"
         unread = [name for name, each in listed.items() if not each.get("readable", True)]
         assert not unread, f"listed, and can't be read: {unread}"

@@ -33,6 +33,10 @@ STEPS = {
     "backup": ("WF5.3", "WF5.4", "WF1.4", "record"),
     "restore": ("WF2.2", "WF6.3", "WF6.4", "WF6.6"),
     "prune": ("plan", "rewrite", "wait", "sweep"),
+    "compare": ("WF2.2", "compare"),
+    "drill": ("sample", "WF2.2", "WF6.4", "WF6.6", "check"),
+    "repair": ("look", "rescue", "index", "trees"),
+    "stream": ("WF5.3", "WF1.4", "record"),
     "verify": (),
     "remove": (),
 }
@@ -48,8 +52,12 @@ PHASES = {
     "WF6.4": "plan",
     "WF6.5": "plan",
     "WF6.6": "write",
+    "check": "check",
+    "compare": "compare",
 }
 """By step; before all of these a job is `assigned`."""
+AT_THE_AGENT = {"file_backup", "file_restore", "file_compare", "restore_drill"}
+"""Jobs that have these phases; of others the phase is their kind."""
 WORKERS = {
     "worker": {backup_worker.NAME: "backup-worker", restore_worker.NAME: "restore-worker"},
     "walker": {aheadworker.NAME: "walker"},
@@ -63,15 +71,17 @@ def moment(kind: str, victim: str, dice: random.Random) -> Moment:
         return a_worker_runs(victim, dice.uniform(0, 0.3))
     if victim == "walker":
         return a_worker_runs(victim, dice.uniform(0, 0.03))
-    if victim == "forkserver" and kind in {"backup", "restore"} and dice.random() < 0.5:
+    if victim == "forkserver" and kind in {"backup", "restore", "drill"} and dice.random() < 0.5:
         return a_worker_runs(dice.choice(("worker", "walker") if kind == "backup" else ("worker",)), 0)
     choices: list[Moment] = [after(dice.uniform(0, LONGEST_PAUSE_S))]
     if STEPS[kind]:
         choices.append(step_begins(dice.choice(STEPS[kind])))
-    if kind in {"backup", "prune", "remove"}:
+    if kind in {"backup", "stream", "prune", "remove"}:
         choices.append(comes(".incoming", dice.randint(1, 6)))
-    if kind == "backup":
+    if kind in {"backup", "stream"}:
         choices += [comes("snapshots"), comes("records")]
+    if kind == "repair":
+        choices.append(comes(".incoming"))
     if kind == "prune":
         choices += [_a_pack_goes]
     if kind == "remove":
@@ -152,7 +162,7 @@ def phase(here: Machine, job: str) -> str:
     found = OperatorsApi(here.socket).job(job)
     if found["state"] in FINAL:
         return "idle"
-    if found["kind"] not in {"file_backup", "file_restore"}:
+    if found["kind"] not in AT_THE_AGENT:
         return str(found["kind"])
     begun = [str(each["id"]) for each in found["steps"] if each["state"] != "pending"]
     return next((PHASES[step] for step in reversed(begun) if step in PHASES), "assigned")

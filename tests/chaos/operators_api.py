@@ -22,6 +22,15 @@ class OperatorsApi:
         wanted = {"server": server, "snapshot": snapshot, "paths": [str(path)], "destination": str(target)}
         return self._job("POST", "/v1/restores", wanted)
 
+    def compare(self, server: str, snapshot: str) -> str:
+        return self._job("POST", "/v1/compares", {"server": server, "snapshot": snapshot, "content": True})
+
+    def drill(self, server: str, snapshot: str) -> str:
+        return self._job("POST", "/v1/drills", {"server": server, "snapshot": snapshot, "sample": "all"})
+
+    def repair(self) -> str:
+        return self._job("POST", "/v1/vault/repair", {"execute": True, "depth": "chunks"})
+
     def remove(self, snapshot: str) -> str:
         return self._job("DELETE", f"/v1/snapshots/{snapshot}?at_once=true&typed={snapshot[:12]}")
 
@@ -36,6 +45,25 @@ class OperatorsApi:
 
     def job(self, job: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("GET", f"/v1/jobs/{job}")
+        return found
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The newest."""
+        found: list[dict[str, Any]] = self.ask("GET", "/v1/jobs")
+        return found
+
+    def drills(self) -> list[dict[str, Any]]:
+        """What came of the newest."""
+        found: list[dict[str, Any]] = self.ask("GET", "/v1/drills")
+        return found
+
+    def differences(self, job: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page = self.ask("GET", f"/v1/jobs/{job}/differences?after={after}")
+            found += page["differences"]
+            after = page.get("next_after") or None
         return found
 
     def snapshots(self) -> list[dict[str, Any]]:

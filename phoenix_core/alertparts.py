@@ -38,6 +38,7 @@ from phoenix_core.engine.notifications.failing import FailingChannels
 from phoenix_core.engine.notifications.postman import Postman
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
+from phoenix_core.engine.seen_time import SeenTime
 from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.vault import VaultSeat
 from phoenix_core.engine.vault_view import Views
@@ -64,6 +65,7 @@ class AlertParts:
         views: Views,
         settings: Settings,
         facts: Facts,
+        seen: SeenTime,
         core: str,
         turn: asyncio.Lock,
         rules_changed: Callable[[], None],
@@ -87,7 +89,7 @@ class AlertParts:
         self.postman = Postman(messages, self._book, delivery, settings, core, self._delivered, clock)
         self._vault = VaultSource(seat, views, snapshots, lost, settings, Holding(self.board.is_active, clock), clock)
         sources = (
-            BackupSource(ends, directory, attached, Overdue(settings, facts)),
+            BackupSource(ends, directory, attached, Overdue(settings, facts), seen),
             HandedSource(HandedDumps(catalog), directory, settings),
             AgentSource(directory, settings, self.board.is_active, clock.now(), embedded),
             self._vault,

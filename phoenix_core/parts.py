@@ -14,6 +14,7 @@ from phoenix_core.agentlink.messages import Message
 from phoenix_core.agentlink.tlsfiles import TlsFiles
 from phoenix_core.alertparts import AlertParts
 from phoenix_core.catalog.audit import AuditLog
+from phoenix_core.catalog.backup_ends import BackupEnds
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.handed_dumps import HandedDumps
@@ -172,6 +173,7 @@ class Parts(WorkflowParts):
             self.seat,
             self.directory,
             self.jobs,
+            BackupEnds(catalog),
             self.snapshots,
             self.drills,
             self.attached,
@@ -319,6 +321,7 @@ class Parts(WorkflowParts):
             self.views,
             self.settings,
             self.facts,
+            self.seen,
             self._host.hostname,
             turn,
             self._rules_changed,

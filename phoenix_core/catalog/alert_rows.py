@@ -14,7 +14,8 @@ class AlertRow(msgspec.Struct, frozen=True):
     id: str
     kind: AlertKind
     subject_id: str
-    """A server's, channel's or storage node's id, or a word such as `vault`."""
+    """A server's, channel's or storage node's id, or a word such as `vault`; of a server's stream, the server's id, a
+    blank and the stream's name."""
     subject: str
     severity: Severity
     text: str

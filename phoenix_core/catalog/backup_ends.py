@@ -6,61 +6,66 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 
 from phoenix_core.catalog.database import Catalog
-from phoenix_core.catalog.rows import JobRow
-from phoenix_core.catalog.stream_names import stream_in
-from phoenix_core.catalog.tables import jobs, snapshots
+from phoenix_core.catalog.rows import BackupEnd, JobRow
+from phoenix_core.catalog.tables import jobs, last_ends, snapshots
 from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.domain.streams import FOLDER, name_of
 
 GOOD = (JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS)
 BAD = (JobState.FAILED, JobState.ABORTED)
 
-_STREAM = stream_in(jobs.c.request)
+
+class LastEnds(msgspec.Struct, frozen=True):
+    """How the backups of a server's files, or of one of its streams, ended last: in the order in which they did,
+    whatever the clock said."""
+
+    made: JobRow | None = None
+    """The newest that made a snapshot, of all or not of all that it was to read."""
+    failed: JobRow | None = None
+    """The newest that failed or was aborted since then."""
+    failures: int = 0
+    """How many did since then."""
+    skipped: JobRow | None = None
+    """The newest that was skipped since all of these."""
+    stopped: JobRow | None = None
+    """The newest that the end of its policy's window stopped since then."""
+
+    @property
+    def newest(self) -> JobRow | None:
+        """The one that ended last, well or not; those that were skipped or stopped are left out."""
+        return self.failed or self.made
+
+    @property
+    def last(self) -> JobRow | None:
+        """The one that ended last, however it did."""
+        since = [job for job in (self.skipped, self.stopped) if job is not None]
+        return max(since, key=lambda job: (job.ended_seen_s, job.id), default=self.newest)
 
 
 class BackupEnds:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def newest(self, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
-        """By server and stream, the backup that ended last, well or not; skipped ones are left out. None: of all."""
-        return await self._newest((*GOOD, *BAD), server_ids)
-
-    async def newest_made(self, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
-        """By server and stream, the newest backup that made a snapshot, of all or not of all that it was to read."""
-        return await self._newest(GOOD, server_ids)
-
-    async def newest_skipped(self, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
-        """By server and stream, the backup that was skipped last."""
-        return await self._newest((JobState.SKIPPED,), server_ids)
-
-    async def newest_stopped(self, by: str, server_ids: Collection[str] | None = None) -> dict[str, dict[str, JobRow]]:
-        """By server and stream, the backup that was cancelled last by who is named so to begin with."""
-        stopped = jobs.c.cancelled_by.startswith(by, autoescape=True)
-        return await self._newest((JobState.CANCELLED,), server_ids, stopped)
-
-    async def failures(self, server_ids: Collection[str]) -> dict[str, dict[str, int]]:
-        """By server and stream, how many backups in a row have failed or were aborted, up to now."""
-        good = jobs.alias("good")
-        later = (
-            sa.select(good.c.id)
-            .where(good.c.server_id == jobs.c.server_id, good.c.kind == JobKind.FILE_BACKUP)
-            .where(stream_in(good.c.request) == _STREAM)
-            .where(good.c.state.in_(GOOD), sa.not_(good.c.request.contains('"dry_run":true', autoescape=True)))
-            .where(good.c.finished_at > jobs.c.finished_at)
-        )
-        query = (
-            sa.select(jobs.c.server_id, _STREAM, sa.func.count())
-            .where(_counts(BAD, server_ids), sa.not_(sa.exists(later)))
-            .group_by(jobs.c.server_id, _STREAM)
-        )
-        found: dict[str, dict[str, int]] = defaultdict(dict)
+    async def last(self, server_ids: Collection[str] | None = None) -> dict[str, dict[str, LastEnds]]:
+        """By server and stream. None: of all servers."""
+        query = sa.select(last_ends.c.stream, last_ends.c.how, last_ends.c.in_a_row, jobs)
+        query = query.join_from(last_ends, jobs, jobs.c.id == last_ends.c.job_id)
+        if server_ids is not None:
+            query = query.where(last_ends.c.server_id.in_(list(server_ids)))
+        found: defaultdict[str, dict[str, LastEnds]] = defaultdict(dict)
         async with self._catalog.reading() as connection:
-            for server_id, stream, count in await connection.execute(query):
-                found[server_id][stream] = count
+            for row in (await connection.execute(query)).mappings():
+                values = dict(row)
+                stream, how, in_a_row = (values.pop(name) for name in ("stream", "how", "in_a_row"))
+                of_server, job = found[row["server_id"]], JobRow(**values)
+                changed: dict[str, object] = {how: job}
+                if how is BackupEnd.FAILED:
+                    changed["failures"] = in_a_row
+                of_server[stream] = msgspec.structs.replace(of_server.get(stream, LastEnds()), **changed)
         return dict(found)
 
     async def last_good(
@@ -103,28 +108,6 @@ class BackupEnds:
         )
         async with self._catalog.reading() as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
-
-    async def _newest(
-        self, states: Collection[JobState], server_ids: Collection[str] | None, *more: sa.ColumnElement[bool]
-    ) -> dict[str, dict[str, JobRow]]:
-        counts = sa.and_(_counts(states, server_ids), *more)
-        newest = (
-            sa.select(jobs.c.server_id, _STREAM.label("stream"), sa.func.max(jobs.c.finished_at).label("finished_at"))
-            .where(counts)
-            .group_by(jobs.c.server_id, _STREAM)
-            .subquery()
-        )
-        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.finished_at == newest.c.finished_at, counts)
-        query = (
-            sa.select(newest.c.stream, jobs).select_from(jobs).join(newest, sa.and_(same, newest.c.stream == _STREAM))
-        )
-        found: dict[str, dict[str, JobRow]] = defaultdict(dict)
-        async with self._catalog.reading() as connection:
-            for row in (await connection.execute(query.order_by(jobs.c.id))).mappings():
-                values = dict(row)
-                of_stream = values.pop("stream")
-                found[row["server_id"]][of_stream] = JobRow(**values)
-        return dict(found)
 
 
 def _counts(states: Collection[JobState], server_ids: Collection[str] | None) -> sa.ColumnElement[bool]:

@@ -1,6 +1,5 @@
 """Queries on jobs: their states, steps, log lines, missing files and damages."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from phoenix_core.catalog.database import Catalog
 from phoenix_core.catalog.errors import IllegalTransition
+from phoenix_core.catalog.last_ends import keep_end
 from phoenix_core.catalog.rows import DamageRow, JobRow, LogRow, StepRow
 from phoenix_core.catalog.stream_names import stream_in
 from phoenix_core.catalog.tables import damages, job_files, job_log, jobs, steps
@@ -30,6 +30,7 @@ class Jobs:
             await connection.execute(sa.insert(jobs).values(_columns(job)))
             if plan:
                 await connection.execute(sa.insert(steps), [_columns(step) for step in plan])
+            await keep_end(connection, job)
 
     async def get(self, job_id: str) -> JobRow | None:
         async with self._catalog.reading() as connection:
@@ -78,33 +79,6 @@ class Jobs:
                 sa.select(jobs.c.state, sa.func.count()).where(jobs.c.state.in_(list(ACTIVE))).group_by(jobs.c.state)
             )
             return {row[0]: row[1] for row in found}
-
-    async def last_backups(self) -> dict[str, dict[str, JobRow]]:
-        """By server and stream, files under an empty name, the newest backup that made a snapshot or failed to: no dry
-        run, and none that was cancelled."""
-        stream = stream_in(jobs.c.request)
-        counts = sa.and_(
-            jobs.c.kind == JobKind.FILE_BACKUP,
-            sa.or_(jobs.c.snapshot_id != "", jobs.c.state.in_([JobState.FAILED, JobState.ABORTED])),
-            jobs.c.state.in_(list(FINISHED)),
-        )
-        newest = (
-            sa.select(jobs.c.server_id, stream.label("stream"), sa.func.max(jobs.c.created_at).label("created_at"))
-            .where(counts)
-            .group_by(jobs.c.server_id, stream)
-            .subquery()
-        )
-        same = sa.and_(jobs.c.server_id == newest.c.server_id, jobs.c.created_at == newest.c.created_at, counts)
-        query = (
-            sa.select(newest.c.stream, jobs).select_from(jobs).join(newest, sa.and_(same, stream == newest.c.stream))
-        )
-        found: dict[str, dict[str, JobRow]] = defaultdict(dict)
-        async with self._catalog.reading() as connection:
-            for row in (await connection.execute(query)).mappings():
-                values = dict(row)
-                of_stream = values.pop("stream")
-                found[row["server_id"]][of_stream] = JobRow(**values)
-        return dict(found)
 
     async def last_recorded_backup(self, server_id: str) -> JobRow | None:
         """The newest backup of the server that made a snapshot."""
@@ -180,6 +154,7 @@ class Jobs:
             if job is None or wanted not in TRANSITIONS[job.state] or job.state not in expected:
                 raise IllegalTransition(job=job_id, state="unknown" if job is None else job.state, wanted=wanted)
             moved = await _changed(connection, job_id, state=wanted, **values)
+            await keep_end(connection, moved)
             return moved, None if line is None else await _logged(connection, job_id, *line)
 
     async def update(self, job_id: str, **values: Any) -> JobRow:

@@ -1,6 +1,7 @@
 """The catalog's rows as frozen structures."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -85,6 +86,18 @@ class JobRow(msgspec.Struct, frozen=True):
     attempt: int = 1
     ended_seen_s: float = 0
     """Reading of `engine.seen_time` at its end."""
+
+
+class BackupEnd(StrEnum):
+    """How a backup ended that counts."""
+
+    MADE = "made"
+    """It made a snapshot, of all or not of all that it was to read."""
+    FAILED = "failed"
+    """It failed, or was aborted."""
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    """The end of its policy's backup window cancelled it."""
 
 
 class StepRow(msgspec.Struct, frozen=True):

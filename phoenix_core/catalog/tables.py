@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from phoenix_core.catalog.columns import EnumText, JsonOf, UtcTime
-from phoenix_core.catalog.rows import Result
+from phoenix_core.catalog.rows import BackupEnd, Result
 from phoenix_core.domain.alerts import AlertChange, AlertKind, Severity
 from phoenix_core.domain.annotations import Hold
 from phoenix_core.domain.drills import DrillOutcome
@@ -78,6 +78,17 @@ jobs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("ended_seen_s", sa.Float, nullable=False),
 )
+last_ends = sa.Table(
+    "last_ends",
+    metadata,
+    sa.Column("server_id", sa.String(40), primary_key=True),
+    sa.Column("stream", sa.String(100), primary_key=True),
+    sa.Column("how", EnumText(BackupEnd), primary_key=True),
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("in_a_row", sa.Integer, nullable=False),
+)
+"""Of each server's files (stream empty) and of each of its streams the newest backup that made a snapshot, the newest
+that failed since then, with how many did so, and the newest that was skipped, and was stopped, since either."""
 steps = sa.Table(
     "steps",
     metadata,
@@ -240,7 +251,7 @@ alerts = sa.Table(
     metadata,
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("kind", EnumText(AlertKind), nullable=False),
-    sa.Column("subject_id", sa.String(100), nullable=False),
+    sa.Column("subject_id", sa.String(160), nullable=False),
     sa.Column("subject", sa.String(255), nullable=False),
     sa.Column("severity", EnumText(Severity), nullable=False),
     sa.Column("text", sa.Text, nullable=False),

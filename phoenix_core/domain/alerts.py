@@ -109,6 +109,8 @@ class AlertView(msgspec.Struct, frozen=True):
     count: int = 1
     """How often it happened: backups that failed in a row; of what lasts, how often it came back within an hour."""
     server_id: str = ""
+    stream: str = ""
+    """Of the server, what it is about; empty: none of its streams; `*`: several that its agent handed over."""
     job_id: str = ""
     """The newest job that it is about."""
     resolved_at: datetime | None = None

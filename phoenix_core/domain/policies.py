@@ -18,6 +18,10 @@ DISK_IMAGES = ("*.img", "*.raw", "*-flat.vmdk", "*.vhd")
 """Files that are disk images where a rule doesn't say otherwise."""
 
 
+WINDOW_ENDS = "the end of the backup window of policy "
+"""How a job's `cancelled_by` begins where that is what stopped it."""
+
+
 class MissedRun(StrEnum):
     """What becomes of a run whose time passed while the core was not running."""
 

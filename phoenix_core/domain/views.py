@@ -27,6 +27,8 @@ class ServerView(msgspec.Struct, frozen=True):
     last_backup_at: datetime | None = None
     """Of its files; of a stream where nothing else is backed up of it."""
     last_backup_state: JobState | None = None
+    last_backup_stream: str = ""
+    """The stream that this is said of; empty: its files."""
     snapshots: int = 0
     certificate_ends_at: datetime | None = None
     certificate_overdue_at: datetime | None = None

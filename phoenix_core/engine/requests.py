@@ -17,9 +17,6 @@ AGENT_ASKS = "agent of "
 POLICY_ASKS = "policy "
 """The same where a backup policy's schedule asked for it."""
 
-WINDOW_ENDS = "the end of the backup window of policy "
-"""How a job's `cancelled_by` begins where that is what stopped it."""
-
 
 class ScheduledBackup(msgspec.Struct, frozen=True):
     """What the scheduler asks for: a backup of one server in a run of its group."""

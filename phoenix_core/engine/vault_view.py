@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from phoenix_core import __version__
+from phoenix_core.catalog.backup_ends import BackupEnds, LastEnds
 from phoenix_core.catalog.drills import Drills
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.rows import JobRow, PeerRow, SnapshotRow
@@ -64,6 +65,7 @@ class Views:
         seat: VaultSeat,
         directory: PeerDirectory,
         jobs: Jobs,
+        ends: BackupEnds,
         snapshots: Snapshots,
         drills: Drills,
         attached: Attached,
@@ -77,6 +79,7 @@ class Views:
         self._seat = seat
         self._directory = directory
         self._jobs = jobs
+        self._ends = ends
         self._snapshots = snapshots
         self._drills = drills
         self._attached = attached
@@ -118,7 +121,7 @@ class Views:
     async def servers(self) -> list[ServerView]:
         """Removed ones too, while they have snapshots or can be brought back."""
         counts = await self._snapshots.count_by_server()
-        last = await self._jobs.last_backups()
+        last = await self._ends.last()
         rules = await self._attached.rules_by_server()
         proofs = await self._drills.last_proofs()
         return [
@@ -134,8 +137,8 @@ class Views:
 
     async def server(self, peer: PeerRow) -> ServerView:
         counts = await self._snapshots.count_by_server()
-        backups = await self._jobs.last_backups()
-        last = _last_backup(backups.get(peer.id, {}), await self._attached.rules_of(peer.id))
+        ends = (await self._ends.last([peer.id])).get(peer.id, {})
+        last = _last_backup(ends, await self._attached.rules_of(peer.id))
         proofs = await self._drills.last_proofs()
         return self._server(peer, counts.get(peer.id, 0), last, proofs.get(peer.id))
 
@@ -150,7 +153,10 @@ class Views:
             return None
         return self._clock.now() + timedelta(seconds=left_s)
 
-    def _server(self, peer: PeerRow, snapshots: int, last: JobRow | None, proved_at: datetime | None) -> ServerView:
+    def _server(
+        self, peer: PeerRow, snapshots: int, last: tuple[str, JobRow | None], proved_at: datetime | None
+    ) -> ServerView:
+        stream, job = last
         connected = self._directory.connected(peer.id)
         return ServerView(
             id=peer.id,
@@ -162,8 +168,9 @@ class Views:
             connected=connected,
             enrolled_at=peer.enrolled_at,
             last_seen_at=self._clock.now() if connected else peer.last_seen_at,
-            last_backup_at=last.finished_at if last else None,
-            last_backup_state=last.state if last else None,
+            last_backup_at=job.finished_at if job else None,
+            last_backup_state=job.state if job else None,
+            last_backup_stream=stream,
             snapshots=snapshots,
             certificate_ends_at=self._directory.certificate_ends_at(peer.id),
             certificate_overdue_at=self._directory.certificate_overdue_at(peer.id),
@@ -327,11 +334,14 @@ class VaultNews:
             await asyncio.sleep(VAULT_NEWS_INTERVAL_S)
 
 
-def _last_backup(by_stream: Mapping[str, JobRow], rules: Sequence[ContentRule]) -> JobRow | None:
+def _last_backup(ends: Mapping[str, LastEnds], rules: Sequence[ContentRule]) -> tuple[str, JobRow | None]:
     """That of the server's files, which no stream stands for; of its streams where its rules name nothing else, or
-    where it has no rules and no backup of files."""
+    where it has no rules and no backup of files: then with the stream's name, also of one that was never backed up."""
+    newest = {stream: job for stream, of in ends.items() if (job := of.newest) is not None}
     named = parts_of(rules)
-    if "" in named or (not named and "" in by_stream):
-        return by_stream.get("")
-    of_streams = [job for stream, job in by_stream.items() if not named or stream in named]
-    return max(of_streams, key=lambda job: job.created_at, default=by_stream.get(""))
+    if "" in named or (not named and "" in newest):
+        return "", newest.get("")
+    of_streams = {stream: job for stream, job in newest.items() if not named or stream in named}
+    if of_streams:
+        return max(of_streams.items(), key=lambda each: (each[1].ended_seen_s, each[0]))
+    return ("", newest.get("")) if "" in newest else (next(iter(named), ""), None)

@@ -156,12 +156,14 @@ async def test_the_last_backup_of_a_server_is_that_of_its_files(rig: Rig, agent:
     await stream(rig, agent, b"rows")
     (server,) = await rig.client.servers()
     assert server.last_backup_state is JobState.SUCCESSFUL  # nothing else is backed up of it
+    assert server.last_backup_stream == "orders"
     agent.on_backup = failing
     failed = await rig.ended((await rig.client.backup(BackupRequest(server="web1", paths=("/srv",)))).id)
     agent.on_backup = back_up
     await stream(rig, agent, b"more rows")
     (server,) = await rig.client.servers()
     assert (server.last_backup_at, server.last_backup_state) == (failed.finished_at, JobState.FAILED)
+    assert server.last_backup_stream == ""
     assert (await rig.client.server("web1")).last_backup_at == failed.finished_at
 
 

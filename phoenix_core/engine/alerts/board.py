@@ -17,6 +17,7 @@ from phoenix_core.domain.alerts import AlertChange, AlertKind, AlertView
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.ids import new_id
 from phoenix_core.engine.alerts.condition import Condition, Found, Key
+from phoenix_core.engine.alerts.parts import stream_of
 from phoenix_core.engine.alerts.words import SUBJECT_CHARS, one_line, over
 from phoenix_core.engine.events import EventBus
 
@@ -166,6 +167,5 @@ def _resolved(row: AlertRow, why: str, now: datetime) -> AlertRow:
 
 
 def view_of(row: AlertRow) -> AlertView:
-    return AlertView(
-        **{name: getattr(row, name) for name in row.__struct_fields__ if name in AlertView.__struct_fields__}
-    )
+    fields = {name: getattr(row, name) for name in row.__struct_fields__ if name in AlertView.__struct_fields__}
+    return AlertView(**fields, stream=stream_of(row.subject_id))

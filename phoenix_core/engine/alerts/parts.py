@@ -4,6 +4,9 @@ import msgspec
 
 from phoenix_core.catalog.rows import PeerRow
 
+HANDED = "*"
+"""In place of a stream's name, which none can be: several that the server's agent handed over by itself."""
+
 
 class Part(msgspec.Struct, frozen=True):
     server: PeerRow
@@ -19,6 +22,8 @@ class Part(msgspec.Struct, frozen=True):
 
     @property
     def subject(self) -> str:
+        if self.stream == HANDED:
+            return f"{self.server.name}, streams handed over"
         return f"{self.server.name}, stream {self.stream}" if self.stream else self.server.name
 
     @property
@@ -27,3 +32,8 @@ class Part(msgspec.Struct, frozen=True):
         if self.stream:
             return f"the stream {self.stream} of {self.server.name}"
         return self.server.name if self.is_all else f"the files of {self.server.name}"
+
+
+def stream_of(subject_id: str) -> str:
+    """What `Part` named so is; empty: it is no stream."""
+    return subject_id.partition(" ")[2]

@@ -7,11 +7,12 @@ import structlog
 from phoenix_core.catalog.jobs import ACTIVE, Jobs
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import PhoenixError
+from phoenix_core.domain.policies import WINDOW_ENDS
 from phoenix_core.domain.states import JobKind
 from phoenix_core.engine.job_desk import JobDesk
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.policies.checks import window_of
-from phoenix_core.engine.requests import POLICY_ASKS, WINDOW_ENDS
+from phoenix_core.engine.requests import POLICY_ASKS
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
-from phoenix_core.catalog.backup_ends import GOOD, BackupEnds
+from phoenix_core.catalog.backup_ends import BackupEnds
 from phoenix_core.catalog.jobs import Jobs
 from phoenix_core.catalog.peers import Peers
 from phoenix_core.catalog.rows import CertificateRow, GroupRow, JobRow, PeerRow, PolicyRow, RuleRow, SnapshotRow
@@ -21,6 +21,7 @@ from phoenix_core.engine.alerts.subjects import Subjects
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.engine.policies.attached import Attached
 from phoenix_core.engine.requests import BackupJob
+from phoenix_core.engine.seen_time import SeenTime
 from tests.engine.notifications.bench import Bench
 
 DAY = timedelta(days=1)
@@ -39,8 +40,10 @@ class Backups:
         self.board = AlertBoard(
             bench.alerts, bench.events, bench.book.notices, lambda: None, subjects.why_gone, bench.clock
         )
-        overdue = Overdue(bench.settings, Facts(bench.catalog))
-        self.source = BackupSource(BackupEnds(bench.catalog), self.directory, Attached(bench.policies), overdue)
+        facts, attached = Facts(bench.catalog), Attached(bench.policies)
+        self.seen = SeenTime(facts, bench.clock)
+        overdue = Overdue(bench.settings, facts)
+        self.source = BackupSource(BackupEnds(bench.catalog), self.directory, attached, overdue, self.seen)
         self._count = 0
 
     async def set_up(self) -> None:
@@ -69,15 +72,19 @@ class Backups:
         request = msgspec.json.encode(asked).decode()
         row = JobRow(
             f"j{self._count}", JobKind.FILE_BACKUP, state, "", "web1", "web1", asks, now, request,
-            finished_at=now, attempt=attempt, cancelled_by=by,
+            finished_at=now, attempt=attempt, cancelled_by=by, ended_seen_s=self.seen.now_s,
         )  # fmt: skip
         await self.jobs.add(row, [])
-        if state in GOOD:
+        if state in {JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS}:
             taken = SnapshotRow(
                 f"{self._count:064x}", self._count, "web1", "web1", b"", now, now, paths, 0, 0, 0, 0, 0, row.id, "",
                 "web1", "", 1, (),
             )  # fmt: skip
             await self.snapshots.put(taken)
+        await self.look()
+
+    async def is_on_no_schedule(self) -> None:
+        await self.bench.policies.put_policy(PolicyRow("p1", "nightly", BackupPolicy("nightly")))
         await self.look()
 
     async def look(self) -> None:

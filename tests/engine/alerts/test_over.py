@@ -3,10 +3,9 @@
 import msgspec
 
 from phoenix_core.domain.alerts import AlertKind, Severity
-from phoenix_core.domain.policies import ContentRule
+from phoenix_core.domain.policies import WINDOW_ENDS, ContentRule
 from phoenix_core.domain.states import JobState
 from phoenix_core.engine.alerts.condition import Condition
-from phoenix_core.engine.requests import WINDOW_ENDS
 from tests.engine.alerts.backup_bench import DAY, Backups
 from tests.engine.notifications.bench import failed
 
@@ -46,6 +45,50 @@ async def test_a_backup_that_missed_files_isn_t_mended_by_one_that_failed(backup
     texts = [row.text for row in backups.board.active()]
     assert "The last backup of web1 that made a snapshot ended with errors." in texts
     await backups.ends(JobState.SUCCESSFUL)
+    assert backups.active == []
+
+
+async def test_a_backup_of_a_time_to_come_hides_none_that_comes_after_it(backups: Backups) -> None:
+    """The clock was a month ahead, and is put back: what fails then is told, and what is skipped."""
+    backups.bench.clock.at += 30 * DAY
+    await backups.ends(JobState.SUCCESSFUL)
+    backups.bench.clock.at -= 30 * DAY
+    await backups.ends(JobState.SKIPPED)
+    assert backups.active == [AlertKind.BACKUP_SKIPPED]
+    await backups.ends(JobState.FAILED, attempt=3)
+    await backups.ends(JobState.FAILED, attempt=3)
+    (alert,) = backups.board.active()
+    assert (alert.kind, alert.count, alert.job_id) == (AlertKind.BACKUP_FAILED, 2, "j4")
+
+
+async def test_a_retry_that_is_coming_is_waited_for_behind_a_clock_that_was_set_back(backups: Backups) -> None:
+    await backups.ends(JobState.FAILED)
+    backups.bench.clock.at -= DAY
+    await backups.look()
+    assert backups.active == []
+    backups.bench.clock.move(1800)
+    await backups.look()
+    assert backups.active == [AlertKind.BACKUP_FAILED]
+
+
+async def test_a_backup_that_was_skipped_is_no_matter_once_no_schedule_asks_for_it(backups: Backups) -> None:
+    """Its group had a schedule and no rules, by mistake."""
+    await backups.ends(JobState.SUCCESSFUL, asks="jane")
+    await backups.ends(JobState.SKIPPED)
+    assert backups.active == [AlertKind.BACKUP_SKIPPED]
+    await backups.is_on_no_schedule()
+    assert backups.active == []
+    assert (await backups.whys())[AlertKind.BACKUP_SKIPPED, "web1"] == "It is on no schedule any more."
+
+
+async def test_the_later_of_what_ended_and_what_was_skipped_says_whose_it_is(backups: Backups) -> None:
+    """By hand it was backed up first; then its policy asked, and won't again: its rules name something else."""
+    await backups.has_rules(ContentRule("dumps", streams=("orders=dump.sh",)))
+    await backups.ends(JobState.SUCCESSFUL, stream="orders", asks="jane")
+    await backups.ends(JobState.SKIPPED, stream="orders")
+    assert backups.active == [AlertKind.BACKUP_SKIPPED]
+    await backups.has_rules(ContentRule("srv", ("/srv",)))
+    await backups.look()
     assert backups.active == []
 
 

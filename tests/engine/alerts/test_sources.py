@@ -123,17 +123,17 @@ async def test_a_retry_is_waited_for_only_as_long_as_it_may_come(clock: FakeCloc
     policy = BackupPolicy("nightly", ("daily at 02:00",), retries=2, retry_delay_s=600)
     failed = JobRow(
         "j1", JobKind.FILE_BACKUP, JobState.FAILED, "", "web1", "web1", "policy nightly", clock.now(), "{}",
-        finished_at=clock.now(),
+        finished_at=clock.now(), ended_seen_s=5000,
     )  # fmt: skip
     at = clock.now()
     ZoneInfo.clear_cache()  # to be read anew, beside the event loop
-    assert await will_be_tried_again(failed, policy, at)
-    assert await will_be_tried_again(failed, policy, at + timedelta(minutes=19))
-    assert not await will_be_tried_again(failed, policy, at + timedelta(minutes=21))
-    assert not await will_be_tried_again(failed, policy, at - DAY)  # the clock was set back
-    assert not await will_be_tried_again(failed, None, at)
+    assert await will_be_tried_again(failed, policy, at, 5000)
+    assert await will_be_tried_again(failed, policy, at, 5000 + 19 * 60)
+    assert not await will_be_tried_again(failed, policy, at, 5000 + 21 * 60)
+    assert await will_be_tried_again(failed, policy, at - DAY, 5060)  # the clock was set back: so it is
+    assert not await will_be_tried_again(failed, None, at, 5000)
     shut = BackupPolicy("nightly", ("daily at 02:00",), window=("02:00-03:05",), retries=2, retry_delay_s=600)
-    assert not await will_be_tried_again(failed, shut, at)
+    assert not await will_be_tried_again(failed, shut, at, 5000)
 
 
 # --- agents and certificates ------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ BACKUP_OLD_AFTER = timedelta(days=7)
 FREE_SHARE_LOW = 0.1
 NAMED = 3
 _BAD_ENDS = {JobState.FAILED, JobState.ABORTED}
+_OF_BACKUPS = {AlertKind.BACKUP_FAILED, AlertKind.BACKUP_WITH_ERRORS, AlertKind.NO_BACKUP}
+"""Alerts that a server's files and each of its streams have by themselves."""
 
 
 class Weight(IntEnum):
@@ -43,6 +45,8 @@ class Attention(NamedTuple):
     alerts: frozenset[AlertKind] = frozenset()
     """An alert of one of these kinds says it better."""
     server_id: str = ""
+    stream: str = ""
+    """Of the server, what it is of; empty: none of its streams."""
 
 
 def what_needs_attention(model: CoreModel, formats: Formats) -> list[Attention]:
@@ -75,8 +79,11 @@ def alerts_old(model: CoreModel, formats: Formats) -> str:
 
 
 def _is_told(each: Attention, model: CoreModel) -> bool:
-    """By an alert. What is of no server is told by an alert of any."""
-    return any(alert.kind in each.alerts and each.server_id in {"", alert.server_id} for alert in model.alerts.values())
+    """By an alert of the same. What is of no server is told by an alert of any."""
+    return any(
+        alert.kind in each.alerts and each.server_id in {"", alert.server_id} and each.stream == alert.stream
+        for alert in model.alerts.values()
+    )
 
 
 def _of_alert(alert: AlertView) -> Attention:
@@ -144,8 +151,8 @@ def _of_proofs(due: list[ServerView]) -> Iterator[Attention]:
 
 def _of_server(server: ServerView, model: CoreModel, formats: Formats) -> Iterator[Attention]:
     def found(key: str, weight: Weight, text: str, *kinds: AlertKind, job_id: str = "") -> Attention:
-        alerts = frozenset(kinds)
-        return Attention(f"{server.id}-{key}", weight, server.name, text, "servers", job_id, alerts, server.id)
+        alerts, stream = frozenset(kinds), server.last_backup_stream if _OF_BACKUPS & set(kinds) else ""
+        return Attention(f"{server.id}-{key}", weight, server.name, text, "servers", job_id, alerts, server.id, stream)
 
     now = formats.now()
     if server.version_standing is not Standing.CURRENT:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
+from phoenix_core.domain.alerts import AlertKind, AlertView
 from phoenix_core.domain.readings import Readings
 from phoenix_core.domain.states import JobState
 from phoenix_core.domain.versions import Standing
@@ -125,6 +126,31 @@ def test_what_an_alert_says_is_not_said_twice() -> None:
     found = what_needs_attention(model, formats)
     assert {each.key for each in found} == {f"alert-{gone.id}", f"alert-{damaged.id}", "vault-lost"}
     assert [each.text for each in found if each.key == f"alert-{gone.id}"] == [f"known: {gone.text}"]
+
+
+def test_an_alert_of_a_stream_stands_for_nothing_that_is_said_of_the_files() -> None:
+    model = CoreModel()
+    failed = msgspec.structs.replace(
+        sample.WEB1, last_backup_state=JobState.FAILED, last_backup_at=sample.ago(days=9), proof_due=False
+    )
+    of_files = {f"{failed.id}-failed", f"{failed.id}-old"}
+    alerts = [
+        msgspec.structs.replace(ALERTS[1], id=f"w{kind}", kind=kind, server_id=failed.id)
+        for kind in (AlertKind.BACKUP_FAILED, AlertKind.NO_BACKUP)
+    ]
+    of_stream = [msgspec.structs.replace(alert, stream="orders") for alert in alerts]
+
+    def keys(server: ServerView, alerts: list[AlertView]) -> set[str]:
+        model.servers = {server.id: server}
+        model.put_alerts(alerts, sample.NOW)
+        found = what_needs_attention(model, Formats(FixedClock(), sample.CET))
+        return {each.key for each in found} - {f"alert-{alert.id}" for alert in alerts}
+
+    assert keys(failed, of_stream) == of_files
+    assert keys(failed, alerts) == set()
+    dumped = msgspec.structs.replace(failed, last_backup_stream="orders")
+    assert keys(dumped, of_stream) == set()
+    assert keys(dumped, alerts) == of_files
 
 
 def test_an_agent_that_isn_t_let_in_is_named_once() -> None:

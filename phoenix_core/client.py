@@ -227,8 +227,8 @@ class CoreClient(PolicyCalls, ReadCalls, SnapshotCalls, AlertCalls):
             query={"after": after, "limit": limit},
         )
 
-    async def remove_snapshot(self, snapshot: str, *, at_once: bool = False, typed: str = "") -> JobView:
-        """`at_once`: so that nothing brings it back; `typed` is then the first twelve digits of its id."""
+    async def remove_snapshot(self, snapshot: str, *, typed: str, at_once: bool = False) -> JobView:
+        """`typed`: the first twelve digits of its id, whatever `snapshot` is. `at_once`: so that nothing undoes it."""
         query = {"at_once": at_once, "typed": typed}
         return await self._call("DELETE", snapshot_path(snapshot), JobView, query=query)
 

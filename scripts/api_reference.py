@@ -68,7 +68,7 @@ RESOURCES = (
     (
         "DELETE",
         "/v1/snapshots/{snapshot}",
-        "`at_once` (true: nothing undoes it; `typed` is then the first twelve digits of its id)",
+        "`typed` (the first twelve digits of its id), `at_once` (true: nothing undoes it)",
         "201 JobView",
     ),
     ("POST", "/v1/snapshots/{snapshot}/undelete", "", "SnapshotView"),

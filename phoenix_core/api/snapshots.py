@@ -67,8 +67,8 @@ class SnapshotResource:
         job = await self._desk.remove_snapshot(
             request.match_info["snapshot"],
             await operator_of(request),
-            at_once=flag(request, "at_once"),
             typed=request.query.get("typed", ""),
+            at_once=flag(request, "at_once"),
         )
         return json_answer(await self._ledger.view(job.id), status=201)
 

@@ -16,9 +16,9 @@ def confirm(action: str, *, yes: bool) -> None:
     raise NotConfirmed(action=action)
 
 
-def confirm_by_name(action: str, name: str, *, yes: bool = False, typed: str = "") -> None:
-    """Raises NameNotTyped, unless `yes` was given, or the name: as `typed`, or at the terminal."""
-    if yes or typed == name:
+def confirm_by_name(action: str, name: str, *, typed: str = "") -> None:
+    """Raises NameNotTyped, unless the name was given: as `typed`, or at the terminal."""
+    if typed == name:
         return
     if not typed and sys.stdin.isatty() and sys.stdout.isatty():
         typed = ask(f"{action[0].upper()}{action[1:]}? Type {name} to confirm: ").strip()

@@ -19,9 +19,12 @@ Data = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-AtOnce = Annotated[bool, typer.Option("--at-once", help="So that nothing undoes it; asks for the name in any case.")]
+AtOnce = Annotated[bool, typer.Option("--at-once", help="So that nothing undoes it.")]
 Confirm = Annotated[
     str, typer.Option("--confirm", metavar="NAME", help="The name that would be asked for; for scripts.")
+]
+ConfirmId = Annotated[
+    str, typer.Option("--confirm", metavar="ID", help="The first twelve digits of its id, else asked for; for scripts.")
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Don't wait for the job.")]
 WaitAgent = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from phoenix_core.cli import annotation, completion
-from phoenix_core.cli.options import AtOnce, Confirm, Data, Json, SnapshotId, WaitAgent, Yes
+from phoenix_core.cli.options import AtOnce, ConfirmId, Data, Json, SnapshotId, WaitAgent
 
 OfServer = Annotated[
     str,
@@ -161,9 +161,8 @@ def download(
 @app.command("remove")
 def remove(
     snapshot: SnapshotId,
-    yes: Yes = False,
     at_once: AtOnce = False,
-    confirm: Confirm = "",
+    confirm: ConfirmId = "",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -171,7 +170,7 @@ def remove(
     from phoenix_core.cli import snapshotwork
     from phoenix_core.cli.boundary import data_directory, execute
 
-    work = snapshotwork.remove(data_directory(data), snapshot, yes=yes, at_once=at_once, typed=confirm, as_json=as_json)
+    work = snapshotwork.remove(data_directory(data), snapshot, at_once=at_once, typed=confirm, as_json=as_json)
     execute(work, as_json=as_json)
 
 

@@ -197,14 +197,14 @@ async def diff(data: DataDirectory, snapshot: str, other: str, *, as_json: bool)
         say("No difference.")
 
 
-async def remove(data: DataDirectory, name: str, *, yes: bool, at_once: bool, typed: str, as_json: bool) -> int:
+async def remove(data: DataDirectory, name: str, *, at_once: bool, typed: str, as_json: bool) -> int:
     async with attached(data) as client:
         snapshot = await client.snapshot(name, removed=at_once)
         short = snapshot.id[:SHORT_ID_DIGITS]
         action = f"remove snapshot {short} of {snapshot.server_name}, {when(snapshot.created_at)}"
         action += ", for good" if at_once else ""
-        confirm_by_name(action, short, yes=yes and not at_once, typed=typed)
-        job = await client.remove_snapshot(snapshot.id, at_once=at_once, typed=short if at_once else "")
+        confirm_by_name(action, short, typed=typed)
+        job = await client.remove_snapshot(snapshot.id, typed=short, at_once=at_once)
         job = await wait_for_job(client, job, job_display(as_json=as_json))
     print_result(job, as_json=as_json)
     return exit_code(job)

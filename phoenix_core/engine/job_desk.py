@@ -266,17 +266,17 @@ class JobDesk:
         self._seat.get()
         return await self._queue_job(JobKind.REBUILD_INDEX, "Rebuild of the index", RebuildIndexJob(), who)
 
-    async def remove_snapshot(self, name: str, who: str, *, at_once: bool = False, typed: str = "") -> JobRow:
-        """`at_once`: so that nothing brings it back; one that is set aside already goes for good too. `typed` is then
-        the first twelve digits of its id or more. Raises UsageError, SnapshotRemoved, SnapshotHeld,
+    async def remove_snapshot(self, name: str, who: str, *, typed: str, at_once: bool = False) -> JobRow:
+        """`typed` is the first twelve digits of its id or more, whatever `name` is. `at_once`: so that nothing brings
+        it back; one that is set aside already goes for good too. Raises UsageError, SnapshotRemoved, SnapshotHeld,
         SnapshotInUse."""
         self._seat.get()
         if name == LATEST:
             raise UsageError(detail="A snapshot to remove is named by its id.")
         row = await self._sources.snapshot(name, removed=at_once)
         short = row.id[:SHORT_ID_DIGITS]
-        if at_once and not (typed.startswith(short) and row.id.startswith(typed)):
-            raise UsageError(detail=f"A removal that nothing undoes wants {short} typed; this is {typed or 'nothing'}.")
+        if not (typed.startswith(short) and row.id.startswith(typed)):
+            raise UsageError(detail=f"A snapshot's removal wants {short} typed; this is {typed or 'nothing'}.")
         self._sources.check_free(row)
         await self._in_use.check(row)
         title = f"{'Final removal' if at_once else 'Removal'} of snapshot {short} of {row.server_name}"

@@ -107,8 +107,7 @@ class SnapshotIntentions(SearchableScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                typed = name if at_once else ""
-                self.attempt(work(snapshot.id, at_once=at_once, typed=typed), "remove a snapshot", self.job_began)
+                self.attempt(work(snapshot.id, typed=name, at_once=at_once), "remove a snapshot", self.job_began)
 
         self.app.push_screen(
             TypedConfirm(

@@ -169,7 +169,7 @@ async def test_a_removed_snapshot_is_gone_with_its_record_left(rig: Rig, snapsho
 
 async def test_latest_is_no_name_for_a_removal(rig: Rig, snapshots: list[str]) -> None:
     with pytest.raises(RemoteError) as error:
-        await rig.client.remove_snapshot("latest")
+        await rig.client.remove_snapshot("latest", typed=snapshots[-1][:12])
     assert error.value.view().code == "usage"
 
 

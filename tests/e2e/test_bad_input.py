@@ -32,7 +32,7 @@ def shared() -> Iterator[Machine]:
         (("snapshot", "browse", "abcdef"), "not_found", 1),
         (("snapshot", "browse", "latest", "/not/there"), "path_not_in_snapshot", 1),
         (("snapshot", "diff", "latest", "abcdef"), "not_found", 1),
-        (("snapshot", "remove", "abcdef", "--yes"), "not_found", 1),
+        (("snapshot", "remove", "abcdef", "--confirm", "abcdef"), "not_found", 1),
         (("snapshot", "remove", "latest"), "name_not_typed", 2),
         (("job", "show", "jnothing"), "not_found", 1),
         (("job", "cancel", "jnothing"), "not_found", 1),

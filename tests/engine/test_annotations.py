@@ -87,7 +87,7 @@ async def test_a_held_snapshot_is_removed_by_nobody_until_it_is_released(rig: Ri
     snapshot = await backed_up(rig)
     await rig.client.hold_snapshot(snapshot, HoldRequest(reason="court case 12/2030"))
     with pytest.raises(RemoteError) as error:
-        await rig.client.remove_snapshot(snapshot)
+        await rig.client.remove_snapshot(snapshot, typed=snapshot[:12])
     assert error.value.view().code == "snapshot_held"
     assert "court case 12/2030" in str(error.value)
     assert f"phoenix snapshot release {snapshot[:12]}" in error.value.what_to_do
@@ -110,7 +110,7 @@ async def test_a_hold_that_comes_while_a_removal_waits_wins(
         await inner(*arguments)
 
     monkeypatch.setattr(removals, "set_aside", after_the_hold)
-    done = await rig.ended((await rig.client.remove_snapshot(snapshot)).id)
+    done = await rig.ended((await rig.client.remove_snapshot(snapshot, typed=snapshot[:12])).id)
     assert (done.state, done.error and done.error.code) == (JobState.FAILED, "snapshot_held")
     assert [each.id for each in await rig.client.snapshots()] == [snapshot]
 
@@ -135,13 +135,15 @@ async def test_a_hold_whose_answer_was_lost_holds(rig: Rig, agent: FakeAgent, mo
         dying.setattr(node, "records", dead_once_written)
         assert await refused(rig.client.hold_snapshot(snapshot, HoldRequest(reason="audit"))) == "storage_unreachable"
     assert [each.id for each in await rig.client.snapshots(held=True)] == [snapshot]
-    assert await refused(rig.client.remove_snapshot(snapshot)) == "snapshot_held"
+    assert await refused(rig.client.remove_snapshot(snapshot, typed=snapshot[:12])) == "snapshot_held"
 
 
 async def test_one_that_was_removed_meanwhile_can_t_be_held(rig: Rig, agent: FakeAgent) -> None:
     """The removal came between the request's look and the record."""
     snapshot = await backed_up(rig)
-    assert (await rig.ended((await rig.client.remove_snapshot(snapshot)).id)).state is JobState.SUCCESSFUL
+    assert (
+        await rig.ended((await rig.client.remove_snapshot(snapshot, typed=snapshot[:12])).id)
+    ).state is JobState.SUCCESSFUL
     assert rig.core is not None
     parts = rig.core._parts
     before = len(await asyncio.to_thread(rig.node().records))

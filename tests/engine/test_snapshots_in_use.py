@@ -53,7 +53,7 @@ async def test_a_snapshot_that_retention_is_about_to_remove_is_restored_whole(ri
     await rig.in_state(waiting.id, JobState.RUNNING)
     assert await retention(rig) == 0
     with pytest.raises(RemoteError, match=f"needed by job {waiting.id}") as error:
-        await rig.client.remove_snapshot(old)
+        await rig.client.remove_snapshot(old, typed=old[:12])
     assert f"phoenix job cancel {waiting.id}" in error.value.view().hint
     prune = await rig.client.prune(PruneRequest(execute=True))
     may_go_on.set()

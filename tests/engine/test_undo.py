@@ -1,6 +1,7 @@
 """Removals that can be undone: what is put aside comes back, stays over restarts, and goes by itself in the end."""
 
 import asyncio
+import itertools
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +41,7 @@ async def backed_up(rig: Rig) -> str:
 
 
 async def put_aside(rig: Rig, snapshot: str) -> JobView:
-    done = await rig.ended((await rig.client.remove_snapshot(snapshot)).id)
+    done = await rig.ended((await rig.client.remove_snapshot(snapshot, typed=snapshot[:12])).id)
     assert done.state is JobState.SUCCESSFUL, done.error
     return done
 
@@ -148,10 +149,13 @@ async def test_the_plan_of_a_prune_shows_what_waits_to_be_undone(rig: Rig, agent
     assert (again.result["waiting_snapshots"], again.result["waiting_bytes"]) == (0, 0)
 
 
-async def test_a_removal_at_once_wants_the_id_typed(rig: Rig, agent: FakeAgent) -> None:
+async def test_every_removal_wants_the_id_typed(rig: Rig, agent: FakeAgent) -> None:
     snapshot, kept = await backed_up(rig), await backed_up(rig)
-    for typed in ("", snapshot[:11], kept[:12], "yes"):
-        assert await refused(rig.client.remove_snapshot(snapshot, at_once=True, typed=typed)) == "usage"
+    for typed, at_once in itertools.product(("", snapshot[:11], kept[:12], "yes"), (False, True)):
+        with pytest.raises(RemoteError, match=f"wants {snapshot[:12]} typed; this is {typed or 'nothing'}") as error:
+            await rig.client.remove_snapshot(snapshot, at_once=at_once, typed=typed)
+        assert error.value.view().code == "usage"
+    assert await rig.client.jobs(kind=JobKind.SNAPSHOT_REMOVE) == []
     await put_aside(rig, snapshot)
     assert (await rig.remove(snapshot)).state is JobState.SUCCESSFUL  # of one that is put aside already too
     assert (await ids(rig, removed=True), await stored(rig)) == ([], [kept])
@@ -237,7 +241,7 @@ async def test_a_core_that_ends_amid_a_removal_finds_it_as_the_records_say(
         breaking.setattr(node, call, dying)
         if call == "append_record":
             breaking.setattr(node, "records", dead_once_written)
-            failed = await rig.ended((await rig.client.remove_snapshot(snapshot)).id)
+            failed = await rig.ended((await rig.client.remove_snapshot(snapshot, typed=snapshot[:12])).id)
             assert failed.state is JobState.FAILED
         else:
             assert [job.state for job in await what_is_due(rig)] == [JobState.FAILED]

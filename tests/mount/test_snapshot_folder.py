@@ -113,10 +113,10 @@ async def test_a_snapshot_that_is_read_is_not_removed_before_the_mount_ends(rig:
     newest, older = (each.id for each in await rig.client.snapshots())
     await folder.read(b"/web1/latest/srv/large", 0, 100)
     with pytest.raises(RemoteError) as error:
-        await rig.client.remove_snapshot(newest)
+        await rig.client.remove_snapshot(newest, typed=newest[:12])
     assert error.value.view().code == "snapshot_mounted"
     assert "the mount in test" in error.value.message
-    await rig.client.remove_snapshot(older)
+    await rig.client.remove_snapshot(older, typed=older[:12])
     await folder.close()
-    await rig.client.remove_snapshot(newest)
+    await rig.client.remove_snapshot(newest, typed=newest[:12])
     await folder.open()

@@ -47,8 +47,9 @@ async def test_snapshot_goes_only_once_its_id_was_typed(core: ScriptedCore, open
         await ask(pilot, "x")
         await pilot.press(*sample.SNAPSHOTS[0].id[:12], "enter", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
-    removed = [path for verb, path, _body in core.requests if verb == "DELETE"]
-    assert removed == [f"/v1/snapshots/{sample.SNAPSHOTS[0].id}"]
+    removed = [(path, body) for verb, path, body in core.requests if verb == "DELETE"]
+    gone = sample.SNAPSHOTS[0].id
+    assert removed == [(f"/v1/snapshots/{gone}", {"typed": gone[:12]})]
 
 
 async def test_prune_shows_its_plan_before_it_deletes(core: ScriptedCore, open_console: OpenConsole) -> None:

@@ -143,7 +143,7 @@ async def test_the_newest_snapshot_isn_t_removed_while_a_drill_that_took_it_rest
     job = await rig.client.run_drill(DrillRequest(server="web1"))
     await asyncio.wait_for(begun.wait(), 20)
     with pytest.raises(RemoteError, match=f"needed by job {job.id}"):
-        await rig.client.remove_snapshot(backup.snapshot_id)
+        await rig.client.remove_snapshot(backup.snapshot_id, typed=backup.snapshot_id[:12])
     going_on.set()
     done = await rig.ended(job.id)
     assert done.state is JobState.SUCCESSFUL, done.error

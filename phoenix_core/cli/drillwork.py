@@ -3,6 +3,7 @@
 from phoenix_core.cli.attach import attached
 from phoenix_core.cli.jobwork import run_job
 from phoenix_core.cli.output import print_facts, print_json, print_table, say, size, when
+from phoenix_core.cli.program import as_typed
 from phoenix_core.domain.amounts import amount
 from phoenix_core.domain.drills import ALL, DrillOutcome, DrillRequest, DrillView, parse_sample
 from phoenix_core.domain.errors import UsageError
@@ -117,4 +118,4 @@ def _print(drill: DrillView) -> None:
         for each in drill.failures:
             say(f"  {each.path}: {reason_text(each.reason)}")
     if drill.failure_count > len(drill.failures):
-        say(f"  … the job names up to a thousand: `phoenix job show {drill.id}`")
+        say(as_typed(f"  … the job names up to a thousand: `phoenix job show {drill.id}`"))

@@ -55,4 +55,4 @@ def _tell(done: list[Ordered]) -> None:
     if not done:
         say("No agent that is connected is behind.")
     elif any(each.error is None for each in done):
-        say("`phoenix server show` says how it goes, `phoenix server list` which version runs.")
+        say(as_typed("`phoenix server show` says how it goes, `phoenix server list` which version runs."))

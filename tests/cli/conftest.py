@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.beside import Beside, commands_beside
 from tests.cli.commands import Commands
 
 
@@ -37,4 +38,16 @@ def running() -> Iterator[Commands]:
     finally:
         core.terminate()
         core.communicate()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def beside() -> Iterator[Beside]:
+    """On a core in this process; the agent of server `web1` is a fake one, and connected."""
+    root = Path(tempfile.mkdtemp(prefix="px", dir="/tmp"))
+    try:
+        with commands_beside(root) as made:
+            made.do(made.rig.agent("web1"))
+            yield made
+    finally:
         shutil.rmtree(root, ignore_errors=True)

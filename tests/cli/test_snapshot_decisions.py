@@ -1,24 +1,8 @@
 """The commands that decide about a snapshot: tags, notes, holds, and its removal, which wants the id typed."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.cli.beside import Beside, commands_beside
-
-
-@pytest.fixture(scope="module")
-def beside() -> Iterator[Beside]:
-    root = Path(tempfile.mkdtemp(prefix="px", dir="/tmp"))
-    try:
-        with commands_beside(root) as made:
-            made.do(made.rig.agent("web1"))
-            yield made
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+from tests.cli.beside import Beside
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
-"""How a job's progress is shown: a bar with rate and ETA on a terminal, else plain lines, nothing with --json."""
+"""How a job's progress is shown: a bar with rate and ETA on a terminal, below a restore's checks; else plain lines,
+nothing with --json."""
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -11,11 +13,13 @@ from rich.table import Column
 
 from phoenix_core.cli.output import seconds, size, warn
 from phoenix_core.domain.amounts import amount
-from phoenix_core.domain.states import StepState
-from phoenix_core.domain.views import JobView, ProgressView
+from phoenix_core.domain.states import JobKind, StepState
+from phoenix_core.domain.views import JobView, ProgressView, StepView
 
 LINE_EVERY_S = 5.0
 WORK_GOES_ON = "The work goes on."
+CHECKS = frozenset({"WF6.3", "WF6.4", "WF6.5"})
+"""Of a restore, before it writes anything."""
 
 
 class JobDisplay(Protocol):
@@ -57,7 +61,7 @@ class LineDisplay(SilentDisplay):
 
     def __init__(self, label: str) -> None:
         self._label = f"{label}: " if label else ""
-        self._told: set[str] = set()
+        self._ended = _EndedSteps()
         self._last = time.monotonic()
         self._held_up = ""
 
@@ -65,11 +69,8 @@ class LineDisplay(SilentDisplay):
         if view.held_up != self._held_up and not view.state.is_final:
             warn(f"{self._label}{view.held_up or WORK_GOES_ON}")
             self._held_up = view.held_up
-        for step in () if self._label else view.steps:
-            if step.state in {StepState.DONE, StepState.FAILED} and step.id not in self._told:
-                self._told.add(step.id)
-                detail = f": {step.detail}" if step.detail else ""
-                warn(f"{self._label}{step.id}  {step.title}{detail}")
+        for line in () if self._label else self._ended.lines(view.steps):
+            warn(line)
 
     def progress(self, view: ProgressView) -> None:
         now = time.monotonic()
@@ -80,8 +81,11 @@ class LineDisplay(SilentDisplay):
 
 
 class BarDisplay(SilentDisplay):
+    """Above the bar: a restore's checks, each once it is over."""
+
     def __init__(self, label: str) -> None:
         self._label = label
+        self._ended = _EndedSteps()
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(width=13, no_wrap=True)),
             BarColumn(bar_width=12, table_column=Column(width=12)),
@@ -106,8 +110,14 @@ class BarDisplay(SilentDisplay):
         if view.state.is_waiting and self._task is not None:
             self._progress.update(self._task, detail=view.state.replace("_", " "))
         if view.held_up != self._held_up and not view.state.is_final:
-            self._progress.console.print(view.held_up or WORK_GOES_ON, markup=False, highlight=False)
+            self._print(view.held_up or WORK_GOES_ON)
             self._held_up = view.held_up
+        if view.kind is JobKind.FILE_RESTORE and not self._label:
+            for line in self._ended.lines(step for step in view.steps if step.id in CHECKS):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def progress(self, view: ProgressView) -> None:
         if self._task is None:
@@ -121,6 +131,19 @@ class BarDisplay(SilentDisplay):
             share=f"{done / total:.0%}" if total else "",
             detail=_brief(view),
         )
+
+
+class _EndedSteps:
+    """The lines of steps that are over, each once."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def lines(self, steps: Iterable[StepView]) -> Iterator[str]:
+        for step in steps:
+            if step.state in {StepState.DONE, StepState.FAILED} and step.id not in self._told:
+                self._told.add(step.id)
+                yield f"{step.id}  {step.title}{f': {step.detail}' if step.detail else ''}"
 
 
 def describe(view: ProgressView) -> str:

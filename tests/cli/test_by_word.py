@@ -14,7 +14,7 @@ from phoenix_core.agentlink.drillmessages import DrillFailure, DrillFindings
 from phoenix_core.domain.alerts import AlertKind
 from tests.cli.beside import Beside
 from tests.engine.drilling import drill, finding
-from tests.engine.fake_agent import FakeAgent, back_up, failing
+from tests.engine.fake_agent import FakeAgent, back_up, failing, restore
 from tests.engine.rig import Rig
 from tests.engine.test_upgrades import give_wheels
 
@@ -155,6 +155,22 @@ def test_a_drill_that_fails_names_files_and_where_the_others_are_named(beside: B
 )
 def test_a_drill_of_nothing_is_refused(beside: Beside, words: tuple[str, ...], error: str, code: int) -> None:
     assert beside.error("drill", *words, code=code)["code"] == error
+
+
+# --- restores --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ("--check",)])
+def test_a_restore_at_a_terminal_shows_its_checks_first(
+    beside: Beside, agent: FakeAgent, more: tuple[str, ...]
+) -> None:
+    agent.on_restore = restore
+    beside.backed_up("web1", "/srv")
+    done = beside.on_terminal("restore", "web1", "--to", "/elsewhere", *more)
+    assert done.code == 0, done
+    at = [done.out.index(f"WF6.{number}  ") for number in (3, 4, 5)]
+    assert at == sorted(at)
+    assert at[-1] < done.out.index("Job ")
 
 
 # --- audit log -------------------------------------------------------------------------------------------------------

@@ -92,6 +92,27 @@ def test_a_bar_shows_share_rate_and_time_left(
     assert "512.0 KiB/s, 2.0 s left" in shown
 
 
+def test_above_a_restore_s_bar_stand_its_checks_each_once_it_is_over(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    done, running = StepState.DONE, StepState.RUNNING
+    place = ("WF6.3", done, "/srv/[new] is there, and everything below it can be written")
+    first = _job(place, ("WF6.4", running, ""))
+    then = _job(place, ("WF6.4", StepState.FAILED, "1.0 GiB of 2.0 GiB"), ("WF6.6", done, "12 files"))
+    with BarDisplay("") as display:
+        for view in (first, first, then):
+            display.job(msgspec.structs.replace(view, kind=JobKind.FILE_RESTORE))
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines() if "WF" in line]
+    assert lines == [f"WF6.3  Do it: {place[2]}", "WF6.4  Do it: 1.0 GiB of 2.0 GiB"]
+
+
+def test_a_bar_of_a_backup_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with BarDisplay("") as display:
+        display.job(_job(("WF5.4", StepState.DONE, "3 files")))
+    assert "WF5.4" not in capsys.readouterr().err
+
+
 def test_one_file_is_told_in_the_singular() -> None:
     assert describe(ProgressView("scan", files_done=1)) == "scan 1 file"
     assert describe(ProgressView("scan", files_done=1, files_total=1)) == "scan 1 of 1 file"

@@ -36,6 +36,8 @@ SAMPLE = 25
 MOST = 8
 """Objects that a round damages, or a few more."""
 WEIGHTS = {"data": 10, "meta": 6, "snapshots": 3, "records": 2, "index": 2, "owner": 1, "vault.json": 2}
+SET_RIGHT = " set right at start"
+"""How counts of damage end that is gone before verify looks."""
 PUT_BACK = ("snapshots", "records", "vault.json")
 States = dict[SnapshotId, tuple[str, Files]]
 Sample = list[tuple[SnapshotId, str]]
@@ -53,6 +55,8 @@ def body(run: Run) -> None:
             run.counts["rounds"] = number
             if number % 100 == 0:
                 run.say(f"{run.counts['damaged objects']:,} objects damaged")
+        set_right = sum(count for name, count in run.counts.items() if name.endswith(SET_RIGHT))
+        assert run.counts["found"] + set_right == run.counts["damaged objects"], dict(run.counts)
 
 
 class _Round:
@@ -100,7 +104,6 @@ class _Round:
         except (FileNotFoundError, VaultError, VaultMismatch):
             assert any(harm.what == "vault.json" for harm in self._harms.done), "a vault.json that is right is refused"
             self._refused = True
-            self._run.counts["vault.json refused at start"] += 1
             self._put_back("vault.json")
             return SmallVault(self._folder)
 
@@ -140,7 +143,10 @@ class _Round:
     def _examine(self, vault: SmallVault) -> None:
         report = self._verify(vault)
         for harm in self._harms.done:
-            if not self._is_set_right(harm):
+            if self._is_set_right(harm):
+                assert not _is_told(report, harm), f"{harm} was set right, and is told of"
+                self._run.counts[harm.what + SET_RIGHT] += 1
+            else:
                 assert _is_told(report, harm), f"{harm} isn't told of"
                 self._run.counts["found"] += 1
         sample = self._sample(report)

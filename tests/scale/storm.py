@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from phoenix_core.client import CoreClient
 from phoenix_core.domain.policies import BackupPolicy, ContentRule, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState
+from phoenix_core.domain.views import JobView
 from tests.scale.fleet import Fleet
 
 GROUPS = 10
@@ -57,8 +58,15 @@ async def watch(client: CoreClient, fleet: Fleet, due: datetime) -> Storm:
     seconds = time.time() - due.timestamp()
     orders = Counter(name for name, agent in fleet.agents.items() for _ in agent.orders)
     assert orders == Counter(fleet.names), "a server was not asked once: " + str(orders - Counter(fleet.names))
-    jobs = [job for job in await client.jobs(limit=10_000) if job.kind is JobKind.FILE_BACKUP]
-    assert Counter(job.server_name for job in jobs) == Counter(fleet.names)
+    assert Counter(job.server_name for job in await _backups(client)) == Counter(fleet.names)
     points = Counter(snapshot.server_name for snapshot in await client.snapshots())
     assert points == Counter(fleet.names)
     return Storm(seconds, most, Counter(ended.values()))
+
+
+async def _backups(client: CoreClient) -> list[JobView]:
+    """All of them, page by page."""
+    found: list[JobView] = []
+    while page := await client.jobs(kind=JobKind.FILE_BACKUP, limit=500, before=found[-1].id if found else ""):
+        found += page
+    return found

@@ -225,6 +225,14 @@ class Machine:
 
         watch.wait_until(self.socket, "the agent's link", connected)
 
+    def wait_proved(self) -> None:
+        """Servers use each other's chunks only where the core has read them."""
+
+        def proved() -> bool:
+            return not watch.get(self.socket, "/v1/vault")["unproved_packs"]
+
+        watch.wait_until(self.socket, "the proof of all packs", proved)
+
     def job(self, job: str) -> dict[str, Any]:
         found: dict[str, Any] = watch.get(self.socket, f"/v1/jobs/{job}")
         return found

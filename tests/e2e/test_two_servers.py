@@ -40,6 +40,7 @@ def _two_servers(here: Machine, other: Machine) -> None:
     shared = here.folder / "of two" / "copied"
     shared.write_bytes(os.urandom(300_000))
     here.json("backup", "two", str(of_two))
+    here.wait_proved()
     (here.folder / "of one" / "copied").write_bytes(shared.read_bytes())
     again = here.json("backup", "one", str(of_one))
     assert again["result"]["read_bytes"] == 300_000

@@ -87,6 +87,9 @@ class RunningBackup:
 
 
 class Rig:
+    time_ns = 0
+    """Of its records."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.key = VaultKey.from_bytes(bytes(range(32)))
@@ -101,8 +104,6 @@ class Rig:
         )
         self.node = self.open_node()
         self._jobs = 0
-        self.time_ns = 0
-        """Of its records."""
 
     def open_node(self) -> StorageNode:
         index_key = self.key.domain_keys("default", 1).index_key

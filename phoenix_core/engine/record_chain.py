@@ -131,7 +131,8 @@ class RecordChain:
         """Snapshots whose removal is the last word on them."""
         live = self.live()
         with self._lock:
-            return {record.snapshot_id for record in (*self._records, *self._behind)} - live.keys()
+            words = (*self._records, *self._behind)
+        return {record.snapshot_id for record in words if record.kind is RecordKind.REMOVE} - live.keys()
 
     def standing(self, snapshot_id: SnapshotId) -> Standing:
         """What is decided about a live snapshot: its annotation, and whether it is set aside."""

@@ -183,7 +183,8 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
             chain.append(record)
             previous = hash_of_record(encoded)
         except (RecordDamaged, UnknownVersion) as error:
-            book.open(f"record {sequence}", error.message, of_records=True)
+            what = error.message if isinstance(error, RecordDamaged) else f"Record {sequence}: {error.message}"
+            book.open(f"record {sequence}", what, of_records=True)
             chain += _believable(encoded, key, sequence)
             previous = None  # what it was isn't known, so the next one isn't accused of not following it
         expected = sequence + 1
@@ -194,15 +195,18 @@ def _check_records(node: MaintenanceNode, key: VaultKey, last_record: int, book:
 
 
 def _check_expected(node: MaintenanceNode, key: VaultKey, unknown: Sequence[SnapshotId], book: DamageBook) -> None:
-    """Snapshots of which the records tell nothing any more, unless they have been removed since."""
+    """Snapshots whose commit the records don't tell of any more, unless they have been removed since."""
     if not unknown:
         return
-    told = {
-        record.snapshot_id for sequence, encoded in node.records() for record in _believable(encoded, key, sequence)
+    removed = {
+        record.snapshot_id
+        for sequence, encoded in node.records()
+        for record in _believable(encoded, key, sequence)
+        if record.kind is RecordKind.REMOVE
     }
     for name in unknown:
-        if name not in told:
-            what = f"Snapshot {name[:SHORT_ID_DIGITS]} was committed, and no record tells of it any more."
+        if name not in removed:
+            what = f"Snapshot {name[:SHORT_ID_DIGITS]} was committed, and no record tells of that any more."
             book.hit(f"snapshot {name}", what, name, b"/", of_records=True)
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from phoenix_core.domain.ids import PackId, SnapshotId
+from phoenix_core.domain.ids import PackId
 from phoenix_core.storage.node import StorageNode
-from phoenix_core.vault.annotation import Annotation, Aside, Detail, Hold, seal
+from phoenix_core.vault.annotation import Annotation, Aside, Hold
 from phoenix_core.vault.kinds import PackKind
 from phoenix_core.vault.packinfo import PackState
-from phoenix_core.vault.record import Record, RecordKind, SealedRecord, record_hash, sign
 from tests.chaos.damage_vault import described
 from tests.vault_maintenance.rig import Rig, content, flip
 
@@ -56,8 +55,10 @@ def make(folder: Path) -> dict[str, bytes]:
         rig.prove_all()
         rig.remove(rig.backup({"gone": content(3, 500)}))
         rig.backup({"b": b"two", "d": content(4, 700)}, parent=second)
-        _decide(rig, first, RecordKind.ANNOTATE, Annotation(("yearly",), "kept", Hold("audit", "anna", 5, 0)))
-        _decide(rig, second, RecordKind.SET_ASIDE, Aside("bob", 60))
+        chain = rig.chain()
+        committed = chain.live()
+        chain.annotate(committed[first], Annotation(("yearly",), "kept", Hold("audit", "anna", 5, 0)))
+        chain.set_aside(committed[second], Aside("bob", 60))
         left = rig.begin()
         left.store({"left": b"over"})
         rig.node.close_lease(left.lease)
@@ -72,15 +73,6 @@ def make(folder: Path) -> dict[str, bytes]:
         for path in sorted(vault.rglob("*"))
         if path.is_file() and path.name not in _OF_A_HOST and not path.name.startswith(".")
     }
-
-
-def _decide(rig: Rig, snapshot: SnapshotId, kind: RecordKind, detail: Detail) -> None:
-    records = rig.node.records()
-    name = bytes.fromhex(snapshot)
-    agent = rig.agent_key.public_key().public_bytes_raw()
-    place = Record(len(records) + 1, record_hash(records[-1][1]), 0, kind, "sweb", agent, name)
-    said = SealedRecord(**msgspec.structs.asdict(place), sealed=seal(rig.key, kind, name, detail))
-    rig.node.append_record(said.sequence, sign(said, rig.key.record_signing_key()))
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.ids import LeaseId
 from phoenix_core.engine.record_chain import RecordChain
 from phoenix_core.storage.errors import RecordRefused, StorageUnreachable
+from phoenix_core.vault.annotation import Annotation, Hold
+from phoenix_core.vault.layout import record_name
 from phoenix_core.vault.record import RecordKind
 from tests.vault_maintenance.rig import Rig
 
@@ -89,4 +91,17 @@ def test_a_record_that_says_something_else_is_never_taken_for_ones_own(tmp_path:
     with pytest.raises(RecordRefused):
         chain.commit(SNAPSHOT, "sweb", AGENT, None)  # type: ignore[arg-type]
     assert chain.last == 0
+    rig.close()
+
+
+def test_a_snapshot_whose_commit_lost_its_record_is_not_taken_for_removed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    held, removed = rig.backup({"a": b"1"}), rig.backup({"a": b"2"})
+    chain = rig.chain()
+    chain.annotate(chain.live()[held], Annotation(hold=Hold("audit", "anna", 5)))
+    rig.remove(removed)
+    (tmp_path / "vault" / record_name(1)).unlink()
+    chain = rig.chain()
+    assert chain.broken is not None
+    assert (chain.removed(), chain.given_up([held])) == ({removed}, [held])
     rig.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from phoenix_core.domain.clock import Clock, SystemClock
 from phoenix_core.domain.ids import ChunkId, LeaseId, SnapshotId, new_lease_id
+from phoenix_core.engine.record_chain import RecordChain
 from phoenix_core.storage.jobs import InProcessJobNode
 from phoenix_core.storage.local import LocalStore
 from phoenix_core.storage.node import StorageNode
@@ -144,6 +146,12 @@ class Rig:
     def remove(self, snapshot: SnapshotId, server: str = "sweb") -> None:
         self.append(RecordKind.REMOVE, snapshot, server)
         self.node.delete_snapshot(snapshot)
+
+    def chain(self, clock: Clock | None = None) -> RecordChain:
+        """The records as a core has them that starts now; what it decides is written as a core writes it."""
+        chain = RecordChain(self.node, self.key, clock or SystemClock())
+        chain.load()
+        return chain
 
     def prove_all(self) -> None:
         for info in list(self.node.packs()):

@@ -3,6 +3,7 @@
 import pytest
 
 from phoenix_core.domain.states import VerifyDepth
+from phoenix_core.vault.annotation import Annotation, Aside, Hold
 from phoenix_core.vault.errors import VaultError
 from phoenix_core.vault.layout import record_name, snapshot_name
 from phoenix_core.vault.mark import MaintenanceCancelled
@@ -153,10 +154,28 @@ def test_each_damaged_record_is_told_of_and_none_that_follows_one(rig: Rig) -> N
     assert [text.split()[1] for text in told] == ["2", "3", "5"]
 
 
+def test_a_record_of_an_unknown_version_is_told_of_by_its_number(rig: Rig) -> None:
+    rig.backup({"a": content(1)})
+    flip(rig.folder / "vault" / record_name(1), 8)
+    report = verify(rig, VerifyDepth.STRUCTURE)
+    assert any(damage.what.startswith("Record 1: This record has format version 65,") for damage in report.damages)
+
+
 def test_a_rolled_back_vault_is_found(rig: Rig) -> None:
     rig.backup({"a": content(1)})
     assert verify(rig, VerifyDepth.STRUCTURE, last_record=1).ok
     assert any("rolled back" in damage.what for damage in verify(rig, VerifyDepth.STRUCTURE, last_record=2).damages)
+
+
+def test_a_snapshot_whose_commit_no_record_tells_of_is_named_though_others_tell_of_its_hold(rig: Rig) -> None:
+    snapshot, aside = rig.backup({"a": content(1)}), rig.backup({"a": content(2)})
+    chain = rig.chain()
+    chain.annotate(chain.live()[snapshot], Annotation(hold=Hold("audit", "anna", 5)))
+    chain.set_aside(chain.live()[aside], Aside("bob", 60))
+    (rig.folder / "vault" / record_name(1)).unlink()
+    flip(rig.folder / "vault" / record_name(2), 100)
+    report = verify_vault(rig.node, rig.key, VerifyDepth.STRUCTURE, expected=[snapshot, aside])
+    assert {name for damage in report.damages for name in damage.snapshots} == {snapshot, aside}
 
 
 def test_a_pack_that_reads_well_again_is_usable_again(rig: Rig) -> None:

@@ -1,11 +1,13 @@
-"""Backups, restores, verify, proofs, removals and up to two prunes in one vault at once, while leases lapse, jobs die,
-clocks jump and the node restarts: what was committed comes back, and nobody is promised what is swept.
+"""Backups, restores, verify, proofs, decisions and up to two prunes in one vault at once, while leases lapse, jobs die,
+clocks jump and node and core restart: what was committed comes back, and nobody is promised what is swept. What is held
+stays; a removal can be undone until its time is over, and is final then.
 
 Three rounds of four are played in turns, call by call, in an order that the seed decides; in every fourth one all run
 at once. Twenty rounds are played in one vault."""
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -31,6 +33,7 @@ from phoenix_core.vault.snapshot import SnapshotBody
 from phoenix_core.vault.treewalk import walk
 from phoenix_core.vault.verify import verify_vault
 from tests.chaos.campaign import Campaign, Run
+from tests.chaos.shared_decisions import SharedDecisions
 from tests.chaos.shared_vault import Hand, SharedVault
 from tests.chaos.turns import Act, Tolerated, Turns
 from tests.vault_maintenance.rig import Files, RunningBackup, content
@@ -41,7 +44,6 @@ CONTENTS = 30
 CONTENT_BYTES = 1500
 LARGE_BYTES = 300_000
 """Of every fifth content: large chunks are shared between servers, small ones may not be."""
-SNAPSHOTS_KEPT = 3
 POLLS = 60
 """A prune gives up waiting after so many looks."""
 
@@ -53,13 +55,13 @@ class Died(Exception):
 class Round:
     """One round's acts, each on a hand of its own."""
 
-    def __init__(self, vault: SharedVault, dice: random.Random, number: int) -> None:
+    def __init__(self, vault: SharedVault, decisions: SharedDecisions, dice: random.Random, number: int) -> None:
         self.vault = vault
+        self.decisions = decisions
         self.dice = dice
         self.number = number
         self.turns = Turns(None if number % 4 == 3 else random.Random(dice.random()))
-        self.removed = False
-        """A snapshot was removed in this round."""
+        self._removals_before = decisions.removals
         self.prunes = 0
         self.restoring: set[SnapshotId] = set()
 
@@ -81,13 +83,24 @@ class Round:
             (self.restore, (0, 1, 1)),
             (self.verify, (0, 0, 1)),
             (self.prove, (0, 1)),
-            (self.remove, (0, 1, 1, 2)),
             (self.move_clocks, (0, 0, 1, 2)),
             (self.restart, (0, 0, 0, 1)),
             (self.give_up_a_job, (0, 0, 0, 1)),
         ):
             for _ in range(self.dice.choice(chances)):
                 add(act.__name__, act)
+        decisions = self.decisions
+        for decide, chances in (
+            (partial(decisions.remove, restoring=self.restoring), (0, 1, 1, 2)),
+            (decisions.set_aside, (0, 1, 1, 2)),
+            (decisions.bring_back, (0, 0, 1)),
+            (decisions.hold, (0, 0, 1)),
+            (decisions.release, (0, 0, 1)),
+            (decisions.expire, (0, 1, 2)),
+            (decisions.restart_core, (0, 0, 0, 0, 1)),
+        ):
+            for _ in range(self.dice.choice(chances)):
+                add("decide", decide)
         self.turns.run(acts)
 
     # --- acts --------------------------------------------------------------------------------------------------------
@@ -193,7 +206,8 @@ class Round:
                     monotonic_s=lambda: float(next(polls)),
                 )
             except MarkFailed:
-                assert self.removed or not self.turns.in_order, "a snapshot can't be read, and none was removed"
+                removed = self.decisions.removals > self._removals_before
+                assert removed or not self.turns.in_order, "a snapshot can't be read, and none was removed"
                 self.vault.counts["prunes ended: MarkFailed"] += 1
                 return
             self.vault.counts["prunes done" if done.done else "prunes that gave up"] += 1
@@ -213,18 +227,6 @@ class Round:
                 with Tolerated(self._count("proofs ended: "), ObjectMissing):
                     assert prove_pack(hand.as_core, info), "a sound pack is told to be damaged"
                     self.vault.counts["packs proved"] += 1
-
-    def remove(self, hand: Hand, dice: random.Random) -> None:
-        hand.turns.step()
-        if len(self.vault.committed) <= SNAPSHOTS_KEPT:
-            return
-        wanted = sorted(self.restoring & self.vault.committed.keys()) if dice.random() < 0.7 else []
-        snapshot: SnapshotId = dice.choice(wanted or sorted(self.vault.committed))
-        server, *_ = self.vault.committed.pop(snapshot)
-        self.removed = True
-        hand.append(RecordKind.REMOVE, snapshot, server)
-        hand.node.delete_snapshot(snapshot)
-        self.vault.counts["snapshots removed"] += 1
 
     def move_clocks(self, hand: Hand, dice: random.Random) -> None:
         hand.turns.step()
@@ -286,35 +288,35 @@ class Mortal:
 
 
 def body(run: Run) -> None:
-    vault: SharedVault | None = None
-    try:
-        for number in range(run.rounds):
-            if vault is None:
-                vault = SharedVault(run.counts)
-            try:
-                Round(vault, run.random(number), number).play()
-                vault.check_all()
-                if (number + 1) % ROUNDS_OF_A_VAULT == 0 or number + 1 == run.rounds:
-                    _end(vault, run.random(-1 - number))
-                    vault.close()
-                    vault = None
-                    run.say(f"round {number + 1}: {run.counts['backups committed']} backups committed")
-            except Exception as error:
-                raise AssertionError(f"seed {run.seed}, round {number}: {error!r}") from error
-    finally:
-        if vault is not None:
-            vault.close()
+    for first in range(0, run.rounds, ROUNDS_OF_A_VAULT):
+        numbers = range(first, min(first + ROUNDS_OF_A_VAULT, run.rounds))
+        with closing(SharedVault(run.counts)) as vault, closing(SharedDecisions(vault)) as decisions:
+            for number in numbers:
+                try:
+                    Round(vault, decisions, run.random(number), number).play()
+                    vault.check_all()
+                    decisions.check()
+                    if number == numbers[-1]:
+                        _end(vault, decisions, run.random(-1 - number))
+                except Exception as error:
+                    raise AssertionError(f"seed {run.seed}, round {number}: {error!r}") from error
+        run.say(f"round {numbers[-1] + 1}: {run.counts['backups committed']} backups committed")
 
 
-def _end(vault: SharedVault, dice: random.Random) -> None:
-    """Nobody is there any more: all leases end, a last prune, a full verify, and the index made anew."""
+def _end(vault: SharedVault, decisions: SharedDecisions, dice: random.Random) -> None:
+    """Nobody is there any more: all leases end, and all undo periods, then come a last prune, a full verify, and the
+    index made anew."""
     for lease in vault.node.leases():
         vault.node.close_lease(LeaseId(lease.lease))
+    decisions.end(dice)
+    decisions.check()
     hand = Hand(vault, Turns(None), "end")
     for _ in range(2):
         done = execute(vault.node, vault.key, make_plan(vault.node, vault.key), open_target=_targets(hand), wait_s=0)
         assert done.done
         vault.counts["packs deleted"] += done.deleted_packs
+    assert make_plan(vault.node, vault.key).unused == (), "the last prune left packs that nothing needs"
+    decisions.check_freed()
     vault.check_all()
     if dice.random() < 0.5:
         vault.node.rebuild_index()
@@ -326,8 +328,8 @@ def _end(vault: SharedVault, dice: random.Random) -> None:
 
 CAMPAIGN = Campaign(
     "prune-beside",
-    "prune beside backups, restores, verify and another prune, with lapsed leases and wrong clocks: all that was "
-    "committed comes back",
+    "prune beside backups, restores, verify, holds, removals, their undoing and another prune, with lapsed leases and "
+    "wrong clocks: all that was committed comes back, what is held or set aside too",
     body,
     quick=20,
     full=5000,

@@ -6,9 +6,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 
 Act = Callable[[], None]
+_GO: ContextVar[threading.Semaphore | None] = ContextVar("go", default=None)
+"""Of whose turn it is; a thread that works for an act in a copy of its context steps in its place."""
 
 
 class Turns:
@@ -17,7 +20,6 @@ class Turns:
     def __init__(self, dice: random.Random | None) -> None:
         """Without dice all run at once, as the machine likes it."""
         self._dice = dice
-        self._mine = threading.local()
         self._back = threading.Semaphore(0)
         self._errors: list[BaseException] = []
 
@@ -27,7 +29,7 @@ class Turns:
 
     def step(self) -> None:
         """Let others go first, perhaps; does nothing in a thread that isn't one of those that take turns."""
-        go: threading.Semaphore | None = getattr(self._mine, "go", None)
+        go = _GO.get()
         if self._dice is not None and go is not None:
             self._back.release()
             go.acquire()
@@ -48,7 +50,7 @@ class Turns:
         ended: set[str] = set()
 
         def body(name: str) -> None:
-            self._mine.go = gos[name]
+            _GO.set(gos[name])
             if self._dice is not None:
                 gos[name].acquire()
             try:

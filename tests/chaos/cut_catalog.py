@@ -19,6 +19,7 @@ from phoenix_core.domain.clock import SystemClock
 from phoenix_core.domain.errors import PhoenixError
 from phoenix_core.domain.ids import SnapshotId
 from phoenix_core.engine.reconcile import reconcile
+from phoenix_core.engine.standing import as_recorded
 from phoenix_core.engine.vault import OpenVault
 from tests.chaos.disk_log import PAGE, DiskLog
 from tests.vault_maintenance.rig import Rig
@@ -53,7 +54,7 @@ class CatalogHistory:
     def takes_over(self, rig: Rig) -> None:
         """The catalog says what the records say, durably, and how far they go."""
         begun = self._disk.now
-        assert self._loop.run(_reconciled(self._catalog, rig)) is None
+        assert self._loop.run(_reconciled(self._catalog, _vault(rig))) is None
         files = ((self._folder / name).read_bytes() for name in (FILE, LOG))
         self._states.append(_State(begun, self._disk.now, *files))
 
@@ -63,7 +64,8 @@ class CatalogHistory:
 
     def check(self, rig: Rig, live: set[SnapshotId], cut: int, dice: random.Random, folder: Path) -> None:
         """A core starts on that vault with a catalog that lost power behind an event, or with an older one, as from a
-        backup of its folder: it shows just what the records say, which is `live`."""
+        backup of its folder: it shows just what the records say, of the snapshots (`live`) and of what is decided about
+        them."""
         known = [number for number, state in enumerate(self._states) if state.at <= cut]
         if not known:
             return
@@ -94,18 +96,25 @@ async def _synchronous(catalog: Catalog) -> int:
         return int(await connection.scalar(sa.text("PRAGMA synchronous")) or 0)
 
 
-async def _reconciled(catalog: Catalog, rig: Rig) -> PhoenixError | None:
-    vault = OpenVault(rig.descriptor, rig.key, rig.node, SystemClock())
+def _vault(rig: Rig) -> OpenVault:
+    return OpenVault(rig.descriptor, rig.key, rig.node, SystemClock())
+
+
+async def _reconciled(catalog: Catalog, vault: OpenVault) -> PhoenixError | None:
     return await reconcile(vault, Snapshots(catalog), Facts(catalog), lambda server: server)
 
 
 async def _started(file: Path, rig: Rig) -> tuple[PhoenixError | None, set[SnapshotId]]:
     catalog = await Catalog.open_file(file)
     try:
-        rolled_back = await _reconciled(catalog, rig)
-        rows = await Snapshots(catalog).listed()
+        vault = _vault(rig)
+        rolled_back = await _reconciled(catalog, vault)
+        rows = await Snapshots(catalog).listed(removed=None)
         unread = [row.id for row in rows if not row.readable]
         assert not unread, f"shown as lost: {unread}"
+        standings = {row.id: vault.chain.standing(SnapshotId(row.id)) for row in rows}
+        wrong = [row.id for row in rows if as_recorded(row, standings[row.id], 0) != row]
+        assert not wrong, f"what is decided about these is shown otherwise: {wrong}"
         return rolled_back, {SnapshotId(row.id) for row in rows}
     finally:
         await catalog.close()

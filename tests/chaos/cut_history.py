@@ -1,4 +1,4 @@
-"""A vault's life under a disk log: backups, removals, prunes, restarts, deaths of the process, and its promises."""
+"""A vault's life under a disk log: backups, removals, decisions, prunes, restarts, deaths, and its promises."""
 
 import contextlib
 import random
@@ -15,6 +15,7 @@ from phoenix_core.vault.prune import execute, make_plan
 from phoenix_core.vault.record import live_snapshots, verify_chain
 from tests.chaos.cut_agent import AgentHistory
 from tests.chaos.cut_catalog import CatalogHistory
+from tests.chaos.cut_decisions import DecisionHistory
 from tests.chaos.disk_log import NEVER, Died, DiskLog
 from tests.vault_maintenance.rig import Files, Rig, RunningBackup
 
@@ -72,6 +73,7 @@ class History:
         self.catalog = CatalogHistory(self.log, beside)
         self.promises = Promises()
         self.agent = AgentHistory(self.log)
+        self.decisions = DecisionHistory(self.log)
         self.rig: LoggedRig
         self._folder = folder
         self._dice = dice
@@ -82,6 +84,7 @@ class History:
         self._steps = {
             self._backup: 6,
             self._two_backups: 2,
+            self._decide: 5,
             self._remove: 1,
             self._prune: 3,
             self._restart: 2,
@@ -110,7 +113,8 @@ class History:
     def moments(self) -> list[list[int]]:
         """Numbers of the events after which something was promised, by what."""
         snapshots = ([at for at, _ in kind] for kind in (self.promises.committed, self.promises.removed))
-        return [[self.begun], *(kind for kind in (*snapshots, *self.agent.promises()) if kind)]
+        kinds = (*snapshots, self.decisions.moments(), *self.agent.promises())
+        return [[self.begun], *(kind for kind in kinds if kind)]
 
     @contextlib.contextmanager
     def _perhaps_dies(self, *, always: bool = False) -> Iterator[None]:
@@ -139,6 +143,7 @@ class History:
         removing = {snapshot for _, snapshot in self.promises.removing}
         for snapshot in self.rig.listed() - set(self._live) - removing:
             self._committed(snapshot)
+        self.decisions.found(self.rig)
 
     def _change(self) -> None:
         for _ in range(self._dice.randint(1, 4)):
@@ -193,10 +198,18 @@ class History:
     def _parent(self) -> SnapshotId | None:
         return self._live[-1] if self._live and self._dice.random() < 0.8 else None
 
+    def _decide(self) -> None:
+        for _ in range(self._dice.randint(1, 3)):
+            self.decisions.decide(self.rig, self._live, self._dice)
+            self.catalog.takes_over(self.rig)
+
     def _remove(self) -> None:
-        if len(self._live) < 2:
+        held = self.decisions.held(self.rig)
+        free = [snapshot for snapshot in self._live[:-1] if snapshot not in held]
+        if not free:
             return
-        snapshot = self._live.pop(self._dice.randrange(len(self._live) - 1))
+        snapshot = self._dice.choice(free)
+        self._live.remove(snapshot)
         self.promises.removing.append((self.log.now, snapshot))
         self.rig.remove(snapshot)
         self.promises.removed.append((self.log.now, snapshot))

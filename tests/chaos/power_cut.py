@@ -14,11 +14,12 @@ from phoenix_core.vault.prune import execute, make_plan
 from phoenix_core.vault.verify import verify_vault
 from tests.chaos.campaign import Campaign, Run
 from tests.chaos.crash_state import CrashState
+from tests.chaos.cut_decisions import bring_back_all
 from tests.chaos.cut_history import History, LoggedRig, Promises
 
 CUTS = 20
 """Of one history."""
-STEPS = 10
+STEPS = 12
 CATALOGS = 0.3
 """Part of the cuts after which a catalog is opened too; it takes longer than all else."""
 MEMORY = Path("/dev/shm")
@@ -62,6 +63,7 @@ def _round(run: Run, number: int, history: History, folder: Path) -> None:
                 after.tells_what_is_lost(store_cut)
             else:
                 after.kept_everything(cut)
+            run.counts["snapshots decided about"] += history.decisions.check(after.rig, store_cut)
             after.goes_on()
             if kind != "disk that lied":
                 history.agent.check(folder, cut)
@@ -144,6 +146,8 @@ class After:
         files = dict(known[self._dice.choice(sorted(known))]) if known else {"f": b"x"}
         removing = {snapshot for _, snapshot in self._promises.removing}
         parent = self._dice.choice([None, *sorted(self._live - removing)])
+        for snapshot in bring_back_all(self.rig) & self._live:
+            self._restores(snapshot)
         made = self.rig.backup(files, parent=parent)
         assert self.rig.restore(made) == files, "the next backup came back otherwise"
         if self._dice.random() < 0.3 and self._live == self.rig.listed() - {made}:
@@ -165,7 +169,7 @@ class After:
 CAMPAIGN = Campaign(
     name="power-cut",
     what="power cuts behind any system call, unsynced writes and names dropped or reordered; every acknowledged"
-    " snapshot restores identically, the next backup succeeds",
+    " snapshot restores identically, each acknowledged hold and removal is there, the next backup succeeds",
     body=body,
     quick=80,
     full=2000,

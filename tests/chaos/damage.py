@@ -6,6 +6,7 @@ or puts the vault back to an earlier state. Then:
 
 * verify at depth chunks finds each damage and names it; of a sample of files, and of all that it names: a file that it
   doesn't name is restored to the last byte, one that it names is either so or fails with an error of ours;
+* a core with its catalog names each hold, removal and undone removal whose record is lost, and goes by them;
 * repair, run twice: no file that was restored before is worse off, and the second run has nothing left to save;
 * what no backup can heal (records, snapshots' objects, vault.json) is put back from the copy, or the snapshot is given
   up; then each server's data is backed up again: verify finds nothing, and everything is restored.
@@ -27,6 +28,7 @@ from phoenix_core.vault.verify import VerifyReport, verify_vault
 from phoenix_core.vault.wrap import check_descriptor
 from tests.chaos import damage_vault
 from tests.chaos.campaign import Campaign, Run
+from tests.chaos.damage_decisions import Decisions
 from tests.chaos.damage_kinds import KINDS, Harm, Harms, write
 from tests.chaos.damage_vault import Files, Reading, SmallVault, described
 
@@ -46,11 +48,11 @@ Sample = list[tuple[SnapshotId, str]]
 def body(run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="dmg-", dir=MEMORY if MEMORY.is_dir() else None) as room:
         pristine = Path(room) / "pristine"
-        states = damage_vault.make(pristine, run.random(-1))
+        states, decisions = damage_vault.make(pristine, run.random(-1))
         number = 0
         while run.counts["damaged objects"] < run.rounds:
             with tempfile.TemporaryDirectory(prefix="r", dir=room) as folder:
-                _Round(run, number, pristine, states, Path(folder) / "copy").carry_out()
+                _Round(run, number, pristine, states, decisions, Path(folder) / "copy").carry_out()
             number += 1
             run.counts["rounds"] = number
             if number % 100 == 0:
@@ -60,12 +62,15 @@ def body(run: Run) -> None:
 
 
 class _Round:
-    def __init__(self, run: Run, number: int, pristine: Path, states: States, folder: Path) -> None:
+    def __init__(
+        self, run: Run, number: int, pristine: Path, states: States, decisions: Decisions, folder: Path
+    ) -> None:
         self._run = run
         self._number = number
         self._dice = run.random(number)
         self._pristine = pristine
         self._states = states
+        self._decisions = decisions
         self._folder = folder
         self._early = self._dice.random() < 0.5
         """The damage is done before the storage node starts."""
@@ -73,8 +78,7 @@ class _Round:
         self._refused = False
         """The vault didn't open for its vault.json, which was put back."""
         older = {"vault.json": described(b"old").encode(), "owner": (pristine / "vault" / "owner").read_bytes()}
-        self._harms = Harms(self._store, self._dice, older)
-        self._last_record = len(states)
+        self._harms = Harms(self._store, self._dice, older | decisions.older)
 
     def carry_out(self) -> None:
         damage_vault.copy(self._pristine, self._folder)
@@ -124,13 +128,14 @@ class _Round:
     def _roll_back(self) -> None:
         """The newest records and their snapshots are gone, as in an older copy of the vault."""
         records = self._harms.objects("records")
-        names = list(self._states)
-        for number in range(self._dice.randint(1, 3)):
+        committed = {number: snapshot for snapshot, (number, _) in self._decisions.commits.items()}
+        for number in range(self._dice.randint(1, 6)):
             record = records[-1 - number]
             record.unlink()
             self._harms.note("roll back", "records", record)
-            if self._dice.random() < 0.7:
-                snapshot = self._store / "snapshots" / names[-1 - number]
+            name = committed.get(int(record.name))
+            if name is not None and self._dice.random() < 0.7:
+                snapshot = self._store / "snapshots" / name
                 snapshot.unlink()
                 self._harms.note("roll back", "snapshots", snapshot)
 
@@ -149,6 +154,7 @@ class _Round:
             else:
                 assert _is_told(report, harm), f"{harm} isn't told of"
                 self._run.counts["found"] += 1
+        self._check_records(vault, report)
         sample = self._sample(report)
         before = self._restored(vault, sample, report)
         if not self._early and any(harm.what == "owner" for harm in self._harms.done):
@@ -156,6 +162,18 @@ class _Round:
             vault.restart_node()  # as the report advises; until then the node deletes and commits nothing
         self._repair(vault, sample, before)
         self._heal(vault, sample)
+
+    def _check_records(self, vault: SmallVault, report: VerifyReport) -> None:
+        there = {path.read_bytes() for path in (self._store / "records").iterdir()}
+        named = {name for damage in report.damages for name in damage.snapshots}
+        lost = {name for name, (_, record) in self._decisions.commits.items() if record not in there} - named
+        assert not lost, f"no record tells of these, and none of them is named: {sorted(lost)}"
+        if self._harmed_records():
+            self._decisions.check_told(vault, self._harmed_records())
+            self._run.counts["looks of the core"] += 1
+
+    def _harmed_records(self) -> set[int]:
+        return {int(harm.name) for harm in self._harms.done if harm.what == "records"}
 
     def _is_set_right(self, harm: Harm) -> bool:
         """By the node's start, or with it by the operator."""
@@ -167,7 +185,7 @@ class _Round:
     def _known(self) -> dict[str, Any]:
         """What the core remembers of the vault."""
         return {
-            "last_record": self._last_record,
+            "last_record": self._decisions.last,
             "expected": list(self._states),
             "descriptor": described(b"new"),
         }
@@ -224,7 +242,8 @@ class _Round:
         """Put back, or give up, what only a copy has; back everything up again."""
         given_up: set[SnapshotId] = set()
         for harm in self._harms.done:
-            if harm.what == "snapshots" and harm.kind not in {"roll back", "swap"} and self._dice.random() < 0.5:
+            may_go = harm.kind not in {"roll back", "swap"} and harm.name not in self._decisions.held
+            if harm.what == "snapshots" and may_go and self._dice.random() < 0.5:
                 given_up.add(SnapshotId(harm.name))
             elif harm.what in PUT_BACK:
                 self._put_back(*((harm.what,) if harm.what == harm.name else (harm.what, harm.name)))
@@ -234,8 +253,10 @@ class _Round:
             self._run.counts["snapshots given up"] += 1
         for server, files in self._states.values():
             vault.back_up(server, files)
-        left = verify_vault(vault.node, vault.key, VerifyDepth.CHUNKS, last_record=self._last_record)
+        left = verify_vault(vault.node, vault.key, VerifyDepth.CHUNKS, last_record=self._decisions.last)
         assert left.ok, f"not healed: {[damage.what for damage in left.damages]}"
+        if self._harmed_records():
+            self._decisions.check_healed(vault, given_up)
         reading = Reading(vault)
         for snapshot, path in sample:
             if snapshot not in given_up:
@@ -264,9 +285,8 @@ def _is_told(report: VerifyReport, harm: Harm) -> bool:
     if harm.what == "snapshots":
         return any(harm.name in damage.snapshots for damage in report.damages)
     if harm.what == "records":
-        return any(
-            f"ecord {int(harm.name)} " in damage.what or "rolled back" in damage.what for damage in report.damages
-        )
+        number = int(harm.name) + (harm.kind == "older")  # which is a record like others; the next doesn't follow it
+        return any(f"ecord {number} " in damage.what or "rolled back" in damage.what for damage in report.damages)
     words = {"index": "index object", "owner": "The object owner", "vault.json": "vault.json"}[harm.what]
     return any(words in damage.what for damage in report.damages)
 
@@ -274,8 +294,8 @@ def _is_told(report: VerifyReport, harm: Harm) -> bool:
 CAMPAIGN = Campaign(
     name="damage",
     what="bits flipped, objects cut, grown, zeroed, deleted, swapped, replaced, older or rolled back: each is found "
-    "and named with the files that it hits, no restore gives other bytes, repair makes nothing worse, the next backup "
-    "heals",
+    "and named with the files that it hits, no restore gives other bytes, lost holds and removals are "
+    "told, repair makes nothing worse, the next backup heals",
     body=body,
     quick=80,
     full=10_000,

@@ -32,7 +32,7 @@ class Harms:
     store: Path
     dice: random.Random
     older: dict[str, bytes]
-    """Older versions of objects that change."""
+    """Older versions of objects, by name."""
     done: list[Harm] = field(default_factory=list)
 
     def objects(self, what: str) -> list[Path]:
@@ -148,11 +148,14 @@ def _replace(harms: Harms, what: str) -> None:
 
 
 def _older(harms: Harms, what: str) -> None:
-    """An older version of what changes: `vault.json` with another passphrase, `owner` of the node before."""
-    path = harms.store / what
-    older = harms.older.get(what)
-    if older is not None and path.is_file() and path in harms.objects(what) and path.read_bytes() != older:
-        write(path, older)
+    """An older version of what changes: `vault.json` with another passphrase, `owner` of the node before, a record of a
+    time before a hold."""
+    there = harms.objects(what)
+    paths = {harms.store / name: older for name, older in harms.older.items() if name.partition("/")[0] == what}
+    changed = [path for path, older in paths.items() if path in there and path.read_bytes() != older]
+    if changed:
+        path = harms.dice.choice(changed)
+        write(path, paths[path])
         harms.note("older", what, path)
 
 

@@ -1,4 +1,5 @@
-"""The vault that the damage campaign breaks: three servers, several states of each, hundreds of small objects.
+"""The vault that the damage campaign breaks: three servers, several states of each, hundreds of small objects. Of each
+server one state is held, one removed for a while, one was brought back and one is tagged.
 
 It is made once; each round works on a copy whose objects are hard links of it, so that they must not be changed in
 place. It has blocks of one chunk and of many, packs of one block and of several, trees in packs of their own, chunks
@@ -22,6 +23,7 @@ from phoenix_core.vault.tree import TreeWriter, entry_chunks
 from phoenix_core.vault.treewalk import resolve
 from phoenix_core.vault.vaultkey import VaultKey
 from phoenix_core.vault.wrap import describe_vault
+from tests.chaos.damage_decisions import CATALOG, Decisions
 from tests.vault_maintenance.rig import VAULT_ID, Rig
 
 Files = dict[str, bytes]
@@ -116,9 +118,9 @@ class Reading:
         return b"".join(data for _, data in self._data.read(ChunkId(ref.id) for ref in entry_chunks(trees, entry)))
 
 
-def make(folder: Path, dice: random.Random) -> dict[SnapshotId, tuple[str, Files]]:
-    """A whole and proved vault in `folder`; returns what its snapshots hold."""
-    vault = SmallVault(folder)
+def make(folder: Path, dice: random.Random) -> tuple[dict[SnapshotId, tuple[str, Files]], Decisions]:
+    """A whole and proved vault in `folder`; returns what its snapshots hold, and what is decided about them."""
+    vault, decisions = SmallVault(folder), Decisions()
     try:
         store = folder / "vault"
         (store / "vault.json").write_bytes(described(b"new").encode())
@@ -141,15 +143,17 @@ def make(folder: Path, dice: random.Random) -> dict[SnapshotId, tuple[str, Files
                 for path in dice.sample(sorted(files), 5):
                     files[path] = dice.randbytes(dice.randint(1, 2 * CHUNK))
                 files[f"home/new{len(states)}"] = dice.randbytes(CHUNK)
+            decisions.decide(vault, list(states)[-STATES:])
+        decisions.remember(vault)
         vault.prove_all()
         vault.merge()
     finally:
         vault.close()
-    return states
+    return states, decisions
 
 
 def copy(pristine: Path, to: Path) -> None:
-    """The vault's objects as hard links, its index as a copy."""
+    """The vault's objects as hard links, its index and the core's catalog as copies."""
     for path, _, names in os.walk(pristine / "vault"):
         target = to / Path(path).relative_to(pristine)
         target.mkdir(mode=0o700, parents=True)
@@ -159,6 +163,7 @@ def copy(pristine: Path, to: Path) -> None:
             else:
                 os.link(Path(path) / name, target / name)
     shutil.copytree(pristine / "index", to / "index")
+    shutil.copy2(pristine / CATALOG, to / CATALOG)
 
 
 def paths_of(states: dict[SnapshotId, tuple[str, Files]]) -> Iterator[tuple[SnapshotId, str]]:

@@ -90,7 +90,7 @@ class Round:
             for _ in range(self.dice.choice(chances)):
                 add(act.__name__, act)
         decisions = self.decisions
-        for decide, chances in (
+        for decide, odds in (
             (partial(decisions.remove, restoring=self.restoring), (0, 1, 1, 2)),
             (decisions.set_aside, (0, 1, 1, 2)),
             (decisions.bring_back, (0, 0, 1)),
@@ -99,7 +99,7 @@ class Round:
             (decisions.expire, (0, 1, 2)),
             (decisions.restart_core, (0, 0, 0, 0, 1)),
         ):
-            for _ in range(self.dice.choice(chances)):
+            for _ in range(self.dice.choice(odds)):
                 add("decide", decide)
         self.turns.run(acts)
 
@@ -295,7 +295,8 @@ def body(run: Run) -> None:
                 try:
                     Round(vault, decisions, run.random(number), number).play()
                     vault.check_all()
-                    decisions.check()
+                    if number % 4 == 3:
+                        decisions.check()
                     if number == numbers[-1]:
                         _end(vault, decisions, run.random(-1 - number))
                 except Exception as error:

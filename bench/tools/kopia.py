@@ -1,4 +1,5 @@
-"""kopia with zstd compression, and no snapshot expired while others are made; all else default."""
+"""kopia with zstd compression, no snapshot expired while others are made, and maintenance that deletes at once; all
+else default."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""rustic, with its defaults."""
+"""rustic, with its defaults but for a prune that deletes at once."""
 
 import json
 import subprocess

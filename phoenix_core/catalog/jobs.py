@@ -103,6 +103,25 @@ class Jobs:
         async with self._catalog.reading() as connection:
             return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
 
+    async def ended_last(
+        self, kind: JobKind, states: Collection[JobState], limit: int = 1, skip: int = 0
+    ) -> list[JobRow]:
+        """Those of a kind that are over, in one of these states: the one that ended last comes first, whatever the
+        clock said when it did. `skip`: leave out so many."""
+        # "None of the others" is the same, but keeps SQLite from gathering and sorting all jobs of these states: it
+        # follows the index of their ends instead, and stops.
+        others = [state for state in JobState if state not in states]
+        ends = (jobs.c.ended_seen_s, jobs.c.finished_at, jobs.c.id)
+        query = (
+            sa.select(jobs)
+            .where(jobs.c.kind == kind, jobs.c.state.not_in(others))
+            .order_by(*(column.desc() for column in ends))
+            .limit(limit)
+            .offset(skip)
+        )
+        async with self._catalog.reading() as connection:
+            return [JobRow(**row) for row in (await connection.execute(query)).mappings()]
+
     async def last_end_seen_s(self) -> float:
         """The highest reading of `SeenTime` at which a job ended; 0: none has."""
         async with self._catalog.reading() as connection:

@@ -76,7 +76,7 @@ jobs = sa.Table(
     sa.Column("result", JsonOf(Result), nullable=False),
     sa.Column("retry_of", sa.String(40), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("ended_seen_s", sa.Float, nullable=False),
+    sa.Column("ended_seen_s", sa.Float, nullable=False, index=True),
 )
 last_ends = sa.Table(
     "last_ends",

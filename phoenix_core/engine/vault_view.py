@@ -284,15 +284,14 @@ class Views:
         return f"storage node {chosen}" if chosen else self._seat.location
 
     async def _last_verify(self) -> JobRow | None:
-        """The newest verify that looked at all snapshots and came to its end: well, or with damage found."""
-        before: JobRow | None = None
-        ends = (JobState.SUCCESSFUL, JobState.FAILED)
-        while page := await self._jobs.listed(kind=JobKind.VERIFY, states=ends, limit=VERIFIES_PAGE, before=before):
+        """The verify of all snapshots that came to its end last: well, or with damage found."""
+        ends, seen = (JobState.SUCCESSFUL, JobState.FAILED), 0
+        while page := await self._jobs.ended_last(JobKind.VERIFY, ends, VERIFIES_PAGE, seen):
             for job in page:
                 damaged = job.error is not None and job.error.code == DamageFound.code
                 if (job.state is JobState.SUCCESSFUL or damaged) and not _request(job).snapshots:
                     return job
-            before = page[-1]
+            seen += len(page)
         return None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from phoenix_core.host.process import host_facts
 from phoenix_core.storage.node_api import PackState
 from phoenix_core.vault.mark import MaintenanceCancelled
 from tests.engine.fake_agent import FACTS, FakeAgent
+from tests.engine.moved_clock import MovedClock
 from tests.engine.rig import Rig
 
 
@@ -72,6 +73,19 @@ async def test_a_verify_that_runs_or_was_cancelled_does_not_take_the_place_of_on
 async def last_verify(rig: Rig) -> tuple[str, datetime | None, VerifyDepth | None]:
     vault = await rig.client.vault()
     return vault.last_verify_job, vault.last_verify_at, vault.last_verify_depth
+
+
+@pytest.mark.parametrize("clock", [MovedClock()], ids=["that is moved"])
+async def test_a_verify_by_a_clock_that_was_ahead_hides_none_after_it(
+    rig: Rig, agent: FakeAgent, clock: MovedClock
+) -> None:
+    await backed_up(rig)
+    clock.ahead += timedelta(days=1)
+    ahead = await verified(rig, VerifyDepth.CHUNKS)
+    clock.ahead -= timedelta(days=1)
+    right = await verified(rig, VerifyDepth.STRUCTURE)
+    assert right.state is ahead.state is JobState.SUCCESSFUL
+    assert await last_verify(rig) == (right.id, right.finished_at, VerifyDepth.STRUCTURE)
 
 
 async def test_a_verify_of_one_snapshot_is_no_verify_of_the_vault(rig: Rig, agent: FakeAgent) -> None:

@@ -23,11 +23,12 @@ _ENDS = (JobState.SUCCESSFUL, JobState.SUCCESSFUL_WITH_ERRORS, JobState.FAILED, 
 
 
 class UpkeepSource:
-    """What the newest job of each kind says counts. Damage that a verify found is an alert of its own."""
+    """What the job of each kind that ended last says counts, whatever the clock said. Damage that a verify found is an
+    alert of its own."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._newest: dict[JobKind, JobRow] = {}
+        self._last: dict[JobKind, JobRow] = {}
         self._stale = set(KINDS)
 
     def heed(self, event: Event) -> bool:
@@ -42,11 +43,11 @@ class UpkeepSource:
 
     async def look(self, now: datetime) -> Found:
         for kind in sorted(self._stale):
-            for job in await self._jobs.listed(kind=kind, states=_ENDS, limit=1):
-                self._newest[kind] = job
+            for job in await self._jobs.ended_last(kind, _ENDS):
+                self._last[kind] = job
             self._stale.discard(kind)
         found = Found({AlertKind.UPKEEP_FAILED}, [], {})
-        for kind, job in self._newest.items():
+        for kind, job in self._last.items():
             if job.state in {JobState.FAILED, JobState.ABORTED} and not _found_damage(job):
                 found.conditions.append(_failed(kind, job))
             else:

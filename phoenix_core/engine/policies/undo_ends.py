@@ -64,7 +64,7 @@ class UndoEnds:
         return any(job.requested_by == WHO for job in active)
 
     async def _was_skipped_lately(self) -> bool:
-        ended = await self._jobs.listed(states=FINISHED, kind=JobKind.SNAPSHOT_REMOVE, limit=LOOKED_AT)
+        ended = await self._jobs.ended_last(JobKind.SNAPSHOT_REMOVE, FINISHED, LOOKED_AT)
         last = next((job for job in ended if job.requested_by == WHO), None)
         if last is None or last.state is not JobState.SKIPPED or last.finished_at is None:
             return False

@@ -185,6 +185,19 @@ async def test_upkeep_that_failed_is_an_alert_until_a_later_run_goes_well(
     assert "it found damage, which is an alert of its own" in good.over[AlertKind.UPKEEP_FAILED, "verify"]
 
 
+async def test_upkeep_by_a_clock_that_was_ahead_hides_none_after_it(catalog: Catalog, clock: FakeClock) -> None:
+    jobs = Jobs(catalog)
+    source = UpkeepSource(jobs)
+    in_thirty_days = 30 * 24 * 60
+    await jobs.add(job(clock, JobKind.PRUNE, JobState.SUCCESSFUL, in_thirty_days, ended_seen_s=100.0), [])
+    await jobs.add(job(clock, JobKind.PRUNE, JobState.FAILED, 2, ended_seen_s=200.0), [])
+    (found,) = (await source.look(clock.now())).conditions
+    assert (found.subject, found.job_id) == ("prune", "j2")
+    await jobs.add(job(clock, JobKind.PRUNE, JobState.SUCCESSFUL, 3, ended_seen_s=300.0), [])
+    source.forget()
+    assert (await source.look(clock.now())).conditions == []
+
+
 # --- drills -----------------------------------------------------------------------------------------------------------
 
 

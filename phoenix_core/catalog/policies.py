@@ -49,10 +49,14 @@ class Policies:
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
-    async def put_policy(self, policy: PolicyRow) -> None:
-        """Add the policy, or replace the one of its id."""
+    async def put_policy(self, policy: PolicyRow, anew_from: datetime | None = None) -> None:
+        """Add the policy, or replace the one of its id. `anew_from`: its times are other ones, and what was due for
+        its groups by the old ones up to this time has been dealt with; whoever reads the one reads the other."""
         async with self._catalog.writing() as connection:
             await _put(connection, policies, {"id": policy.id, "name": policy.name, "body": policy.body})
+            if anew_from is not None:
+                of_policy = sa.update(groups).where(groups.c.policy_id == policy.id)
+                await connection.execute(of_policy.values(considered_until=anew_from))
 
     async def put_rule(self, rule: RuleRow) -> None:
         """Add the rule, or replace the one of its id."""
@@ -64,10 +68,12 @@ class Policies:
         async with self._catalog.writing() as connection:
             await _put_group(connection, group)
 
-    async def considered(self, group_id: str, until: datetime) -> None:
-        """What was due for the group up to this time has been dealt with."""
+    async def considered(self, group: GroupRow, until: datetime) -> None:
+        """What was due for the group up to this time has been dealt with. Nothing is changed where somebody did so
+        since it was read."""
+        as_read = sa.and_(groups.c.id == group.id, groups.c.considered_until == group.considered_until)
         async with self._catalog.writing() as connection:
-            await connection.execute(sa.update(groups).where(groups.c.id == group_id).values(considered_until=until))
+            await connection.execute(sa.update(groups).where(as_read).values(considered_until=until))
 
     async def remove_policy(self, policy_id: str) -> None:
         """One that no group has."""

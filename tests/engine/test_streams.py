@@ -132,7 +132,7 @@ async def test_a_run_of_a_group_backs_up_files_and_each_stream(rig: Rig, agent: 
     assert rig.core is not None
     parts = rig.core._parts
     (group,) = await parts.policies.groups()
-    await parts.policies.considered(group.id, group.considered_until.replace(year=group.considered_until.year - 1))
+    await parts.policies.considered(group, group.considered_until.replace(year=group.considered_until.year - 1))
     await rig.core.do_what_is_due()
     jobs = [job for job in await rig.client.jobs() if job.requested_by == "policy p"]
     assert sorted(job.title for job in jobs) == [

@@ -63,10 +63,9 @@ class PolicyDesk:
             row = row_for("Policy", await self._stored.policies(), name, policy.name, new=new)
             users = [group for group in await self._stored.groups() if row and group.policy_id == row.id]
             self._references.abilities.check_policy(policy, users)
-            await self._stored.put_policy(PolicyRow(row.id if row else new_id("p"), policy.name, policy))
-            for group in users:
-                if row and not same_times(row.body, policy):
-                    await self._stored.considered(group.id, self._clock.now())
+            anew = row is not None and not same_times(row.body, policy)
+            wanted = PolicyRow(row.id if row else new_id("p"), policy.name, policy)
+            await self._stored.put_policy(wanted, self._clock.now() if anew else None)
         self._done("policy changed", policy.name, who)
         return policy
 

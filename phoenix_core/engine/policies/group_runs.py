@@ -59,7 +59,7 @@ class GroupRuns:
         if due.at is not None and not await self._start(group, policy, rules, due.at, missed=due.missed):
             return  # the next turn makes the jobs that are lacking
         if due.considered_until != group.considered_until:
-            await self._stored.considered(group.id, due.considered_until)
+            await self._stored.considered(group, due.considered_until)
 
     async def _start(
         self, group: GroupRow, policy: PolicyRow, rules: list[RuleRow], due: datetime, *, missed: bool

@@ -1,10 +1,13 @@
 """From a policy's schedule to the backup, through a whole core."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from phoenix_core.agent.backup.scripted import PreScriptFailed
 from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
@@ -116,6 +119,28 @@ async def test_another_time_zone_makes_nothing_due_that_was_not_promised(rig: Ri
     await rig.client.put_policy("nightly", BackupPolicy("nightly", ("daily at 02:00",), "Asia/Tokyo"))
     await do_what_is_due(rig)
     assert await scheduled(rig) == []
+
+
+async def test_nobody_finds_new_times_with_what_was_due_by_the_old_ones(rig: Rig, clock: MovedClock) -> None:
+    """A turn of the scheduler between the two would make up for runs that were never promised."""
+    await rig.agent()
+    await protect(rig)
+    found: list[tuple[str, int]] = []
+    query = "SELECT body, considered_until FROM policies JOIN groups ON policy_id = policies.id"
+
+    def look(*_: object) -> None:
+        with closing(sqlite3.connect(rig.data.catalog)) as catalog:
+            found.extend(catalog.execute(query).fetchall())
+
+    assert rig.core is not None
+    engine = rig.core._parts.policies._catalog._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", look)
+    await rig.client.put_policy("nightly", BackupPolicy("nightly", ("daily at 02:00",), "Asia/Tokyo"))
+    sa.event.remove(engine, "before_cursor_execute", look)
+    look()
+    before, after = found[0], found[-1]
+    assert ("Tokyo" in before[0], "Tokyo" in after[0], before[1] < after[1]) == (False, True, True)
+    assert set(found) == {before, after}
 
 
 @EITHER_SYSTEM

@@ -84,6 +84,18 @@ async def test_programs_read_the_mount_as_any_folder(mounted: Path) -> None:
     await asyncio.to_thread(look)
 
 
+async def test_set_id_bits_and_devices_have_no_force_there_and_other_accounts_are_kept_out(mounted: Path) -> None:
+    def look() -> None:
+        device = (mounted / "web1").stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        (options, of_all) = next((line[5], line[-1]) for line in lines if line[2] == number)
+        assert {"ro", "nosuid", "nodev"} <= set(options.split(","))
+        assert "allow_other" not in of_all.split(",")
+
+    await asyncio.to_thread(look)
+
+
 async def test_damage_is_an_error_of_reading(rig: Rig, mounted: Path) -> None:
     damage_the_largest_pack(rig.data.vault)
 

@@ -3,6 +3,7 @@
 Wheels are small ones; core, TLS, pip, environments and the shell are real."""
 
 import asyncio
+import hashlib
 import os
 import ssl
 import subprocess
@@ -85,6 +86,35 @@ async def test_a_wheel_that_is_not_what_the_core_said_is_never_installed(
     stop = await stopped(build(core, versions))
     assert "is not what the core said" in stop.message
     assert installed(versions) == []
+
+
+class ToldVersions(Versions):
+    """Runs nothing, and keeps what it was to run."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix)
+        self.pip: list[str] = []
+        self.wanted: list[str] = []
+
+    def _run(self, command: list[str], what: str) -> str:
+        if what == "pip":
+            self.pip, self.wanted = command, Path(command[-1]).read_text().splitlines()
+        return f"phoenix {__version__}"
+
+
+async def test_pip_gets_the_cores_wheels_by_their_hashes_and_asks_no_index(
+    core: Rig, shelf: BundleShelf, short_path: Path, tmp_path: Path
+) -> None:
+    wheels = [wheel(tmp_path, "needed", "1.0"), phoenix(tmp_path, __version__)]
+    serve(shelf, wheels)
+    versions = ToldVersions(str(short_path / "opt"))
+    name = await build(core, versions)
+    assert {"--isolated", "--no-index", "--require-hashes"} <= set(versions.pip)
+    assert versions.pip[versions.pip.index("--only-binary") + 1] == ":all:", "nothing is built"
+    assert versions.pip[versions.pip.index("--find-links") + 1] == versions.path(name, ".wheels")
+    hashes = [hashlib.sha256(each.read_bytes()).hexdigest() for each in wheels]
+    names = ["needed==1.0", f"phoenix_backup=={__version__}"]
+    assert versions.wanted == [f"{each} --hash=sha256:{digest}" for each, digest in zip(names, hashes, strict=True)]
 
 
 async def test_too_little_space_is_told_before_anything_is_fetched(

@@ -84,8 +84,10 @@ async def served(service: InstallService) -> AsyncIterator[tuple[str, int]]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    yield str(host), int(port)
-    await runner.cleanup()
+    try:
+        yield str(host), int(port)
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_download_that_is_not_read_is_given_up(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
 """From a policy's schedule to the backup, through a whole core."""
 
-import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from phoenix_core.agent.backup.scripted import PreScriptFailed
 from phoenix_core.agentlink.messages import BackupOrder, RestoreOrder
 from phoenix_core.agentlink.reports import JobFailed
+from phoenix_core.catalog.database import Catalog
 from phoenix_core.domain.errors import RemoteError
 from phoenix_core.domain.policies import BackupPolicy, Config, ContentRule, MissedRun, Retention, ServerGroup
 from phoenix_core.domain.states import JobKind, JobState, StepState
@@ -121,25 +122,33 @@ async def test_another_time_zone_makes_nothing_due_that_was_not_promised(rig: Ri
     assert await scheduled(rig) == []
 
 
-async def test_nobody_finds_new_times_with_what_was_due_by_the_old_ones(rig: Rig, clock: MovedClock) -> None:
+async def test_nobody_finds_new_times_with_what_was_due_by_the_old_ones(
+    rig: Rig, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A turn of the scheduler between the two would make up for runs that were never promised."""
     await rig.agent()
     await protect(rig)
-    found: list[tuple[str, int]] = []
-    query = "SELECT body, considered_until FROM policies JOIN groups ON policy_id = policies.id"
-
-    def look(*_: object) -> None:
-        with closing(sqlite3.connect(rig.data.catalog)) as catalog:
-            found.extend(catalog.execute(query).fetchall())
-
     assert rig.core is not None
-    engine = rig.core._parts.policies._catalog._engine.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", look)
+    policies, found = rig.core._parts.policies, []
+
+    async def look() -> None:
+        there = await policies.all()
+        found.append((there.policies[0].body.time_zone, there.groups[0].considered_until))
+
+    write = Catalog.writing
+
+    @asynccontextmanager
+    async def writing(catalog: Catalog) -> AsyncIterator[AsyncConnection]:
+        async with write(catalog) as connection:
+            yield connection
+        await look()
+
+    await look()
+    monkeypatch.setattr(Catalog, "writing", writing)
     await rig.client.put_policy("nightly", BackupPolicy("nightly", ("daily at 02:00",), "Asia/Tokyo"))
-    sa.event.remove(engine, "before_cursor_execute", look)
-    look()
+    monkeypatch.undo()
     before, after = found[0], found[-1]
-    assert ("Tokyo" in before[0], "Tokyo" in after[0], before[1] < after[1]) == (False, True, True)
+    assert (before[0] != after[0] == "Asia/Tokyo", before[1] < after[1]) == (True, True)
     assert set(found) == {before, after}
 
 

@@ -16,10 +16,14 @@ from phoenix_core.catalog.rows import PeerRow
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.errors import Conflict
 from phoenix_core.domain.versions import Standing, standing
+from phoenix_core.engine.alerts.words import one_line
 from phoenix_core.engine.peer_directory import PeerDirectory
 from phoenix_core.rollout.bundle import BundleShelf
 from phoenix_core.rollout.errors import UpgradeNotAllowed
 
+VERSION_CHARS = 40
+TEXT_CHARS = 300
+"""Of what an agent says so much is told."""
 log = structlog.get_logger(__name__)
 
 
@@ -81,9 +85,10 @@ class Upgrades:
     def outcome(self, peer_id: str, outcome: UpgradeOutcome) -> None:
         if outcome.error is not None:
             log.warning("upgrade failed", server=peer_id, error=outcome.error.code, text=outcome.error.message)
-            self._tell(peer_id, f"upgrade failed: {outcome.error.message}")
+            self._tell(peer_id, f"upgrade failed: {one_line(outcome.error.message, TEXT_CHARS)}")
         else:
-            self._tell(peer_id, f"version {outcome.version[:40]} is in place; it restarts with it between two jobs")
+            version = one_line(outcome.version, VERSION_CHARS)
+            self._tell(peer_id, f"version {version} is in place; it restarts with it between two jobs")
 
     def connected(self, peer_id: str, version: str) -> None:
         if self._board.text(peer_id) and standing(version, __version__) is Standing.CURRENT:

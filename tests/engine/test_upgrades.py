@@ -104,3 +104,12 @@ async def test_what_can_not_be_ordered_is_refused_with_the_reason(rig: Rig, behi
 
 async def _away(rig: Rig) -> bool:
     return not (await rig.client.server("web1")).connected
+
+
+async def test_what_an_agent_says_of_it_is_one_line_that_ends(rig: Rig, behind: FakeAgent) -> None:
+    long = "x\n\x1b[2J" * 1000
+    for outcome in (UpgradeOutcome(number=0, version=long), UpgradeOutcome(number=0, error=ErrorView("x", long, ""))):
+        await tell(behind, outcome)
+        told = (await shown(rig)).upgrade
+        assert told.isprintable()
+        assert len(told) < 400

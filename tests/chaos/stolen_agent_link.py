@@ -27,7 +27,14 @@ from phoenix_core.domain.requests import RestoreRequest
 from phoenix_core.domain.states import JobState
 from phoenix_core.vault.location import BlockRef
 from tests.agentlink.golden_messages import EXAMPLES
+from tests.chaos.stolen_agent_guesses import guesses
 from tests.chaos.stolen_agent_loot import Loot
+from tests.chaos.stolen_agent_messages import (
+    answers_that_lie,
+    each_message_about_others,
+    lists_of_snapshots,
+    questions_about_jobs,
+)
 from tests.chaos.stolen_agent_streams import (
     a_stream_beside_a_job,
     streams_in_odd_names,
@@ -172,6 +179,9 @@ LINK: tuple[Try, ...] = (
     keys_of_others,
     a_victims_snapshot,
     jobs_of_others,
+    questions_about_jobs,
+    lists_of_snapshots,
+    answers_that_lie,
     a_certificate_for_another,
     the_cores_port,
     streams_in_odd_names,
@@ -179,4 +189,4 @@ LINK: tuple[Try, ...] = (
     a_stream_beside_a_job,
     too_many_streams,
 )
-BETWEEN_JOBS: tuple[Try, ...] = (what_only_the_core_says,)
+BETWEEN_JOBS: tuple[Try, ...] = (what_only_the_core_says, each_message_about_others, guesses)

@@ -54,6 +54,12 @@ class Loot:
         theirs = (each for each in packs if each.server_id != self.server and each.pack_id not in self.poison)
         return [PackId(each.pack_id) for each in theirs if kind in ("", each.kind)]
 
+    def has_copy(self, chunk: ChunkId) -> bool:
+        """Whether a pack of the thief holds the chunk, or says so. Blocks."""
+        places = self.rig.node().locate_all([chunk])[0]
+        infos = [self.rig.node().pack_info(PackId(place.pack_id)) for place in places]
+        return any(info is not None and info.server_id == self.server for info in infos)
+
     def node(self, token: str = "") -> Node:
         """One of both ways in, by the dice. Blocks at its first call."""
         access = self.order.storage

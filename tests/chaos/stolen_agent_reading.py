@@ -18,7 +18,7 @@ async def what_the_keys_open(loot: Loot) -> None:
     if not isinstance(loot.order, RestoreOrder):
         return
     own = loot.contents
-    for info, tail in await loot.off_loop(lambda: _tails(loot)):
+    for info, tail in await loot.off_loop(lambda: tails(loot)):
         for ordinal, block in enumerate(tail.blocks):
             request = KeysRequest(number=0, job=loot.order.job, blocks=(BlockRef(info.pack_id, ordinal),))
             try:
@@ -37,7 +37,7 @@ async def what_the_keys_open(loot: Loot) -> None:
             loot.counts["others' blocks read"] += 1
 
 
-def _tails(loot: Loot) -> list[tuple[PackInfo, PackTail]]:
+def tails(loot: Loot) -> list[tuple[PackInfo, PackTail]]:
     """By the core's keys."""
     found = []
     assert loot.rig.key is not None

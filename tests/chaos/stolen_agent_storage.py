@@ -123,7 +123,7 @@ def _expired(loot: Loot, claims: dict[str, Any]) -> str:
 async def what_only_the_core_may(loot: Loot) -> None:
     """Each of the core's calls, by every way in."""
 
-    def work() -> None:
+    def work() -> int:
         packs = loot.foreign_packs() or [PackId(bytes(32))]
         snapshots = loot.rig.node().snapshots() or [SnapshotId("0" * 64)]
         lease = loot.order.storage.lease
@@ -169,9 +169,9 @@ async def what_only_the_core_may(loot: Loot) -> None:
             loot.refused(f"{type(call).__name__} by the socket", lambda call=call, s=socket: s._ask(call, Any))  # type: ignore[misc]
             socket.close()
         connection.close()
+        return len(calls)
 
-    await loot.off_loop(work)
-    loot.counts["calls of the core"] += 24
+    loot.counts["calls of the core"] += await loot.off_loop(work)
 
 
 async def packs_in_a_wrong_name(loot: Loot) -> None:
@@ -291,7 +291,7 @@ async def reading_of_others(loot: Loot) -> None:
             chunks = [(chunk, length) for block in tail.blocks for chunk, _, length in block.chunks()]
             if isinstance(loot.order, BackupOrder):
                 loot.refused("a victim's pack", lambda pack_id=pack_id: _read(loot, "", pack_id))  # type: ignore[misc]
-                own = {chunk for chunk, _ in chunks if _own_copy(loot, chunk)}
+                own = {chunk for chunk, _ in chunks if loot.has_copy(chunk)}
                 told = node.present([chunk for chunk, _ in chunks])
                 for (chunk, length), yes in zip(chunks, told, strict=True):
                     small = length <= SHARED_ABOVE_BYTES and chunk not in own
@@ -300,15 +300,11 @@ async def reading_of_others(loot: Loot) -> None:
                 found = node.locate([chunk for chunk, _ in chunks])
                 named = {place.pack_id for place in found if place is not None}
                 assert named.isdisjoint(loot.foreign_packs()), "a victim's pack is named"
+            elif info.kind == PackKind.META:
+                loot.refused("a victim's trees", lambda pack_id=pack_id: _read(loot, "", pack_id))  # type: ignore[misc]
         node.close()
 
     await loot.off_loop(work)
-
-
-def _own_copy(loot: Loot, chunk: ChunkId) -> bool:
-    places = loot.rig.node().locate_all([chunk])[0]
-    infos = [loot.rig.node().pack_info(PackId(place.pack_id)) for place in places]
-    return any(info is not None and info.server_id == loot.server for info in infos)
 
 
 async def a_restore_that_writes(loot: Loot) -> None:

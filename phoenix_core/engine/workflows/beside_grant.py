@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from phoenix_core.agentlink import features
+from phoenix_core.agentlink.messages import RestoreOrder
 from phoenix_core.agentlink.reports import JobFailed, ReportBody
 from phoenix_core.catalog.rows import SnapshotRow
 from phoenix_core.domain.errors import PhoenixError
@@ -12,6 +14,7 @@ from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.requests import AGENT_ASKS
 from phoenix_core.engine.vault import OpenVault
 from phoenix_core.engine.workflow import JobRun
+from phoenix_core.engine.workflows.agent_step import agents_outcome
 
 GRANT_STEP = "WF2.2"
 
@@ -36,12 +39,13 @@ class Beginning:
 
 async def beside_grant(
     run: JobRun,
+    agents: AgentJobs,
     grant: Callable[[Beginning], Coroutine[Any, Any, None]],
-    agents_part: Callable[[OpenVault, SnapshotRow], Awaitable[ReportBody]],
+    make_order: Callable[[OpenVault, SnapshotRow], Awaitable[RestoreOrder]],
 ) -> ReportBody:
-    """Have `grant` done, and `agents_part` from when it gives its beginning, at its end at the latest.
+    """Have `grant` done, and the agent its part from when that gives its beginning, at its end at the latest.
 
-    Raises what `grant` raises, rather than what comes of that at the agent; else what `agents_part` does. Where the
+    Raises what `grant` raises, rather than what comes of that at the agent; else what `agents_outcome` does. Where the
     agent fails by itself, the grant is broken off."""
     beginning = Beginning()
     granting = asyncio.create_task(grant(beginning), name=f"grant {run.job.id}")
@@ -49,7 +53,7 @@ async def beside_grant(
         await asyncio.wait((granting, beginning.found), return_when=asyncio.FIRST_COMPLETED)
         if granting.done():
             await granting
-        outcome = await agents_part(*beginning.found.result())
+        outcome = await agents_outcome(run, agents, partial(make_order, *beginning.found.result()))
         if isinstance(outcome, JobFailed) and not granting.done():
             await _broken_off(run, granting)
         else:

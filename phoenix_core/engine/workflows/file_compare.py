@@ -27,7 +27,7 @@ from phoenix_core.engine.settings import Settings
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
-from phoenix_core.engine.workflows.agent_step import agents_outcome, file_pairs, raise_failure, stored_outcome
+from phoenix_core.engine.workflows.agent_step import file_pairs, raise_failure, stored_outcome
 from phoenix_core.engine.workflows.beside_grant import Beginning, beside_grant, may_begin_early
 from phoenix_core.vault.errors import PathNotInSnapshot
 
@@ -85,19 +85,14 @@ class FileCompare(Workflow):
         paths = tuple(parse_shown(path) for path in request.paths)
         grows = may_begin_early(run, self._agents)
 
-        async def compare(vault: OpenVault, snapshot: SnapshotRow) -> ReportBody:
-            terms = await self._terms(request, snapshot)
-
-            async def make_order() -> RestoreOrder:
-                order = self._access.order(
-                    run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id, grows=grows, gives_way=True
-                )
-                return msgspec.structs.replace(order, check_only=True, compare=terms)
-
-            return await agents_outcome(run, self._agents, make_order)
+        async def make_order(vault: OpenVault, snapshot: SnapshotRow) -> RestoreOrder:
+            order = self._access.order(
+                run, vault, snapshot, paths, COMPARE_DESTINATION, agent_id, grows=grows, gives_way=True
+            )
+            return msgspec.structs.replace(order, check_only=True, compare=await self._terms(request, snapshot))
 
         grant = partial(self._grant, run, request, paths, picked_up=picked_up, grows=grows)
-        return await beside_grant(run, grant, compare)
+        return await beside_grant(run, self._agents, grant, make_order)
 
     async def _grant(
         self,

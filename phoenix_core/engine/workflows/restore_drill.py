@@ -36,7 +36,7 @@ from phoenix_core.engine.servers import ServerNews
 from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
-from phoenix_core.engine.workflows.agent_step import agents_outcome, raise_failure, stored_outcome
+from phoenix_core.engine.workflows.agent_step import raise_failure, stored_outcome
 from phoenix_core.engine.workflows.beside_grant import Beginning, beside_grant, may_begin_early
 
 FAILURES_KEPT = 100
@@ -128,13 +128,13 @@ class RestoreDrill(Workflow):
                 step.detail = f"{amount(grant.files, 'file')} in {amount(len(grant.packs), 'pack')}"
             begun()
 
-        async def make_order() -> RestoreOrder:
+        async def make_order(vault: OpenVault, snapshot: SnapshotRow) -> RestoreOrder:
             order = self._access.order(
                 run, vault, snapshot, chosen.paths, SCRATCH_DESTINATION, agent_id, grows=grows, gives_way=True
             )
             return msgspec.structs.replace(order, drill=DrillTerms(sample=sample_text(request.sample)))
 
-        return await beside_grant(run, grant, lambda *found: agents_outcome(run, self._agents, make_order))
+        return await beside_grant(run, self._agents, grant, make_order)
 
     def _check_agent(self, agent_id: str) -> None:
         peer = self._directory.server_in_use(agent_id)

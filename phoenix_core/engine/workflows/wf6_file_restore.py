@@ -24,7 +24,6 @@ from phoenix_core.engine.sources import Sources
 from phoenix_core.engine.vault import OpenVault, VaultSeat
 from phoenix_core.engine.workflow import Finish, JobRun, Workflow
 from phoenix_core.engine.workflows.agent_step import (
-    agents_outcome,
     file_pairs,
     numbers,
     raise_failure,
@@ -86,16 +85,13 @@ class FileRestore(Workflow):
         paths = tuple(parse_shown(path) for path in request.paths)
         grows = may_begin_early(run, self._agents)
 
-        async def restore(vault: OpenVault, snapshot: SnapshotRow) -> ReportBody:
-            async def make_order() -> RestoreOrder:
-                destination = parse_shown(request.destination)
-                order = self._access.order(run, vault, snapshot, paths, destination, request.agent_id, grows=grows)
-                return msgspec.structs.replace(order, conflict=request.conflict, check_only=request.check_only)
-
-            return await agents_outcome(run, self._agents, make_order)
+        async def make_order(vault: OpenVault, snapshot: SnapshotRow) -> RestoreOrder:
+            destination = parse_shown(request.destination)
+            order = self._access.order(run, vault, snapshot, paths, destination, request.agent_id, grows=grows)
+            return msgspec.structs.replace(order, conflict=request.conflict, check_only=request.check_only)
 
         grant = partial(self._grant, run, request, paths, picked_up=picked_up, grows=grows)
-        return await beside_grant(run, grant, restore)
+        return await beside_grant(run, self._agents, grant, make_order)
 
     async def _grant(
         self,

@@ -5,8 +5,18 @@ from typing import Annotated
 
 import typer
 
-from phoenix_core.cli import completion
-from phoenix_core.cli.options import Data, Detach, DryRun, ImageRoot, Json, NoStart, ProgramPath, RemoveData
+from phoenix_core.cli.options import (
+    Conflict,
+    Data,
+    Detach,
+    DryRun,
+    ImageRoot,
+    Json,
+    NoStart,
+    ProgramPath,
+    RemoveData,
+    RestoreTo,
+)
 
 app = typer.Typer(help="This machine's agent.", no_args_is_help=True)
 
@@ -206,18 +216,8 @@ def restore(
         list[str] | None,
         typer.Argument(metavar="PATH", help="Files and folders in the snapshot; none: everything.", show_default=False),
     ] = None,
-    to: Annotated[
-        str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")
-    ] = "",
-    conflict: Annotated[
-        str | None,
-        typer.Option(
-            "--conflict",
-            metavar="RULE",
-            help="Where something exists: overwrite, skip, keep_both, if_older. Default: the core's setting.",
-            autocompletion=completion.conflict_rules,
-        ),
-    ] = None,
+    to: RestoreTo = "",
+    conflict: Conflict = None,
     detach: Detach = False,
     data: Data = None,
     as_json: Json = False,

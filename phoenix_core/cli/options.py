@@ -41,6 +41,18 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id, or its start.", a
 SnapshotId = Annotated[
     str, typer.Argument(metavar="SNAPSHOT", help="Id, or its start.", autocompletion=completion.snapshots)
 ]
+RestoreTo = Annotated[
+    str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")
+]
+Conflict = Annotated[
+    str | None,
+    typer.Option(
+        "--conflict",
+        metavar="RULE",
+        help="Where something exists: overwrite, skip, keep_both, if_older. Default: the setting restore.conflict.",
+        autocompletion=completion.conflict_rules,
+    ),
+]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option("--passphrase-file", metavar="FILE", help="Read the passphrase from the file's first line."),

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from phoenix_core.cli import completion
-from phoenix_core.cli.options import Data, Detach, Json, ServerName, WaitAgent
+from phoenix_core.cli.options import Conflict, Data, Detach, Json, RestoreTo, ServerName, WaitAgent
 
 
 def restore(
@@ -18,24 +18,14 @@ def restore(
         list[str] | None,
         typer.Option("--path", metavar="PATH", help="File or folder in the snapshot; none: everything. Repeatable."),
     ] = None,
-    to: Annotated[
-        str, typer.Option("--to", metavar="DIR", help="Restore below this folder. Default: the original place.")
-    ] = "",
+    to: RestoreTo = "",
     to_server: Annotated[
         str,
         typer.Option(
             "--to-server", metavar="SERVER", help="Restore on another server.", autocompletion=completion.servers
         ),
     ] = "",
-    conflict: Annotated[
-        str | None,
-        typer.Option(
-            "--conflict",
-            metavar="RULE",
-            help="Where something exists: overwrite, skip, keep_both, if_older. Default: the setting restore.conflict.",
-            autocompletion=completion.conflict_rules,
-        ),
-    ] = None,
+    conflict: Conflict = None,
     stdout: Annotated[
         bool, typer.Option("--stdout", help="Print one file, or a stream, instead; all else goes to standard error.")
     ] = False,

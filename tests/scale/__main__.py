@@ -80,7 +80,7 @@ async def _console(here: Machine) -> AsyncIterator[_Console]:
     process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, env=here.environment)
     try:
         yield made
-        out, _ = await process.communicate()  # closes its standard input
+        out, _ = await process.communicate(b"")  # without input Python 3.11 leaves its standard input open
         made.presses = msgspec.json.decode(out, type=tuple[Press, ...])
     finally:
         if process.returncode is None:

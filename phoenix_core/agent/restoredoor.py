@@ -3,7 +3,6 @@ the agent's own user alone: the agent asks the core for the restore, and tells t
 """
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -25,7 +24,7 @@ from phoenix_core.agent.restorelines import (
     read_wish,
 )
 from phoenix_core.agentlink import features
-from phoenix_core.agentlink.errors import CoreAway
+from phoenix_core.agentlink.errors import LinkClosed
 from phoenix_core.agentlink.messages import OwnRestoreAnswer, OwnRestoreRequest, Welcome
 from phoenix_core.agentlink.ownrestore import OwnJobAnswer, OwnJobRequest, OwnSnapshotsAnswer, OwnSnapshotsRequest
 from phoenix_core.domain.errors import PhoenixError, UsageError
@@ -148,10 +147,15 @@ class RestoreDoor:
         return answer.job
 
     async def _over(self, job: str, reader: asyncio.StreamReader) -> OwnJobAnswer | None:
-        """How the job ended; a core that is away is asked again. None: nobody waits for it any more."""
+        """How the job ended; a core that doesn't say is asked again. None: nobody waits for it any more."""
         while not reader.at_eof():
-            with suppress(CoreAway):
+            try:
                 answer = await self._link.request(OwnJobRequest(0, job), ASK_S)
+            except LinkClosed:
+                raise
+            except PhoenixError as error:
+                log.warning("the core doesn't say how a restore goes", job=job, error=error.message)
+            else:
                 if answer.is_over:
                     return answer
             await asyncio.sleep(self._look_s)

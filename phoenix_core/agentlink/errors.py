@@ -180,10 +180,10 @@ class CoreAway(LinkError):
 
 
 class AnswerLost(LinkError):
-    """The connection broke between a request and its answer, and the request must not be made twice."""
+    """No answer came to a request that was sent, and that must not be made twice."""
 
     code = "answer_lost"
-    template = "The connection to the core was lost before it answered; it may or may not have done what was asked."
+    template = "The core was asked, and no answer came; it may or may not have done it."
     hint = "Look at `phoenix job list`, then try again."
     http_status = 503
 

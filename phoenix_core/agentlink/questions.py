@@ -82,6 +82,8 @@ class Questions:
             async with asyncio.timeout(timeout_s):
                 answer = await question.answer
         except TimeoutError as error:
+            if isinstance(request, OwnRestoreRequest) and question.sent:  # it may have begun
+                raise AnswerLost() from error
             raise CoreAway(timeout_s=f"{timeout_s:g}") from error
         finally:
             del self._open[number]

@@ -59,6 +59,10 @@ async def restore_here(data: Path | None, wanted: OwnRestore, *, detach: bool = 
     wish = await asyncio.to_thread(_wish, wanted, wait=not detach)
     job = ""
     async for answer in _answers(data, wish):
+        if isinstance(answer, Refused) and job:
+            raise RestoreUnconfirmed(what=f"job {job}")
+        if isinstance(answer, Refused):
+            raise RemoteError(answer.error)
         if isinstance(answer, Begun):
             job = answer.job
             if detach:
@@ -75,6 +79,8 @@ async def restore_here(data: Path | None, wanted: OwnRestore, *, detach: bool = 
 async def list_here(data: Path | None, limit: int, *, as_json: bool = False) -> int:
     """This server's restore points, newest first. Raises as `restore_here`."""
     async for answer in _answers(data, ListSnapshots(limit)):
+        if isinstance(answer, Refused):
+            raise RemoteError(answer.error)
         if isinstance(answer, Listed):
             if as_json:
                 print_json(answer.snapshots)
@@ -85,16 +91,13 @@ async def list_here(data: Path | None, limit: int, *, as_json: bool = False) -> 
 
 
 async def _answers(data: Path | None, wish: Wish) -> AsyncIterator[Answer]:
-    """What the agent answers until it says no more; a refusal is raised."""
+    """What the agent answers until it says no more."""
     async with _agent(DataDirectory(data or AGENT_DATA).agent / SOCKET) as (reader, writer):
         try:
             writer.write(line_of(wish))
             await writer.drain()
             while line := await reader.readline():
-                answer = read_answer(line)
-                if isinstance(answer, Refused):
-                    raise RemoteError(answer.error)
-                yield answer
+                yield read_answer(line)
         except (OSError, msgspec.MsgspecError):
             return
 

@@ -59,6 +59,9 @@ class KeyDesk:
     async def grown(self, job: JobRow, seen: int) -> tuple[int, bool]:
         """The step that the job's grant has come to, and whether it is whole: once that is another than `seen`, or
         after a second. Raises NotOfThisJob, and why there is no grant."""
+        if job.kind in _RESTORES and job.id not in self._grants:  # it runs, and this core hasn't picked it up yet
+            await asyncio.sleep(ANSWER_S)
+            return seen, False
         pending = self._pending(job)
         await pending.until(lambda: pending.steps != seen, ANSWER_S)
         return pending.steps, pending.is_whole

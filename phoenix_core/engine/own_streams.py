@@ -4,6 +4,7 @@ An agent may ask for its own server only, and a job comes to it as any other: an
 Whoever stole an agent may ask too: so each server has so many a day (`streams.handed_per_day`).
 """
 
+import asyncio
 import hashlib
 
 import msgspec
@@ -51,6 +52,8 @@ class OwnStreams:
         self._handed = handed
         self._settings = settings
         self._clock = clock
+        self._turn = asyncio.Lock()
+        """Limits hold for requests that come at once."""
 
     async def answer(self, peer_id: str, request: OwnStreamRequest) -> OwnStreamAnswer:
         """Raises UsageError, StreamUnderWay, TooManyStreams, StreamsOfDayUsedUp, NotOfThisJob, NoVault,
@@ -79,18 +82,19 @@ class OwnStreams:
         known = await self._ledger.jobs.get(job_id)
         if known is not None:  # asked again, after a connection was lost
             return await self._ledger.job_of(peer_id, known.id)
-        await self._check(peer_id, stream.name)
         asked = BackupJob(peer.id, (streams.path_of(stream.name),), stream=stream, tags=tags)
-        job = await self._ledger.create(
-            JobKind.FILE_BACKUP,
-            stream_title(peer.name, stream),
-            msgspec.json.encode(asked).decode(),
-            self._queue.plan_of(JobKind.FILE_BACKUP, peer.id),
-            f"{AGENT_ASKS}{peer.name}",
-            server_id=peer.id,
-            agent_id=peer.id,
-            job_id=job_id,
-        )
+        async with self._turn:
+            await self._check(peer_id, stream.name)
+            job = await self._ledger.create(
+                JobKind.FILE_BACKUP,
+                stream_title(peer.name, stream),
+                msgspec.json.encode(asked).decode(),
+                self._queue.plan_of(JobKind.FILE_BACKUP, peer.id),
+                f"{AGENT_ASKS}{peer.name}",
+                server_id=peer.id,
+                agent_id=peer.id,
+                job_id=job_id,
+            )
         self._queue.poke()
         return job
 

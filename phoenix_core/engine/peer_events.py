@@ -42,7 +42,7 @@ from phoenix_core.domain.states import JobKind, JobState
 from phoenix_core.engine.agent_jobs import AgentJobs
 from phoenix_core.engine.assignment import BACKUP, RESTORE, StorageAssigner
 from phoenix_core.engine.enrolment import certificate_row
-from phoenix_core.engine.errors import NotOfThisJob
+from phoenix_core.engine.errors import GrantGrows, NotOfThisJob
 from phoenix_core.engine.key_desk import KeyDesk
 from phoenix_core.engine.ledger import Ledger
 from phoenix_core.engine.own_restores import OwnRestores
@@ -202,6 +202,8 @@ class PeerConversation:
             if isinstance(request, OwnStreamRequest):
                 return await self._own_streams.answer(peer.peer_id, request)
             return await self._own_restores.answer(peer.peer_id, request)
+        except GrantGrows:  # the agent asks again
+            raise
         except PhoenixError as error:
             log.warning("a peer's request was refused", peer=peer.peer_id, error=error.code, text=error.message)
             raise

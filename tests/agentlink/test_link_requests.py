@@ -83,6 +83,16 @@ async def test_a_request_ends_in_time_when_nobody_answers(core: CoreBench, peer:
     assert (await peer.link.request(TokenRequest(number=0, job="j2"))).token == "token of j2"
 
 
+async def test_a_restore_that_the_core_was_asked_for_in_vain_may_have_begun(core: CoreBench, peer: PeerBench) -> None:
+    core.engine.hold_requests.clear()
+    request = OwnRestoreRequest(number=0, snapshot_id="ab", paths=(), destination=b"/tmp/r")
+    asking = asyncio.create_task(peer.link.request(request, timeout_s=0.2))
+    await core.engine.changes.until(lambda: core.engine.requests)
+    with pytest.raises(AnswerLost):
+        await asking
+    core.engine.hold_requests.set()
+
+
 async def test_what_the_core_answers_with_is_raised(core: CoreBench, peer: PeerBench) -> None:
     async def refuse(*_: object) -> None:
         raise Conflict(detail="Not yours.", advice="Ask for your own.")

@@ -9,9 +9,9 @@ from tests.vault_maintenance.rig import Files, Rig, content
 DAY_NS = 86_400 * 10**9
 
 
-def plan_of(rig: Rig, *, days_on: int = 0, spared: bool = True) -> PrunePlan:
+def plan_of(rig: Rig, *, days_on: int = 0, spared: bool = True, dumps: frozenset[str] = frozenset()) -> PrunePlan:
     """Some days from now; what was sent is spared for fourteen."""
-    stopped = Stopped(time.time_ns() + days_on * DAY_NS, 14 * DAY_NS, spared=spared)
+    stopped = Stopped(time.time_ns() + days_on * DAY_NS, 14 * DAY_NS, spared=spared, dumps=dumps)
     return make_plan(rig.node, rig.key, stopped=stopped)
 
 
@@ -61,6 +61,15 @@ def test_what_is_older_than_the_newest_snapshot_of_its_server_was_sent_in_vain(r
     assert (len(plan.unused), plan.stopped_packs) == (sent, others)
     assert prune(rig, plan) == sent
     assert rig.restore(kept) == {"c": content(3)}
+
+
+def test_a_dump_of_that_server_says_nothing_of_its_files(rig: Rig) -> None:
+    sent = stopped_backup(rig, {"a": content(1)})
+    rig.time_ns = time.time_ns() + 1
+    dump = rig.backup({"orders": content(2)})
+    assert plan_of(rig).stopped_packs == 0
+    plan = plan_of(rig, dumps=frozenset({dump}))
+    assert (len(plan.unused), plan.stopped_packs) == (0, sent)
 
 
 def test_of_a_pack_that_another_server_s_snapshot_needs_in_part_the_rest_stays_too(rig: Rig) -> None:

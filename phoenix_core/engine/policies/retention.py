@@ -6,7 +6,8 @@ restored whole: one that is lost until somebody removes it by hand, one with dam
 
 Dumps that an agent handed over by itself are counted apart from those that the core ordered, and all of a day have one
 place of `last` together: whoever stole an agent can hand over as many worthless ones as he likes, and no number of them
-may push out what was there before."""
+may push out what was there before. For that reason a day, week, month or year also keeps the first of them, which
+is of before the theft where the last one isn't."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -91,11 +92,13 @@ def _judge(points: Sequence[RestorePoint], retention: Retention, zone: ZoneInfo)
         if place <= retention.last:
             reasons[point.id].append(f"last {place} (by day)" if point.handed else f"last {place}")
     for name, period in _PERIODS:
-        newest: dict[tuple[int, ...], RestorePoint] = {}
+        of_period: dict[tuple[int, ...], list[RestorePoint]] = {}
         for point in sound:
-            newest.setdefault(period(point.recorded_at.astimezone(zone)), point)
-        for number, point in enumerate(list(newest.values())[: getattr(retention, name)], 1):
-            reasons[point.id].append(f"{name} {number}")
+            of_period.setdefault(period(point.recorded_at.astimezone(zone)), []).append(point)
+        for number, same in enumerate(list(of_period.values())[: getattr(retention, name)], 1):
+            reasons[same[0].id].append(f"{name} {number}")
+            if same[-1].handed and same[-1] is not same[0]:
+                reasons[same[-1].id].append(f"{name} {number} (first)")
     return [Verdict(point, tuple(reasons[point.id])) for point in points]
 
 

@@ -16,6 +16,7 @@ from phoenix_core.catalog.snapshots import Snapshots
 from phoenix_core.domain.amounts import amount, size
 from phoenix_core.domain.clock import Clock
 from phoenix_core.domain.states import JobKind
+from phoenix_core.domain.streams import name_of
 from phoenix_core.engine.claims import PRUNING, VAULT, Claim
 from phoenix_core.engine.errors import JobSkipped
 from phoenix_core.engine.in_order import troubles
@@ -80,7 +81,7 @@ class PruneVault(Workflow):
         await run.enter("plan")
         await close_old_leases(vault, self._jobs, self._reading_leases.names)
         marker = Marker(vault.node, vault.key, run.stop.is_set)
-        stopped = self._stopped(spared=request.if_worth_it)
+        stopped = await self._stopped(spared=request.if_worth_it)
         tell = self._teller(run)
         plan = await run.in_thread(
             lambda: make_plan(vault.node, vault.key, stopped=stopped, marker=marker, progress=tell)
@@ -122,10 +123,11 @@ class PruneVault(Workflow):
             raise PruneHeldUp(jobs=", ".join(done.waiting_for))
         return Finish(result=result)
 
-    def _stopped(self, *, spared: bool) -> Stopped:
+    async def _stopped(self, *, spared: bool) -> Stopped:
         within = timedelta(days=self._settings.whole("prune.keep_stopped_days"))
         now_ns = int(self._clock.now().timestamp() * 1e9)
-        return Stopped(now_ns, round(within.total_seconds()) * 10**9, spared=spared)
+        dumps = frozenset(row.id for row in await self._snapshots.listed(removed=None) if name_of(row.paths))
+        return Stopped(now_ns, round(within.total_seconds()) * 10**9, spared=spared, dumps=dumps)
 
     def _why_left(self, plan: PrunePlan) -> str:
         """Why the plan isn't worth carrying out; empty: it is."""

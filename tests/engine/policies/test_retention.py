@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +121,16 @@ def test_what_went_is_not_missed_when_the_rest_is_looked_at_again(retention: Ret
     points = [point(number, START + timedelta(hours=hour)) for number, hour in enumerate(sorted(hours))]
     kept = staying(points, retention)
     assert staying([each for each in points if each.sequence in kept], retention) == kept
+
+
+@pytest.mark.parametrize("rule", [Retention(daily=7), Retention(weekly=2), Retention(monthly=2), Retention(yearly=2)])
+def test_a_dump_handed_over_later_pushes_the_first_of_its_period_out_of_none(rule: Retention) -> None:
+    good, worthless = handed_over(1, 3)
+    verdicts = {verdict.point.id: verdict.reasons for verdict in plan([good, worthless], rule, ZONE)}
+    (reason,) = verdicts[good.id]
+    assert reason.endswith(" 1 (first)")
+    ordered = [msgspec.structs.replace(each, handed=False) for each in (good, worthless)]
+    assert not {verdict.point.id: verdict for verdict in plan(ordered, rule, ZONE)}[good.id].stays
 
 
 @given(last=st.integers(1, 5), days=st.lists(st.integers(0, 60), min_size=1, max_size=8, unique=True), hours=HOURS)
